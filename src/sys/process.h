@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+// Child processes by argument vector, never by shell, and what the process knows of itself.
+namespace slip {
+
+struct SpawnOptions {
+  std::vector<std::string> argv;  // argv[0] is looked up in PATH unless it holds a slash.
+  std::map<std::string, std::string> env;  // Added to (and overriding) the parent's.
+  std::string cwd;
+  int stdout_fd = -1;  // Inherited when negative.
+  int stderr_fd = -1;
+};
+
+struct Exit {
+  int code = 0;    // Valid when signal == 0.
+  int signal = 0;
+};
+
+class Child {
+ public:
+  virtual ~Child() = default;  // Kills and reaps what still runs.
+  virtual int64_t pid() const = 0;
+  virtual Result<Exit> wait(int64_t timeout_ms) = 0;  // kTimeout `process.running`.
+  virtual Status signal(int number) = 0;
+};
+
+class Process {
+ public:
+  virtual ~Process() = default;
+  virtual Result<std::unique_ptr<Child>> spawn(const SpawnOptions& options) = 0;
+  virtual std::string env(const std::string& name) const = 0;  // Empty when unset.
+  virtual int64_t resident_bytes() const = 0;                  // VmRSS.
+  virtual int64_t memory_limit_bytes() const = 0;              // cgroup's, else the machine's.
+  virtual int cpu_count() const = 0;                           // Usable by this process.
+};
+
+Process& real_process();
+
+}  // namespace slip
