@@ -1,0 +1,28 @@
+# How our own code is compiled and linked: flags, cache, linker.
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Clones of one machine share the cache: paths below the source directory are hashed relative to it.
+  set(launcher ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+endif()
+
+add_library(slip_flags INTERFACE)
+target_compile_options(slip_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wnon-virtual-dtor;-Woverloaded-virtual;-Werror>
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>
+  $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+find_program(MOLD mold)
+if(MOLD AND NOT SLIPWAY_STRIP)  # mold 1.10 doesn't run GCC 12's LTO plugin reliably.
+  target_link_options(slip_flags INTERFACE -fuse-ld=mold)
+endif()
+
+# A program of ours: its shared libraries lie beside it, it exports nothing of the archives.
+function(slip_program name)
+  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL $<$<BOOL:${SLIPWAY_STRIP}>:-s>)
+  set_target_properties(${name} PROPERTIES BUILD_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON
+    INSTALL_RPATH "$ORIGIN" RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+endfunction()

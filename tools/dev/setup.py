@@ -1,0 +1,216 @@
+"""./dev setup [--services]: brings what third_party/lock.toml names; does nothing when all is there.
+
+apt packages go into the system (root or sudo); everything else lies in the cache directory
+(SLIPWAY_CACHE_DIR, else ~/.cache/slipway), each thing under its name, version and digest.
+build/deps.cmake then says where the C++ libraries are.
+"""
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import zipfile
+
+from dev import common
+
+_done = set()
+
+
+def run(args):
+    ensure(["services"] if "--services" in args else [], loud=True)
+
+
+def ensure(groups=(), loud=False):
+    """Everything of the lock's groups 'build' and `groups` is installed afterwards."""
+    key = tuple(groups)
+    if key in _done:
+        return
+    lock = common.read_lock()
+    install_apt(lock["apt"], ["build", *groups])
+    deps = {}
+    if any(not place(kind, name, item).exists() for kind, name, item in items(lock)):
+        with common.file_lock(common.cache_dir() / "setup.lock", "another setup"):
+            for kind, name, item in items(lock):
+                if not place(kind, name, item).exists():
+                    fetch(kind, name, item)
+    for kind, name, item in items(lock):
+        deps[name.rpartition("/")[2]] = place(kind, name, item)
+    make_venv(lock)
+    write_deps(deps)
+    _done.add(key)
+    if loud:
+        common.say(f"setup: complete ({common.cache_dir()})")
+
+
+def items(lock):
+    for kind in ("wheel", "npm", "trixie"):
+        for name, item in lock.get(kind, {}).items():
+            yield kind, name, item
+
+
+def place(kind, name, item):
+    return common.cache_dir() / "pkg" / f"{name.rpartition('/')[2]}-{item['version']}-{item['sha256'][:8]}"
+
+
+def write_deps(deps):
+    ort = next((deps["onnxruntime"] / "onnxruntime/capi").glob("libonnxruntime.so.*"), None)
+    text = "".join(f'set({k} "{v}")\n' for k, v in {
+        "SLIPWAY_PYARROW": deps["pyarrow"] / "pyarrow",
+        "SLIPWAY_ORT_LIBRARY": ort,
+        "SLIPWAY_ORT_HEADERS": deps["libonnxruntime-dev"] / "usr/include",
+        "SLIPWAY_DUCKDB": deps["node-bindings-linux-x64"] / "package",
+    }.items())
+    file = common.BUILD / "deps.cmake"
+    if not file.exists() or file.read_text() != text:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+
+
+# ---- apt
+
+def version_key(text):
+    return text
+
+
+def missing_apt(wanted):
+    have = {}
+    shown = common.output(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\n", *wanted])
+    for line in shown.splitlines():
+        status, name, version = line.split(" ", 2) if line.count(" ") == 2 else ("", "", "")
+        if status == "installed":
+            have[name] = version
+    return [n for n, least in wanted.items() if n not in have or (
+        least and subprocess.run(["dpkg", "--compare-versions", have[n], "lt", least]).returncode == 0)]
+
+
+def as_root(cmd):
+    if os.geteuid() == 0:
+        return cmd
+    if not shutil.which("sudo"):
+        raise common.Failed("installing packages needs root or sudo: " + " ".join(cmd))
+    return ["sudo", "-n", *cmd] if not os.isatty(0) else ["sudo", *cmd]
+
+
+def install_apt(lock, groups):
+    wanted = {n: v for g in groups for n, v in lock.get(g, {}).items()}
+    if shutil.which("npm"):
+        wanted.pop("npm", None), wanted.pop("nodejs", None)
+    missing = missing_apt(wanted)
+    if not missing:
+        return
+    common.say(f"setup: installing {len(missing)} packages: {' '.join(missing)}")
+    env = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    with common.file_lock(pathlib.Path("/tmp/slipway-apt.lock"), "another package installation"):
+        common.run(as_root([*env, "apt-get", "-o", "DPkg::Lock::Timeout=300", "update", "-q"]), quiet=True)
+        common.run(as_root([*env, "apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "-y", "-q",
+                            "--no-install-recommends", *missing]), quiet=True)
+    if still := missing_apt({n: wanted[n] for n in missing}):
+        raise common.Failed(f"apt has no new enough {', '.join(still)} (third_party/lock.toml says which)")
+
+
+# ---- files with a digest
+
+def verify(file, want):
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if digest != want:
+        raise common.Failed(f"{file.name}: sha256 is {digest}, third_party/lock.toml says {want}")
+
+
+def fetch(kind, name, item):
+    common.say(f"setup: fetching {name} {item['version']}")
+    to = place(kind, name, item)
+    work = to.with_name(to.name + ".part")
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "download").mkdir(parents=True)
+    file = {"wheel": get_wheel, "npm": get_npm, "trixie": get_deb}[kind](name, item, work / "download")
+    verify(file, item["sha256"])
+    if kind == "wheel":
+        zipfile.ZipFile(file).extractall(work)
+    elif kind == "npm":
+        tarfile.open(file).extractall(work)
+    else:
+        common.run(["dpkg-deb", "-x", file, work], quiet=True)
+    shutil.rmtree(work / "download")
+    work.rename(to)
+
+
+def only_file(folder, name):
+    files = list(folder.iterdir())
+    if len(files) != 1:
+        raise common.Failed(f"{name}: the download left {len(files)} files")
+    return files[0]
+
+
+def get_wheel(name, item, to):
+    common.run([bare_pip(), "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:",
+                "--disable-pip-version-check", "-d", to, f"{name}=={item['version']}"], quiet=True)
+    return only_file(to, name)
+
+
+def get_npm(name, item, to):
+    common.run(["npm", "pack", "--silent", "--pack-destination", to, f"{name}@{item['version']}"], quiet=True)
+    return only_file(to, name)
+
+
+def get_deb(name, item, to):
+    """A package of a newer suite, read through lists of its own: the system's lists don't change."""
+    apt = to / "apt"
+    for part in ("state/lists/partial", "cache/archives/partial", "parts"):
+        (apt / part).mkdir(parents=True)
+    sources = newer_suite("trixie")
+    for suffix, text in sources.items():
+        (apt / "parts" / f"machine.{suffix}").write_text(text)
+    options = [f"Dir::Etc::sourcelist=/dev/null", f"Dir::Etc::sourceparts={apt}/parts",
+               f"Dir::State={apt}/state", f"Dir::Cache={apt}/cache", "Dir::State::status=/dev/null",
+               "APT::Sandbox::User=", "Acquire::Languages=none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"]
+    flags = [x for o in options for x in ("-o", o)]
+    common.run(["apt-get", *flags, "update", "-q"], quiet=True)
+    common.run(["apt-get", *flags, "download", f"{name}={item['version']}"], quiet=True, cwd=to)
+    shutil.rmtree(apt)
+    return only_file(to, name)
+
+
+def newer_suite(suite):
+    """The machine's own Debian sources with another suite; security and backports lists left out."""
+    etc = pathlib.Path("/etc/apt")
+    deb822, lines = [], []
+    for file in sorted(etc.glob("sources.list.d/*.sources")):
+        for stanza in file.read_text().split("\n\n"):
+            if "bookworm" in stanza and "-security" not in stanza:
+                deb822.append("\n".join(f"Suites: {suite}" if s.startswith("Suites:") else s
+                                        for s in stanza.splitlines() if not s.startswith("#")))
+    for file in [etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list"))]:
+        for line in file.read_text().splitlines() if file.exists() else []:
+            if line.startswith("deb ") and " bookworm " in line:
+                lines.append(line.replace(" bookworm ", f" {suite} "))
+    if not deb822 and not lines:
+        raise common.Failed("no Debian bookworm source found in /etc/apt")
+    return {"sources": "\n\n".join(deb822) + "\n", "list": "\n".join(lines) + "\n"}
+
+
+# ---- Python
+
+def bare_pip():
+    """An interpreter with pip and nothing else, to fetch files with."""
+    at = common.cache_dir() / "venv" / "bare"
+    if not (at / "bin" / "pip").exists():
+        common.run([common.PYTHON, "-m", "venv", "--clear", at], quiet=True)
+    return at / "bin" / "python"
+
+
+def make_venv(lock):
+    at = common.venv_dir()
+    if (at / "complete").exists():
+        return
+    with common.file_lock(common.cache_dir() / "venv.lock", "another setup"):
+        if (at / "complete").exists():
+            return
+        common.say(f"setup: making the Python environment {at}")
+        common.run([common.PYTHON, "-m", "venv", "--clear", at], quiet=True)
+        wanted = at / "requirements.txt"
+        wanted.write_text("".join(f"{n}=={i['version']} --hash=sha256:{i['sha256']}\n"
+                                  for n, i in lock.get("pip", {}).items()))
+        common.run([at / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--require-hashes",
+                    "--only-binary=:all:", "--disable-pip-version-check", "-r", wanted], quiet=True)
+        (at / "complete").write_text("")
