@@ -4,7 +4,7 @@ if(CCACHE)
   # Clones of one machine share the cache: paths below the source directory are hashed relative to it.
   set(launcher ${CMAKE_COMMAND} -E env
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=10G ${CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
@@ -22,7 +22,9 @@ endif()
 
 # A program of ours: its shared libraries lie beside it, it exports nothing of the archives.
 function(slip_program name)
-  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL $<$<BOOL:${SLIPWAY_STRIP}>:-s>)
+  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL
+    $<$<NOT:$<BOOL:${SLIPWAY_FUZZ}>>:-Wl,--version-script=${CMAKE_SOURCE_DIR}/tools/cmake/exports.map>
+    $<$<BOOL:${SLIPWAY_STRIP}>:-s>)
   set_target_properties(${name} PROPERTIES BUILD_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON
     INSTALL_RPATH "$ORIGIN" RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 endfunction()

@@ -12,7 +12,8 @@ set(archives
   ${lib}/libgrpc++_reflection.a ${lib}/libcares.a ${absl} ${lib}/libre2.a ${lib}/libprotobuf.a
   ${lib}/libssl.a ${lib}/libcrypto.a ${lib}/libsqlite3.a ${lib}/libyaml-cpp.a ${lib}/libzstd.a
   ${lib}/libxxhash.a ${lib}/libbrotlienc.a ${lib}/libbrotlidec.a ${lib}/libbrotlicommon.a
-  ${lib}/libz.a)
+  ${lib}/libz.a ${lib}/libpq.a ${SLIPWAY_PGLIB}/libpgcommon_shlib.a ${SLIPWAY_PGLIB}/libpgport_shlib.a)
+add_library(libpq_absent STATIC third_party/libpq_absent.c)
 
 add_library(third INTERFACE)
 target_include_directories(third SYSTEM INTERFACE
@@ -20,7 +21,7 @@ target_include_directories(third SYSTEM INTERFACE
 target_compile_definitions(third INTERFACE FMT_HEADER_ONLY SPDLOG_FMT_EXTERNAL
   BOOST_ASIO_NO_DEPRECATED BOOST_ERROR_CODE_HEADER_ONLY)
 target_link_options(third INTERFACE -Wl,--as-needed)
-target_link_libraries(third INTERFACE -Wl,--start-group ${archives} -Wl,--end-group
+target_link_libraries(third INTERFACE -Wl,--start-group ${archives} libpq_absent -Wl,--end-group
   ${CMAKE_BINARY_DIR}/libarrow.so.2600 ${CMAKE_BINARY_DIR}/libarrow_compute.so.2600
   ${CMAKE_BINARY_DIR}/libparquet.so.2600
   simdjson prometheus-cpp-core Threads::Threads ${CMAKE_DL_LIBS} resolv)

@@ -47,10 +47,14 @@ def items(lock):
     for kind in ("wheel", "npm", "trixie"):
         for name, item in lock.get(kind, {}).items():
             yield kind, name, item
+    for name, item in lock.get("unpacked", {}).items():
+        version = common.output(["dpkg-query", "-W", "-f", "${Version}", item["like"]])
+        yield "unpacked", name, {**item, "version": version}
 
 
 def place(kind, name, item):
-    return common.cache_dir() / "pkg" / f"{name.rpartition('/')[2]}-{item['version']}-{item['sha256'][:8]}"
+    digest = "-" + item["sha256"][:8] if "sha256" in item else ""
+    return common.cache_dir() / "pkg" / f"{name.rpartition('/')[2]}-{item['version']}{digest}"
 
 
 def write_deps(deps):
@@ -59,6 +63,7 @@ def write_deps(deps):
         "SLIPWAY_PYARROW": deps["pyarrow"] / "pyarrow",
         "SLIPWAY_ORT_LIBRARY": ort,
         "SLIPWAY_ORT_HEADERS": deps["libonnxruntime-dev"] / "usr/include",
+        "SLIPWAY_PGLIB": deps["postgresql-server-dev-15"] / "usr/lib/postgresql/15/lib",
         "SLIPWAY_DUCKDB": deps["node-bindings-linux-x64"] / "package",
     }.items())
     file = common.BUILD / "deps.cmake"
@@ -123,8 +128,9 @@ def fetch(kind, name, item):
     work = to.with_name(to.name + ".part")
     shutil.rmtree(work, ignore_errors=True)
     (work / "download").mkdir(parents=True)
-    file = {"wheel": get_wheel, "npm": get_npm, "trixie": get_deb}[kind](name, item, work / "download")
-    verify(file, item["sha256"])
+    file = {"wheel": get_wheel, "npm": get_npm, "trixie": get_deb, "unpacked": get_same}[kind](name, item, work / "download")
+    if "sha256" in item:
+        verify(file, item["sha256"])
     if kind == "wheel":
         zipfile.ZipFile(file).extractall(work)
     elif kind == "npm":
@@ -150,6 +156,15 @@ def get_wheel(name, item, to):
 
 def get_npm(name, item, to):
     common.run(["npm", "pack", "--silent", "--pack-destination", to, f"{name}@{item['version']}"], quiet=True)
+    return only_file(to, name)
+
+
+def get_same(name, item, to):
+    """A package of the machine's own suite, unpacked instead of installed; apt checks its signature."""
+    get = ["apt-get", "-o", "APT::Sandbox::User=", "download", f"{name}={item['version']}"]
+    if common.run(get, quiet=True, check=False, cwd=to):
+        common.run(as_root(["apt-get", "update", "-q"]), quiet=True)
+        common.run(get, quiet=True, cwd=to)
     return only_file(to, name)
 
 
