@@ -14,6 +14,7 @@ target_compile_options(slip_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wnon-virtual-dtor;-Woverloaded-virtual;-Werror>
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
+  -fPIC  # Not -fPIE: no copy of a shared library's data in the program.
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 find_program(MOLD mold)
 if(MOLD AND NOT SLIPWAY_STRIP)  # mold 1.10 doesn't run GCC 12's LTO plugin reliably.

@@ -15,16 +15,25 @@ set(archives
   ${lib}/libz.a ${lib}/libpq.a ${SLIPWAY_PGLIB}/libpgcommon_shlib.a ${SLIPWAY_PGLIB}/libpgport_shlib.a)
 add_library(libpq_absent STATIC third_party/libpq_absent.c)
 
+# Compiled here from upstream archives, without our warnings.
+file(GLOB prometheus ${SLIPWAY_PROMETHEUS}/core/src/*.cc ${SLIPWAY_PROMETHEUS}/core/src/detail/*.cc)
+file(WRITE ${CMAKE_BINARY_DIR}/made/prometheus/detail/core_export.h
+  "#pragma once\n#define PROMETHEUS_CPP_CORE_EXPORT\n#define PROMETHEUS_CPP_CORE_NO_EXPORT\n")
+add_library(compiled_here STATIC ${SLIPWAY_SIMDJSON}/singleheader/simdjson.cpp ${prometheus})
+target_include_directories(compiled_here SYSTEM PUBLIC ${SLIPWAY_SIMDJSON}/singleheader
+  ${SLIPWAY_PROMETHEUS}/core/include ${CMAKE_BINARY_DIR}/made)
+target_compile_options(compiled_here PRIVATE -w -fPIC)
+
 add_library(third INTERFACE)
 target_include_directories(third SYSTEM INTERFACE
   ${SLIPWAY_PYARROW}/include ${SLIPWAY_ORT_HEADERS}/onnxruntime /usr/include/postgresql)
 target_compile_definitions(third INTERFACE FMT_HEADER_ONLY SPDLOG_FMT_EXTERNAL
   BOOST_ASIO_NO_DEPRECATED BOOST_ERROR_CODE_HEADER_ONLY)
 target_link_options(third INTERFACE -Wl,--as-needed)
-target_link_libraries(third INTERFACE -Wl,--start-group ${archives} libpq_absent -Wl,--end-group
+target_link_libraries(third INTERFACE compiled_here -Wl,--start-group ${archives} libpq_absent -Wl,--end-group
   ${CMAKE_BINARY_DIR}/libarrow.so.2600 ${CMAKE_BINARY_DIR}/libarrow_compute.so.2600
   ${CMAKE_BINARY_DIR}/libparquet.so.2600
-  simdjson prometheus-cpp-core Threads::Threads ${CMAKE_DL_LIBS} resolv)
+  Threads::Threads ${CMAKE_DL_LIBS} resolv)
 
 # What stands beside the binary; hard links where the file system allows it.
 set(shared

@@ -44,7 +44,7 @@ def ensure(groups=(), loud=False):
 
 
 def items(lock):
-    for kind in ("wheel", "npm", "trixie"):
+    for kind in ("wheel", "npm", "trixie", "source"):
         for name, item in lock.get(kind, {}).items():
             yield kind, name, item
     for name, item in lock.get("unpacked", {}).items():
@@ -64,6 +64,8 @@ def write_deps(deps):
         "SLIPWAY_ORT_LIBRARY": ort,
         "SLIPWAY_ORT_HEADERS": deps["libonnxruntime-dev"] / "usr/include",
         "SLIPWAY_PGLIB": deps["postgresql-server-dev-15"] / "usr/lib/postgresql/15/lib",
+        "SLIPWAY_SIMDJSON": next(deps["simdjson"].glob("simdjson-*")),
+        "SLIPWAY_PROMETHEUS": next(deps["prometheus-cpp"].glob("prometheus-cpp-*")),
         "SLIPWAY_DUCKDB": deps["node-bindings-linux-x64"] / "package",
     }.items())
     file = common.BUILD / "deps.cmake"
@@ -73,10 +75,6 @@ def write_deps(deps):
 
 
 # ---- apt
-
-def version_key(text):
-    return text
-
 
 def missing_apt(wanted):
     have = {}
@@ -128,12 +126,13 @@ def fetch(kind, name, item):
     work = to.with_name(to.name + ".part")
     shutil.rmtree(work, ignore_errors=True)
     (work / "download").mkdir(parents=True)
-    file = {"wheel": get_wheel, "npm": get_npm, "trixie": get_deb, "unpacked": get_same}[kind](name, item, work / "download")
+    file = {"wheel": get_wheel, "npm": get_npm, "trixie": get_deb, "unpacked": get_same,
+            "source": get_source}[kind](name, item, work / "download")
     if "sha256" in item:
         verify(file, item["sha256"])
     if kind == "wheel":
         zipfile.ZipFile(file).extractall(work)
-    elif kind == "npm":
+    elif kind in ("npm", "source"):
         tarfile.open(file).extractall(work)
     else:
         common.run(["dpkg-deb", "-x", file, work], quiet=True)
@@ -170,38 +169,60 @@ def get_same(name, item, to):
 
 def get_deb(name, item, to):
     """A package of a newer suite, read through lists of its own: the system's lists don't change."""
-    apt = to / "apt"
-    for part in ("state/lists/partial", "cache/archives/partial", "parts"):
-        (apt / part).mkdir(parents=True)
-    sources = newer_suite("trixie")
-    for suffix, text in sources.items():
-        (apt / "parts" / f"machine.{suffix}").write_text(text)
-    options = [f"Dir::Etc::sourcelist=/dev/null", f"Dir::Etc::sourceparts={apt}/parts",
-               f"Dir::State={apt}/state", f"Dir::Cache={apt}/cache", "Dir::State::status=/dev/null",
-               "APT::Sandbox::User=", "Acquire::Languages=none", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"]
-    flags = [x for o in options for x in ("-o", o)]
-    common.run(["apt-get", *flags, "update", "-q"], quiet=True)
+    flags = private_lists(to / "apt", {"Types": "deb", "Suites": "trixie"})
     common.run(["apt-get", *flags, "download", f"{name}={item['version']}"], quiet=True, cwd=to)
-    shutil.rmtree(apt)
+    shutil.rmtree(to / "apt")
     return only_file(to, name)
 
 
-def newer_suite(suite):
-    """The machine's own Debian sources with another suite; security and backports lists left out."""
+def get_source(name, item, to):
+    """The upstream archive of a source package; the system's own sources may name binaries only."""
+    flags = private_lists(to / "apt", {"Types": "deb-src"})
+    common.run(["apt-get", *flags, "source", "--download-only", "-q", f"{name}={item['version']}"],
+               quiet=True, cwd=to)
+    files = list(to.glob("*.orig.tar.*"))
+    if len(files) != 1:
+        raise common.Failed(f"{name}: the source package has {len(files)} upstream archives")
+    return files[0]
+
+
+def private_lists(at, fields):
+    """Reads package lists of the machine's Debian sources, with `fields` changed, into `at`; apt's flags for it."""
+    for part in ("state/lists/partial", "cache/archives/partial", "parts"):
+        (at / part).mkdir(parents=True)
+    for suffix, text in changed_sources(fields).items():
+        (at / "parts" / f"machine.{suffix}").write_text(text)
+    options = ["Dir::Etc::sourcelist=/dev/null", f"Dir::Etc::sourceparts={at}/parts",
+               f"Dir::State={at}/state", f"Dir::Cache={at}/cache", "Dir::State::status=/dev/null",
+               "APT::Sandbox::User=", "Acquire::Languages=none",
+               "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"]
+    flags = [x for o in options for x in ("-o", o)]
+    common.run(["apt-get", *flags, "update", "-q"], quiet=True, show=False)
+    return flags
+
+
+def changed_sources(fields):
+    """The machine's bookworm sources (both formats) with fields replaced; security lists only if the suite stays."""
     etc = pathlib.Path("/etc/apt")
-    deb822, lines = [], []
+    stanzas, lines = [], []
     for file in sorted(etc.glob("sources.list.d/*.sources")):
         for stanza in file.read_text().split("\n\n"):
-            if "bookworm" in stanza and "-security" not in stanza:
-                deb822.append("\n".join(f"Suites: {suite}" if s.startswith("Suites:") else s
-                                        for s in stanza.splitlines() if not s.startswith("#")))
+            if "bookworm" not in stanza or ("Suites" in fields and "-security" in stanza):
+                continue
+            kept = [s for s in stanza.splitlines() if not s.startswith("#")]
+            stanzas.append("\n".join(f"{k}: {fields[k]}" if (k := s.split(":")[0]) in fields else s for s in kept))
     for file in [etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list"))]:
         for line in file.read_text().splitlines() if file.exists() else []:
-            if line.startswith("deb ") and " bookworm " in line:
-                lines.append(line.replace(" bookworm ", f" {suite} "))
-    if not deb822 and not lines:
+            if not line.startswith("deb ") or " bookworm" not in line:
+                continue
+            if "Suites" in fields:
+                if " bookworm " not in line:
+                    continue
+                line = line.replace(" bookworm ", f" {fields['Suites']} ")
+            lines.append(fields.get("Types", "deb") + line[3:])
+    if not stanzas and not lines:
         raise common.Failed("no Debian bookworm source found in /etc/apt")
-    return {"sources": "\n\n".join(deb822) + "\n", "list": "\n".join(lines) + "\n"}
+    return {"sources": "\n\n".join(stanzas) + "\n", "list": "\n".join(lines) + "\n"}
 
 
 # ---- Python
