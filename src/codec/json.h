@@ -13,10 +13,14 @@
 // with simdjson directly, inside its own .cc.) Integers keep 64 bits; doubles are written in the
 // shortest form that reads back. NaN and infinities: see NonFinite. Depth and size are bounded.
 //
-// Errors of parse: kInvalid `json.syntax|json.depth|json.utf8|json.duplicate_key|json.number`.
+// Errors of parse, with line and column: kInvalid `json.syntax|json.depth|json.utf8|
+// json.duplicate_key|json.number` (a number that no int64 or double holds), kExhausted
+// `json.too_large`.
 namespace slip::codec {
 
+// limits
 inline constexpr int kJsonDepthMax = 100;
+inline constexpr size_t kJsonBytesMax = 256 << 20;
 
 class Json;
 using JsonMember = std::pair<std::string, Json>;
@@ -84,10 +88,13 @@ std::string to_json(const Json& value, int indent = 0, NonFinite non_finite = No
 // RFC 8785 (JCS). kInvalid when a number has no exact form there (integers beyond 2^53).
 Result<std::string> to_canonical_json(const Json& value);
 
-// Typed reading with errors that name the path: kInvalid `request.missing_field|request.wrong_type`.
+// Typed reading with errors that name the path: kInvalid
+// `request.missing_field|request.wrong_type`.
 Result<std::string> want_string(const Json& object, std::string_view key);
 Result<int64_t> want_int(const Json& object, std::string_view key);
-Result<double> want_double(const Json& object, std::string_view key);
+// kString: also takes "NaN", "Infinity", "-Infinity".
+Result<double> want_double(const Json& object, std::string_view key,
+                           NonFinite non_finite = NonFinite::kReject);
 Result<bool> want_bool(const Json& object, std::string_view key);
 Result<std::string> string_or(const Json& object, std::string_view key, std::string_view fallback);
 Result<int64_t> int_or(const Json& object, std::string_view key, int64_t fallback);
