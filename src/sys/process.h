@@ -12,9 +12,10 @@
 namespace slip {
 
 struct SpawnOptions {
-  std::vector<std::string> argv;  // argv[0] is looked up in PATH unless it holds a slash.
-  std::map<std::string, std::string> env;  // Added to (and overriding) the parent's.
-  std::string cwd;
+  // argv[0] is looked up in PATH unless it holds a slash.
+  std::vector<std::string> argv = {};
+  std::map<std::string, std::string> env = {};  // Added to (and overriding) the parent's.
+  std::string cwd = {};
   int stdout_fd = -1;  // Inherited when negative.
   int stderr_fd = -1;
 };
