@@ -3,7 +3,7 @@ import json
 import os
 import time
 
-from dev import common, setup
+from dev import common, setup, web
 
 PRESETS = {p["name"] for p in json.loads((common.ROOT / "CMakePresets.json").read_text())[
     "configurePresets"] if not p.get("hidden")}
@@ -14,6 +14,7 @@ def build(preset="dev", targets=()):
     if preset not in PRESETS:
         raise common.Failed(f"no preset '{preset}'; there are {', '.join(sorted(PRESETS))}")
     setup.ensure(["fuzz"] if preset == "fuzz" else [])
+    web.ensure()
     out = common.BUILD / preset
     with common.machine_lock():
         since = time.monotonic()

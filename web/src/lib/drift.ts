@@ -1,0 +1,60 @@
+// Drift windows turned round: the server sends features per window, the page draws windows per feature.
+import type { DriftFeature, DriftWindow } from "../api/types";
+
+export type Measure = "psi" | "js";
+
+export interface FeatureSeries {
+  name: string;
+  values: (number | null)[]; // One per window; null where the window lacks the feature.
+  alarms: boolean[];
+  threshold: number | null; // The newest one.
+  latest: number | null;
+}
+
+/** A threshold comes as one number (of PSI) or as one per measure. */
+export function threshold_of(feature: DriftFeature, measure: Measure): number | null {
+  const { threshold } = feature;
+  if (threshold === null || threshold === undefined) return null;
+  if (typeof threshold === "number") return measure === "psi" ? threshold : null;
+  return threshold[measure] ?? null;
+}
+
+export function by_feature(windows: readonly DriftWindow[], measure: Measure): FeatureSeries[] {
+  const series = new Map<string, FeatureSeries>();
+  windows.forEach((window, at) => {
+    for (const feature of window.features) {
+      let row = series.get(feature.name);
+      if (!row) {
+        row = {
+          name: feature.name,
+          values: new Array(windows.length).fill(null),
+          alarms: new Array(windows.length).fill(false),
+          threshold: null,
+          latest: null,
+        };
+        series.set(feature.name, row);
+      }
+      row.values[at] = feature[measure];
+      row.alarms[at] = feature.alarm;
+      row.threshold = threshold_of(feature, measure) ?? row.threshold;
+      row.latest = feature[measure] ?? row.latest;
+    }
+  });
+  return [...series.values()];
+}
+
+/** Places where the set of versions that answered changes: [window index, "v1 → v2"]. */
+export function version_changes(windows: readonly DriftWindow[]): { at: number; label: string }[] {
+  const name = (w: DriftWindow) =>
+    [...w.model_versions]
+      .sort((a, b) => a - b)
+      .map((v) => `v${v}`)
+      .join("+");
+  const out: { at: number; label: string }[] = [];
+  for (let i = 1; i < windows.length; i++) {
+    const before = windows[i - 1];
+    const now = windows[i];
+    if (before && now && name(before) !== name(now)) out.push({ at: i, label: name(now) });
+  }
+  return out;
+}
