@@ -1,0 +1,58 @@
+"""./dev check [--fast]: what must hold before a commit. --fast leaves out what needs a build."""
+import sys
+import time
+
+from dev import build, common, fmt, gen, setup
+
+
+def steps(fast):
+    setup.ensure()
+    yield "fmt", lambda: fmt.run(["--check"])
+    yield "arrows", lambda: python("tools/arrows.py", "src")
+    yield "tidy", lambda: python("tools/tidy.py")
+    yield "tools' tests", tools_tests
+    yield "python compiles", python_compiles
+    if (common.ROOT / "web/node_modules/.bin/tsc").exists():
+        yield "tsc", lambda: common.run(["node_modules/.bin/tsc", "--noEmit"], cwd=common.ROOT / "web", check=False)
+    if not fast:
+        yield "build", lambda: build.build("dev") and 0
+        yield "symbols", lambda: python("tools/symbols.py", "build/dev/slipway")
+        yield "gen", lambda: gen.run(["--check"])
+
+
+def python(*args):
+    return common.run([sys.executable, *args], check=False)
+
+
+def tools_tests():
+    return common.run([sys.executable, "-m", "unittest", "discover", "-q", "-s", "tools/tests", "-p", "test_*.py"],
+                      quiet=True, check=False)
+
+
+def python_compiles():
+    listed = common.output(["git", "ls-files", "-co", "--exclude-standard", "*.py", "dev"], cwd=common.ROOT).split()
+    bad = 0
+    for name in listed:
+        file = common.ROOT / name
+        if file.exists():
+            try:
+                compile(file.read_bytes(), name, "exec")
+            except SyntaxError as error:
+                common.say(f"{name}:{error.lineno}: {error.msg}")
+                bad += 1
+    return bad
+
+
+def run(args):
+    passed, failed = [], []
+    for name, step in steps("--fast" in args):
+        since = time.monotonic()
+        try:
+            bad = step()
+        except common.Failed as error:
+            common.say(str(error))
+            bad = 1
+        (failed if bad else passed).append(name)
+        common.say(f"check {name}: {'FAILED' if bad else 'ok'} ({time.monotonic() - since:.1f} s)")
+    common.say(f"check: {len(passed)} passed, {len(failed)} failed" + (f" ({', '.join(failed)})" if failed else ""))
+    return 1 if failed else 0
