@@ -1,4 +1,7 @@
-"""./dev fmt [--check] [file ...]: clang-format (pinned) over src, or over the files named."""
+"""./dev fmt [--all | --check] [file ...]: clang-format (pinned) over what differs from origin/main.
+
+--all takes every file of src; --check changes nothing and looks at every file.
+"""
 import concurrent.futures
 import subprocess
 
@@ -8,6 +11,14 @@ from dev import common, setup
 def sources():
     listed = common.output(["git", "ls-files", "-co", "--exclude-standard", "src"], cwd=common.ROOT)
     return [f for f in listed.split() if f.endswith((".h", ".cc")) and (common.ROOT / f).exists()]
+
+
+def changed():
+    """Files of src that differ from where this branch left origin/main, committed or not."""
+    base = common.output(["git", "merge-base", "HEAD", "origin/main"], cwd=common.ROOT).strip() or "HEAD"
+    listed = common.output(["git", "diff", "--name-only", base, "--", "src"], cwd=common.ROOT).split()
+    listed += common.output(["git", "ls-files", "-o", "--exclude-standard", "src"], cwd=common.ROOT).split()
+    return [f for f in listed if f in set(sources())]
 
 
 def format_files(files, check):
@@ -33,8 +44,9 @@ def format_files(files, check):
 
 def run(args):
     setup.ensure()
-    files = [a for a in args if not a.startswith("-")] or sources()
     check = "--check" in args
+    files = [a for a in args if not a.startswith("-")]
+    files = files or (sources() if check or "--all" in args else changed())
     bad = format_files(files, check)
     common.say(f"fmt: {len(files)} files, {bad} to mend" if check else f"fmt: {len(files)} files")
     return 1 if bad else 0

@@ -4,7 +4,7 @@ from dev import build, common
 
 def unit(filter_=None, preset="dev"):
     out = build.build(preset, ["slip_tests"])
-    args = ["--gtest_brief=1"]
+    args = ["--gtest_brief=1", "--gtest_death_test_style=threadsafe"]
     if filter_:
         args.append(f"--gtest_filter={filter_ if any(c in filter_ for c in '*?:.') else f'*{filter_}*'}")
     return common.run([out / "slip_tests", *args], check=False)

@@ -2,9 +2,9 @@
 #include <string>
 #include <vector>
 
+#include <grpc/support/time.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpc/support/time.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
