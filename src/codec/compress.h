@@ -8,11 +8,27 @@
 #include "base/result.h"
 
 // zstd and gzip, whole buffers and streams, always with a bound on what comes out.
-// kCorrupt `compress.corrupt`, kExhausted `compress.too_large`.
+// Errors: kCorrupt `compress.corrupt`, kExhausted `compress.too_large`. Functions: any thread; an
+// object: one thread at a time.
 namespace slip::codec {
 
 std::string zstd_compress(std::string_view bytes, int level);
 Result<std::string> zstd_decompress(std::string_view bytes, size_t size_max);
+// Keeps its working memory between calls, for many small buffers.
+class ZstdEncoder {
+ public:
+  explicit ZstdEncoder(int level);
+  ~ZstdEncoder();
+  ZstdEncoder(ZstdEncoder&&) noexcept;
+  ZstdEncoder& operator=(ZstdEncoder&&) noexcept;
+  // Replaces `out`.
+  void compress(std::string_view bytes, std::string* out);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
 std::string gzip_compress(std::string_view bytes, int level);
 // gzip or zlib (deflate) framing, detected.
 Result<std::string> gzip_decompress(std::string_view bytes, size_t size_max);

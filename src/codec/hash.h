@@ -9,7 +9,8 @@
 
 #include "base/result.h"
 
-// SHA-256 (OpenSSL) for identities, XXH3-64 for the checksums of frames, CRC-32C nowhere yet.
+// SHA-256 (OpenSSL) for identities, XXH3-64 for the checksums of frames. Any thread; a
+// stream by one thread at a time.
 namespace slip::codec {
 
 struct Sha256 {
@@ -21,7 +22,8 @@ struct Sha256 {
 };
 
 Sha256 sha256(std::string_view bytes);
-Result<Sha256> parse_sha256(std::string_view text);  // With or without "sha256:".
+// 64 hex digits, with or without "sha256:"; kInvalid `digest.syntax`.
+Result<Sha256> parse_sha256(std::string_view text);
 
 class Sha256Stream {
  public:
@@ -37,7 +39,7 @@ class Sha256Stream {
   std::unique_ptr<State> state_;
 };
 
-uint64_t xxh3(std::string_view bytes);
+uint64_t xxh3(std::string_view bytes, uint64_t seed = 0);  // XXH3-64; no secret keeper.
 std::string hmac_sha256(std::string_view key, std::string_view bytes);  // 32 raw bytes.
 
 }  // namespace slip::codec

@@ -202,7 +202,8 @@ bool same_bits(const Json& a, const Json& b) {
   return a == b;
 }
 
-// What is written reads back the same to the last bit, alone and inside another value.
+// What is written reads back the same to the last bit, by either reader: NaN in front drives the
+// text past simdjson.
 TEST(Json, AnyValueRoundTrips) {
   for (uint64_t seed = 1; seed <= 3000; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
