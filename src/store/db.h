@@ -22,18 +22,26 @@ class Log;
 
 // The metadata database: SQLite by default, PostgreSQL when outgrown, one set of statements.
 //
-// The dialect. Columns: BIGINT, DOUBLE PRECISION (finite only), TEXT (compares bytewise on both),
-// BYTEA. Placeholders `?`. Allowed: ON CONFLICT, RETURNING, CTEs, window functions, LIMIT. Not
-// allowed: AUTOINCREMENT, SERIAL, rowid, OFFSET, NOW(), LIKE (use like_case/ilike via sql helpers),
+// The dialect. Columns: BIGINT, DOUBLE PRECISION (finite; -0.0 may come back as 0.0), TEXT
+// (compares bytewise on both), BYTEA. Placeholders `?`. Allowed: ON CONFLICT, RETURNING, CTEs, window functions, LIMIT. Not
+// allowed: AUTOINCREMENT, SERIAL, rowid, OFFSET, NOW(), bare LIKE (use like_case/ilike of sql.h),
 // statements that differ between the two. No placeholder may be used where a type cannot be
 // inferred (write CAST(? AS BIGINT)).
 //
 // A write body may run more than once (group replay, serialization failure), so it has no effect
 // but on its Tx and its outputs, which it sets anew each time. Any failed statement dooms the
-// body: return its error. At most kWriteRowsMax rows a body.
+// body: return its error. Bodies don't nest: one that calls read() or write() of its own database
+// gets kInternal `store.nested`.
+//
+// Errors: kExists `store.constraint` for a key that is taken, kConflict `store.constraint` for any
+// other constraint, kExhausted `store.queue_full` and `store.full`, kUnavailable `store.io`,
+// `store.busy` and `store.closed`, kCorrupt `store.corrupt`, kForbidden `store.read_only`,
+// kInvalid `store.text`, `store.not_finite` and `store.too_many_rows`, kInternal `store.sql`.
 namespace slip::store {
 
+// Plan bodies for kWriteRowsMax rows; one that changes more than kWriteRowsRefused is refused.
 inline constexpr int64_t kWriteRowsMax = 1000;
+inline constexpr int64_t kWriteRowsRefused = 10'000;
 
 struct Blob {  // Bytes, as against text.
   std::string_view bytes;
@@ -88,6 +96,12 @@ class Tx {
                               const std::function<void(const Row&)>* on_row) = 0;
 };
 
+struct DbStats {
+  int64_t writes = 0;   // Bodies that were acknowledged.
+  int64_t commits = 0;  // Transactions that carried them: writes / commits is the mean group.
+  int64_t replays = 0;  // Bodies run again, alone or after a serialization failure.
+};
+
 // Any thread. read(): a consistent snapshot. write(): returns after the commit is on the disk.
 class Db {
  public:
@@ -97,6 +111,8 @@ class Db {
   virtual Status read(const Body& body) = 0;
   virtual Status write(const Body& body) = 0;
   virtual std::string_view kind() const = 0;  // "sqlite", "postgres"
+  virtual DbStats stats() const { return {}; }
+  virtual int64_t now_ms() const { return 0; }  // Civil time of the World it was opened in.
 };
 
 // Numbered, forward-only steps of one module ("registry", 1, "CREATE TABLE …; CREATE INDEX …").
@@ -108,22 +124,30 @@ struct Migration {
 };
 
 // Applies what is missing. kConflict `store.schema_newer` when the database knows a step that this
-// binary does not: the data was written by a newer version.
+// binary does not: the data was written by a newer version. kConflict `store.schema_edited` when a
+// step that was applied reads otherwise now.
 Status migrate(Db& db, std::span<const Migration> steps);
+
+enum class SqliteFiles : uint8_t {
+  kSystem,  // SQLite's own access to the operating system's files.
+  kFs,      // Everything through World::fs: simulation and fault tests. One process only.
+};
 
 struct SqliteOptions {
   int readers = 4;
   int64_t cache_bytes = 16 << 20;
   size_t queue_max = 4096;  // Waiting write bodies, then kExhausted `store.queue_full`.
+  size_t group_max = 256;   // Bodies in one transaction.
+  SqliteFiles files = SqliteFiles::kSystem;
 };
-// `path` of the database file. Takes sys interfaces so that the simulator can stand in: with a
-// simulated Fs, SQLite runs on a VFS over it.
 struct World {
   Fs& fs;
   Clock& clock;
   Executor& executor;
   Log& log;
 };
+// `path` of the database file; its folder must exist. Holds `path`.lock while open: kConflict
+// `store.locked` when another Db, here or in another process, has it.
 Result<std::unique_ptr<Db>> open_sqlite(World world, const std::string& path,
                                         SqliteOptions options);
 // `url`: postgresql://user:password@host:port/db. Pooled connections, SERIALIZABLE writes with
