@@ -1,0 +1,69 @@
+"""The server as a process: ready line, the pages outside the API, one server a directory, clean end, restart."""
+import pathlib
+import subprocess
+
+import harness
+from harness import equal, true
+
+
+def test_ready_line_and_health(server):
+    true(server.ready["http"].startswith("http://127.0.0.1:"), f"ready line {server.ready}")
+    equal(pathlib.Path(server.ready["data"]).resolve(), server.data.resolve(), "data of the ready line")
+    api = server.api()
+    reply = api.send("GET", "/health")
+    equal((reply.status, reply.body), (200, b"OK"), "/health")
+    equal(api.send("GET", "/version").body.strip(), b"3.17.2", "/version")
+    true(b"# TYPE" in api.send("GET", "/metrics").body, "/metrics is Prometheus text")
+    equal(api.send("GET", "/", headers={"Accept": "application/json"}).json(), {"status": "alive"}, "/")
+
+
+def test_status_and_openapi(server):
+    api = server.api()
+    status = api.get("status")
+    equal((status["db"], status["auth"]), ("sqlite", False), "status")
+    paths = api.send("GET", "/openapi.json").json()["paths"]
+    for path in ("/api/slipway/v1/models/{name}", "/api/slipway/v1/ledger", "/health"):
+        true(path in paths, f"{path} is in /openapi.json")
+    equal(api.get("whoami")["principal"], "local", "principal without credentials on loopback")
+
+
+def test_bad_requests_have_reasons(server):
+    api = server.api()
+    harness.refused(api, "GET", "/no/such/page", status=404)
+    harness.refused(api, "GET", "models/none", status=404)
+    reply = api.send("POST", "tokens", b"{not json", {"Content-Type": "application/json"}, check=False)
+    equal(reply.status, 400, "malformed JSON")
+    true(reply.json()["code"], "a stable reason")
+    equal(api.send("GET", "/health").status, 200, "the server lives on")
+
+
+def test_second_server_on_the_directory_is_refused(server):
+    other = subprocess.run(server.command(), capture_output=True, text=True, timeout=20, check=False)
+    true(other.returncode not in (0, None), "a second server on the same directory must not start")
+    true(str(server.data.name) in other.stderr or "in use" in other.stderr or "lock" in other.stderr,
+         f"it says why: {other.stderr}")
+
+
+def test_port_in_use_is_said(server):
+    port = server.url.rpartition(":")[2]
+    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-2", "--port", port]
+    other = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    true(other.returncode != 0 and port in other.stderr, f"names the port: {other.stderr}")
+
+
+def test_other_addresses_need_auth(server):
+    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-3", "--host", "0.0.0.0", "--port", "0",
+               "--no-auth"]
+    other = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    true(other.returncode != 0, "a bind beyond loopback without authentication must not start")
+
+
+def test_stop_and_start_again(server):
+    harness.register(server.api(), "kept", harness.linear_classifier([[-1, 0], [1, 0]]))
+    equal(server.stop(), 0, "exit status after SIGTERM")
+    server.start()
+    equal(server.api().get("models/kept")["latest_version"], 1, "what was written is there")
+
+
+if __name__ == "__main__":
+    harness.run(globals())
