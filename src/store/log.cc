@@ -1,0 +1,343 @@
+#include "store/log.h"
+
+#include <array>
+#include <cstring>
+
+#include "base/bug.h"
+#include "base/check.h"
+#include "base/text.h"
+#include "codec/hash.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/sync.h"
+
+namespace slip::store {
+namespace {
+
+constexpr std::string_view kMagic = "SLIPLOG1";
+constexpr size_t kHeaderBytes = 24;  // Magic, segment number, XXH3 of both.
+constexpr size_t kFrameBytes = 12;   // Length (4), XXH3 of segment number and payload (8).
+constexpr size_t kReadBytes = 1 << 20;
+
+void put_le(std::string* out, uint64_t value, int bytes) {
+  for (int i = 0; i < bytes; ++i) out->push_back(static_cast<char>(value >> (8 * i) & 0xff));
+}
+
+uint64_t get_le(std::string_view in, int bytes) {
+  uint64_t value = 0;
+  for (int i = bytes - 1; i >= 0; --i)
+    value = value << 8 | static_cast<unsigned char>(in[static_cast<size_t>(i)]);
+  return value;
+}
+
+std::string header_of(int64_t number) {
+  std::string out(kMagic);
+  put_le(&out, static_cast<uint64_t>(number), 8);
+  put_le(&out, codec::xxh3(out), 8);
+  return out;
+}
+
+// The number is part of the sum: a frame of another segment that stood here before doesn't pass.
+uint64_t frame_sum(int64_t number, std::string_view payload) {
+  return codec::xxh3(payload) ^ (static_cast<uint64_t>(number) * 0x9e3779b97f4a7c15);
+}
+
+void append_frame(std::string* out, int64_t number, std::string_view payload) {
+  put_le(out, payload.size(), 4);
+  put_le(out, frame_sum(number, payload), 8);
+  out->append(payload);
+}
+
+std::string file_name(int64_t number) {
+  std::string digits = std::to_string(number);
+  return std::string(12 - std::min<size_t>(12, digits.size()), '0') + digits + ".log";
+}
+
+// Reads frames one after the other; remembers where the last whole one ended.
+class FrameReader {
+ public:
+  FrameReader(File& file, int64_t number) : file_(file), number_(number) {}
+
+  Status check_header() {
+    std::array<char, kHeaderBytes> raw;
+    const size_t n = TRY(file_.read_at(0, raw));
+    if (std::string_view(raw.data(), n) != header_of(number_))
+      return corrupt("log.corrupt", "the segment's header is damaged");
+    return {};
+  }
+  // Nothing at the end, or where the first broken frame begins.
+  Result<std::optional<std::string_view>> next(int64_t record_bytes_max) {
+    TRY(fill(kFrameBytes));
+    if (available() < kFrameBytes) return std::optional<std::string_view>();
+    const uint64_t size = get_le(here(), 4);
+    const uint64_t sum = get_le(here().substr(4), 8);
+    if (size == 0 || size > static_cast<uint64_t>(record_bytes_max))
+      return std::optional<std::string_view>();
+    TRY(fill(kFrameBytes + size));
+    if (available() < kFrameBytes + size) return std::optional<std::string_view>();
+    const std::string_view payload = here().substr(kFrameBytes, size);
+    if (frame_sum(number_, payload) != sum && !planted(Bug::kTornTailAccepted))
+      return std::optional<std::string_view>();
+    at_ += kFrameBytes + size;
+    return std::optional(payload);
+  }
+  int64_t position() const { return base_ + static_cast<int64_t>(at_); }
+
+ private:
+  size_t available() const { return buffer_.size() - at_; }
+  std::string_view here() const { return std::string_view(buffer_).substr(at_); }
+  Status fill(size_t wanted) {
+    if (available() >= wanted) return {};
+    buffer_.erase(0, at_);
+    base_ += static_cast<int64_t>(at_);
+    at_ = 0;
+    const size_t old = buffer_.size();
+    buffer_.resize(std::max(wanted, kReadBytes));
+    const Result<size_t> n = file_.read_at(base_ + static_cast<int64_t>(old),
+                                           std::span(buffer_.data() + old, buffer_.size() - old));
+    buffer_.resize(old + (n.ok() ? *n : 0));
+    if (!n.ok()) return n.error();
+    return {};
+  }
+
+  File& file_;
+  const int64_t number_;
+  std::string buffer_;
+  int64_t base_ = kHeaderBytes;  // Position in the file of buffer_[0].
+  size_t at_ = 0;
+};
+
+class FileLog final : public SegmentLog {
+ public:
+  FileLog(World world, std::string dir, LogOptions options)
+      : world_(world), dir_(std::move(dir)), options_(options) {}
+
+  ~FileLog() override {
+    const sys::Lock lock(mutex_);
+    ignore(write_pending(), "records of ack kNone may be lost at a crash and so here");
+  }
+
+  Status recover() {
+    TRY(world_.fs.make_dirs(dir_));
+    for (const FileInfo& f : TRY(world_.fs.list(dir_))) {
+      if (!f.name.ends_with(".log")) continue;
+      const std::optional<int64_t> number = parse_int(trim_zeros(f.name));
+      if (number && *number > 0)
+        segments_.push_back({.number = *number, .bytes = f.size, .closed = true});
+    }
+    if (!segments_.empty()) {
+      next_number_ = segments_.back().number + 1;
+      TRY(cut_tail());
+    }
+    for (const LogSegment& s : segments_) total_bytes_ += s.bytes;
+    return {};
+  }
+
+  Status append(std::span<const std::string_view> records, LogAck ack) override {
+    int64_t bytes = 0;
+    for (const std::string_view r : records) {
+      if (r.empty() || static_cast<int64_t>(r.size()) > options_.record_bytes_max)
+        return exhausted("log.record_too_large", "a record is empty or larger than the log takes");
+      bytes += static_cast<int64_t>(kFrameBytes + r.size());
+    }
+    sys::Lock lock(mutex_);
+    if (total_bytes_ + bytes > options_.limit_bytes)
+      return exhausted("log.full", "the log has reached " + format_size(options_.limit_bytes));
+    if (!file_ || size_ + bytes > options_.segment_bytes) TRY(open_next());
+    for (const std::string_view r : records) append_frame(&pending_, current_, r);
+    if (ack == LogAck::kNone && pending_.size() < kReadBytes) return {};
+    TRY(write_pending());
+    if (ack != LogAck::kDisk) return {};
+    return wait_for_sync(lock);
+  }
+
+  Status rotate() override {
+    sys::Lock lock(mutex_);
+    if (!file_) return {};
+    TRY(write_pending());
+    return close_current(lock);
+  }
+
+  std::vector<LogSegment> segments() const override {
+    const sys::Lock lock(mutex_);
+    return segments_;
+  }
+
+  Status read(int64_t segment,
+              const std::function<Status(std::string_view)>& on_record) override {
+    int64_t end = INT64_MAX;
+    {
+      const sys::Lock lock(mutex_);
+      if (file_ && segment == current_) end = size_;
+    }
+    const std::unique_ptr<File> file = TRY(world_.fs.open(path_of(segment), OpenMode::kRead));
+    FrameReader reader(*file, segment);
+    TRY(reader.check_header());
+    while (reader.position() < end) {
+      const std::optional<std::string_view> record =
+          TRY(reader.next(options_.record_bytes_max));
+      if (!record) break;
+      TRY(on_record(*record));
+    }
+    // Recovery has cut the tails; whatever breaks a closed segment now is damage.
+    if (end == INT64_MAX && reader.position() != TRY(file->size()))
+      return corrupt("log.corrupt", "a record in " + path_of(segment) + " fails its checksum");
+    return {};
+  }
+
+  Status remove(int64_t segment) override {
+    const sys::Lock lock(mutex_);
+    CHECK(!file_ || segment != current_);
+    const auto found = std::find_if(segments_.begin(), segments_.end(), [&](const LogSegment& s) {
+      return s.number == segment;
+    });
+    if (found == segments_.end()) return {};
+    TRY(world_.fs.remove(path_of(segment)));
+    TRY(world_.fs.sync_dir(dir_));
+    total_bytes_ -= found->bytes;
+    segments_.erase(found);
+    return {};
+  }
+
+ private:
+  std::string path_of(int64_t number) const { return dir_ + "/" + file_name(number); }
+
+  static std::string_view trim_zeros(std::string_view name) {
+    name.remove_suffix(4);
+    while (name.size() > 1 && name.front() == '0') name.remove_prefix(1);
+    return name;
+  }
+
+  // The last segment may end in a half-written frame, or lack its header: it was being written.
+  Status cut_tail() {
+    LogSegment& last = segments_.back();
+    const std::unique_ptr<File> file =
+        TRY(world_.fs.open(path_of(last.number), OpenMode::kReadWrite));
+    FrameReader reader(*file, last.number);
+    if (!reader.check_header().ok()) {
+      // Acknowledged records lie behind a synced header, so there are none.
+      TRY(world_.fs.remove(path_of(last.number)));
+      segments_.pop_back();
+      return world_.fs.sync_dir(dir_);
+    }
+    while (TRY(reader.next(options_.record_bytes_max))) {
+    }
+    if (reader.position() < last.bytes) {
+      TRY(file->truncate(reader.position()));
+      TRY(file->sync());
+      last.bytes = reader.position();
+    }
+    return {};
+  }
+
+  Status open_next() {
+    if (file_) {
+      TRY(write_pending());
+      const Status synced = file_->sync();
+      if (!synced.ok()) return give_up_segment(synced.error());
+      finish_current();
+    }
+    const int64_t number = next_number_;
+    std::unique_ptr<File> file = TRY(world_.fs.open(path_of(number), OpenMode::kTruncate));
+    // The header is durable before the first record, so that recovery may drop headless files.
+    TRY(file->write_at(0, header_of(number)));
+    TRY(file->sync());
+    TRY(world_.fs.sync_dir(dir_));
+    ++next_number_;
+    file_ = std::move(file);
+    current_ = number;
+    size_ = kHeaderBytes;
+    synced_ = size_;
+    total_bytes_ += size_;
+    segments_.push_back({.number = number, .bytes = size_, .closed = false});
+    return {};
+  }
+
+  Status write_pending() {
+    if (pending_.empty()) return {};
+    CHECK(file_);
+    const Status written = file_->write_at(size_, pending_);
+    if (!written.ok()) {
+      // A part of it may have arrived: the next append overwrites it, recovery cuts it.
+      pending_.clear();
+      ignore(file_->truncate(size_), "recovery does the same");
+      return written;
+    }
+    size_ += static_cast<int64_t>(pending_.size());
+    total_bytes_ += static_cast<int64_t>(pending_.size());
+    segments_.back().bytes = size_;
+    pending_.clear();
+    return {};
+  }
+
+  void finish_current() {
+    segments_.back().closed = true;
+    file_.reset();
+  }
+
+  Status close_current(sys::Lock& lock) {
+    TRY(wait_for_sync(lock));
+    if (file_) finish_current();
+    return {};
+  }
+
+  // One syncs for all who wait; those who come meanwhile share the next one.
+  Status wait_for_sync(sys::Lock& lock) {
+    const int64_t segment = current_;
+    const int64_t wanted = size_;
+    while (file_ && current_ == segment && synced_ < wanted) {
+      if (syncing_) {
+        sync_done_.wait(lock);
+        continue;
+      }
+      syncing_ = true;
+      const std::shared_ptr<File> file = file_;
+      const int64_t covers = size_;
+      lock.unlock();
+      const Status status = file->sync();
+      lock.lock();
+      syncing_ = false;
+      sync_done_.notify_all();
+      if (!status.ok()) return give_up_segment(status.error(), segment);
+      if (current_ == segment) synced_ = std::max(synced_, covers);
+    }
+    if (abandoned_ == segment) return unavailable("fs.io", "the log could not be synced");
+    return {};
+  }
+
+  // A failed sync may have dropped what was written, and the next one would not tell: nobody who
+  // waits for this segment is acknowledged, and no later record joins it.
+  Error give_up_segment(const Error& error, int64_t segment) {
+    abandoned_ = std::max(abandoned_, segment);
+    if (file_ && current_ == segment) finish_current();
+    return error;
+  }
+  Error give_up_segment(const Error& error) { return give_up_segment(error, current_); }
+
+  World world_;
+  const std::string dir_;
+  const LogOptions options_;
+  mutable sys::Mutex mutex_;
+  sys::CondVar sync_done_;
+  std::vector<LogSegment> segments_;
+  std::shared_ptr<File> file_;  // Of the open segment; null before the first append.
+  int64_t current_ = 0;
+  int64_t next_number_ = 1;
+  int64_t size_ = 0;    // Written.
+  int64_t synced_ = 0;  // Of those, durable.
+  int64_t total_bytes_ = 0;
+  int64_t abandoned_ = 0;  // Last segment whose sync failed.
+  bool syncing_ = false;
+  std::string pending_;  // Frames of ack kNone, not yet written.
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SegmentLog>> open_segment_log(World world, const std::string& dir,
+                                                     LogOptions options) {
+  auto log = std::make_unique<FileLog>(world, dir, options);
+  TRY(log->recover());
+  return log;
+}
+
+}  // namespace slip::store
