@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "serving/tensor.h"
+
+// A loaded model: a pure function from tensors to tensors. Immutable after loading; run() is for
+// any thread, many at once.
+namespace slip::serving {
+
+struct Signature {
+  std::string platform;  // "onnxruntime_onnx"
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+
+  const TensorSpec* input(std::string_view name) const;
+  const TensorSpec* output(std::string_view name) const;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const Signature& signature() const = 0;
+  // `inputs`: one for each input of the signature, any order, checked against it here.
+  // `outputs`: names wanted, in that order; empty: all. kInvalid for what the caller did wrong,
+  // kInternal `model.failed` for what the model did.
+  virtual Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
+                                          std::span<const std::string> outputs) const = 0;
+};
+
+struct OnnxOptions {
+  int threads = 1;  // Inside one run.
+};
+
+// ONNX Runtime, opened at first use. kUnavailable `onnx.missing` when its library is not there,
+// kInvalid `onnx.load` for bytes that it refuses, kUnsupported `onnx.type` for inputs or outputs
+// that are no tensors (a classifier exported with ZipMap: export with zipmap=False).
+Result<std::unique_ptr<Model>> load_onnx(std::string_view bytes, OnnxOptions options);
+
+// Runs the model once on inputs of zeros (empty texts), open dimensions taken as 1, so that the
+// first real request finds everything warm. A model that cannot run that does not load.
+Status warm_up(const Model& model);
+
+}  // namespace slip::serving
