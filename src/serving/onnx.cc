@@ -32,7 +32,9 @@ constexpr std::array<TypeRow, kDataTypeCount> kTypes = {{
     {DataType::kBf16, ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16},
 }};
 
-ONNXTensorElementDataType to_onnx(DataType type) { return kTypes[static_cast<size_t>(type)].theirs; }
+ONNXTensorElementDataType to_onnx(DataType type) {
+  return kTypes[static_cast<size_t>(type)].theirs;
+}
 
 std::optional<DataType> from_onnx(ONNXTensorElementDataType type) {
   for (const TypeRow& row : kTypes)
@@ -151,11 +153,11 @@ class OnnxModel final : public Model {
     std::vector<OrtValue*> raw_in;
     for (const Owned<OrtValue>& v : in_values) raw_in.push_back(v.p);
     std::vector<OrtValue*> raw_out(out_values.size(), nullptr);
-    const Status ran = done(api_,
-                            api_.Run(session_.p, nullptr, in_names.data(), raw_in.data(),
-                                     raw_in.size(), out_names.data(), out_names.size(),
-                                     raw_out.data()),
-                            Code::kInternal, "model.failed");
+    const Status ran =
+        done(api_,
+             api_.Run(session_.p, nullptr, in_names.data(), raw_in.data(), raw_in.size(),
+                      out_names.data(), out_names.size(), raw_out.data()),
+             Code::kInternal, "model.failed");
     for (size_t i = 0; i < raw_out.size(); ++i) out_values[i].p = raw_out[i];
     TRY(ran);
     std::vector<Tensor> out;
@@ -190,7 +192,8 @@ class OnnxModel final : public Model {
     if (info != nullptr) TRY(load_step(api_.GetTensorElementType(info, &element)));
     const std::optional<DataType> ours = from_onnx(element);
     if (!ours)
-      return unsupported("onnx.type", concat({"`", spec.name, "` is not a tensor that can be served"}))
+      return unsupported("onnx.type",
+                         concat({"`", spec.name, "` is not a tensor that can be served"}))
           .with_hint("a scikit-learn classifier must be exported with zipmap=False");
     spec.type = *ours;
     size_t rank = 0;
@@ -227,9 +230,9 @@ class OnnxModel final : public Model {
     Owned<OrtValue> value(api_.ReleaseValue);
     if (t.type != DataType::kBytes) {
       // ONNX Runtime wants a mutable pointer and only reads through it.
-      TRY(run_step(api_.CreateTensorWithDataAsOrtValue(
-          rt_.memory, const_cast<char*>(t.data.data()), t.data.size(), t.shape.data(),
-          t.shape.size(), to_onnx(t.type), &value.p)));
+      TRY(run_step(api_.CreateTensorWithDataAsOrtValue(rt_.memory, const_cast<char*>(t.data.data()),
+                                                       t.data.size(), t.shape.data(),
+                                                       t.shape.size(), to_onnx(t.type), &value.p)));
       return value;
     }
     OrtAllocator* allocator = nullptr;

@@ -163,8 +163,7 @@ class FileLog final : public SegmentLog {
     return segments_;
   }
 
-  Status read(int64_t segment,
-              const std::function<Status(std::string_view)>& on_record) override {
+  Status read(int64_t segment, const std::function<Status(std::string_view)>& on_record) override {
     int64_t end = INT64_MAX;
     {
       const sys::Lock lock(mutex_);
@@ -174,8 +173,7 @@ class FileLog final : public SegmentLog {
     FrameReader reader(*file, segment);
     TRY(reader.check_header());
     while (reader.position() < end) {
-      const std::optional<std::string_view> record =
-          TRY(reader.next(options_.record_bytes_max));
+      const std::optional<std::string_view> record = TRY(reader.next(options_.record_bytes_max));
       if (!record) break;
       TRY(on_record(*record));
     }
@@ -188,9 +186,8 @@ class FileLog final : public SegmentLog {
   Status remove(int64_t segment) override {
     const sys::Lock lock(mutex_);
     CHECK(!file_ || segment != current_);
-    const auto found = std::find_if(segments_.begin(), segments_.end(), [&](const LogSegment& s) {
-      return s.number == segment;
-    });
+    const auto found = std::find_if(segments_.begin(), segments_.end(),
+                                    [&](const LogSegment& s) { return s.number == segment; });
     if (found == segments_.end()) return {};
     TRY(world_.fs.remove(path_of(segment)));
     TRY(world_.fs.sync_dir(dir_));
@@ -220,8 +217,7 @@ class FileLog final : public SegmentLog {
       segments_.pop_back();
       return world_.fs.sync_dir(dir_);
     }
-    while (TRY(reader.next(options_.record_bytes_max))) {
-    }
+    while (TRY(reader.next(options_.record_bytes_max))) {}
     if (reader.position() < last.bytes) {
       TRY(file->truncate(reader.position()));
       TRY(file->sync());

@@ -31,10 +31,12 @@ Status add(SegmentLog& log, std::string_view record, LogAck ack = LogAck::kKerne
 std::vector<std::string> all(SegmentLog& log) {
   std::vector<std::string> out;
   for (const LogSegment& s : log.segments())
-    log.read(s.number, [&](std::string_view r) -> Status {
-         out.emplace_back(r);
-         return {};
-       }).value();
+    log.read(s.number,
+             [&](std::string_view r) -> Status {
+               out.emplace_back(r);
+               return {};
+             })
+        .value();
   return out;
 }
 
@@ -103,7 +105,8 @@ TEST(SegmentLog, ADamagedRecordIsSaidAndNotReturned) {
 }
 
 // Fail the Nth change of the disk, for every N that the history has; cut the power; reopen. What
-// was acknowledged with kDisk is there, nothing is there that was never appended, and the log works.
+// was acknowledged with kDisk is there, nothing is there that was never appended, and the log
+// works.
 TEST(SegmentLog, NthFaultSweep) {
   for (const auto fault : {sim::SimFs::Fault::kIo, sim::SimFs::Fault::kFull}) {
     for (int64_t n = 1;; ++n) {
@@ -143,8 +146,8 @@ TEST(SegmentLog, ConcurrentWritersLoseNothingAcknowledged) {
       sim::SimFs fs(seed);
       gen::Dice dice = gen::Dice::seeded(seed);
       const World on{fs, world.clock(), world, null_log()};
-      const LogOptions options{.segment_bytes = 300, .limit_bytes = 1 << 20,
-                               .record_bytes_max = 100};
+      const LogOptions options{
+          .segment_bytes = 300, .limit_bytes = 1 << 20, .record_bytes_max = 100};
       sys::Guarded<std::set<std::string>> acknowledged;
       {
         const std::unique_ptr<SegmentLog> log = open_segment_log(on, "/log", options).value();
