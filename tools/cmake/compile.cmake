@@ -11,7 +11,9 @@ endif()
 
 add_library(slip_flags INTERFACE)
 target_compile_options(slip_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wnon-virtual-dtor;-Woverloaded-virtual;-Werror>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wnon-virtual-dtor;-Woverloaded-virtual>
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Werror>
+  $<$<COMPILE_LANG_AND_ID:CXX,Clang>:-Wthread-safety>
   $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
   -fPIC  # Not -fPIE: no copy of a shared library's data in the program.
