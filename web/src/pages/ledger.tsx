@@ -144,7 +144,15 @@ function useLinked(project: string, seq: number | undefined, items: readonly Led
   });
 }
 
-function Rows({ items, open }: { items: readonly LedgerEvent[]; open: number | undefined }) {
+function Rows({
+  items,
+  open,
+  label = "Events",
+}: {
+  items: readonly LedgerEvent[];
+  open: number | undefined;
+  label?: string;
+}) {
   const navigate = useNavigate({ from: "/p/$project/ledger" });
   const toggle = (seq: number) =>
     void navigate({
@@ -153,7 +161,7 @@ function Rows({ items, open }: { items: readonly LedgerEvent[]; open: number | u
       resetScroll: false,
     });
   return (
-    <Scroll label="Events">
+    <Scroll label={label}>
       <table className="grid-table">
         <thead>
           <tr>
@@ -234,7 +242,7 @@ export function Ledger() {
       {ledger.error && <Failure error={ledger.error} retry={() => void ledger.refetch()} />}
       {linked.data && (
         <Panel title={`Event ${linked.data.seq}`} flush className="mb-5">
-          <Rows items={[linked.data]} open={linked.data.seq} />
+          <Rows items={[linked.data]} open={linked.data.seq} label="Linked event" />
         </Panel>
       )}
       <Panel flush>

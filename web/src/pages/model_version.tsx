@@ -26,6 +26,8 @@ function check_sentence(check: GateCheck): string {
 function Check({ check }: { check: GateCheck }) {
   const limit =
     check.kind === "champion" ? (check.champion_value ?? null) : (check.threshold ?? null);
+  // Most metrics live in 0…1; others get a scale on which both marks can be seen.
+  const scale = Math.max(1, 1.25 * Math.max(check.value ?? 0, limit ?? 0) - 0.25);
   return (
     <li className="flex flex-col gap-1 py-2.5" data-testid={`check-${check.name}`}>
       <div className="flex items-center gap-2 text-sm">
@@ -41,8 +43,8 @@ function Check({ check }: { check: GateCheck }) {
         </span>
       </div>
       <Meter
-        at={check.value ?? 0}
-        limit={limit}
+        at={(check.value ?? 0) / scale}
+        limit={limit === null ? null : limit / scale}
         good={check.passed}
         label={`${check.metric} ${decimal(check.value)}, limit ${decimal(limit)}`}
       />
@@ -204,11 +206,12 @@ export function VersionDetail({
           </ul>
         )}
         {version.stage !== "Production" && (
-          <div className="mt-4 flex flex-wrap items-start gap-2 border-line border-t pt-4">
+          <div className="mt-4 flex flex-col gap-3 border-line border-t pt-4">
             <Gated allowed={promote}>
               <Button
                 look="primary"
                 icon="up"
+                className="w-full"
                 disabled={!promote.ok}
                 onClick={() => set_action("promote")}
               >
@@ -216,18 +219,20 @@ export function VersionDetail({
               </Button>
             </Gated>
             <Gated allowed={approve}>
-              <Button icon="check" disabled={!approve.ok} onClick={() => set_action("approve")}>
-                Approve
-              </Button>
+              <div className="grid grid-cols-2 gap-2">
+                <Button icon="check" disabled={!approve.ok} onClick={() => set_action("approve")}>
+                  Approve
+                </Button>
+                <Button
+                  look="danger"
+                  icon="cross"
+                  disabled={who.data?.principal === version.created_by}
+                  onClick={() => set_action("reject")}
+                >
+                  Reject
+                </Button>
+              </div>
             </Gated>
-            <Button
-              look="danger"
-              icon="cross"
-              disabled={who.data?.principal === version.created_by}
-              onClick={() => set_action("reject")}
-            >
-              Reject
-            </Button>
           </div>
         )}
       </Panel>

@@ -14,6 +14,7 @@ import {
 } from "../api/queries";
 import type { Deployment, ModelDetail } from "../api/types";
 import { useProject } from "../app/project";
+import { collapse } from "../lib/collapse";
 import { by_feature } from "../lib/drift";
 import { bytes, decimal, duration_us, integer, percent, plural, span_ms } from "../lib/format";
 import { waiting_for_approval } from "../lib/registry";
@@ -25,6 +26,8 @@ import { Subject, Verb } from "../ui/ledger_row";
 import { Spark } from "../ui/spark";
 import { ArmsBar, totals } from "./deployments";
 
+const kRecentEvents = 60;
+const kRecentLines = 12;
 const kModelsAsked = 20; // The inbox looks into this many models, the newest first.
 
 interface Todo {
@@ -113,7 +116,7 @@ function Inbox() {
   const project = useProject();
   const { todos, pending } = useTodos(project);
   return (
-    <Panel title="Needs you" note={todos.length > 0 && plural(todos.length, "matter")} flush>
+    <Panel title="Needs you" note={todos.length > 0 && `${todos.length} open`} flush>
       {pending ? (
         <Waiting rows={3} />
       ) : todos.length === 0 ? (
@@ -215,7 +218,7 @@ function DeploymentCard({ deployment }: { deployment: Deployment }) {
 
 function Recent() {
   const project = useProject();
-  const ledger = useQuery(ledger_query(project, {}, 12));
+  const ledger = useQuery(ledger_query(project, {}, kRecentEvents));
   const items = ledger.data?.items ?? [];
   return (
     <Panel
@@ -230,20 +233,23 @@ function Recent() {
       {ledger.isPending && <Waiting rows={6} />}
       {ledger.data && items.length === 0 && <Empty title="Nothing has happened yet" />}
       <ol className="divide-y divide-line">
-        {items.map((event) => (
-          <li
-            key={event.seq}
-            className="flex flex-wrap items-center gap-x-2 gap-y-1 px-4 py-2 text-sm"
-          >
-            <Verb event={event} />
-            <span className="min-w-0 truncate">
-              <Subject event={event} />
-            </span>
-            <span className="ml-auto text-ink-3 text-xs">
-              {event.actor} · <Ago ms={event.ts_us / 1_000} />
-            </span>
-          </li>
-        ))}
+        {collapse(items)
+          .slice(0, kRecentLines)
+          .map(({ first: event, count }) => (
+            <li
+              key={event.seq}
+              className="flex flex-wrap items-center gap-x-2 gap-y-1 px-4 py-2 text-sm"
+            >
+              <Verb event={event} />
+              <span className="min-w-0 truncate">
+                <Subject event={event} />
+              </span>
+              {count > 1 && <span className="text-ink-3 text-xs">× {integer(count)}</span>}
+              <span className="ml-auto text-ink-3 text-xs">
+                {event.actor} · <Ago ms={event.ts_us / 1_000} />
+              </span>
+            </li>
+          ))}
       </ol>
     </Panel>
   );

@@ -1,5 +1,5 @@
 // The small parts that every page is made of.
-import { type ButtonHTMLAttributes, type ReactNode, useEffect, useState } from "react";
+import { type ButtonHTMLAttributes, type ReactNode, useEffect, useId, useState } from "react";
 import { ApiError } from "../api/client";
 import { ago, timestamp } from "../lib/format";
 import { Icon, type IconName } from "./icons";
@@ -195,7 +195,6 @@ export function Copy({
     <button
       type="button"
       title={`Copy ${label}`}
-      aria-label={`Copy ${label}`}
       onClick={async (event) => {
         event.stopPropagation();
         try {
@@ -207,6 +206,7 @@ export function Copy({
       }}
       className="inline-flex items-center gap-1 rounded px-1 font-mono text-ink-2 text-xs hover:bg-sunken hover:text-ink"
     >
+      <span className="sr-only">Copy {label}</span>
       {children}
       <Icon
         name={done ? "check" : "copy"}
@@ -350,6 +350,7 @@ export function Segmented<T extends string>({
   options: readonly { value: T; label: string; icon?: IconName }[];
   onChange: (value: T) => void;
 }) {
+  const name = useId(); // Not the label: two switches of one label must not share a radio group.
   return (
     <fieldset className="inline-flex h-7 items-center rounded-lg bg-sunken p-0.5 ring-1 ring-line ring-inset">
       <legend className="sr-only">{label}</legend>
@@ -361,7 +362,7 @@ export function Segmented<T extends string>({
         >
           <input
             type="radio"
-            name={label}
+            name={name}
             value={option.value}
             checked={option.value === value}
             onChange={() => onChange(option.value)}

@@ -4,7 +4,7 @@ import { useEffect, useId, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { colour, useDark } from "../app/theme";
-import { clock, timestamp } from "../lib/format";
+import { clock, quantity, timestamp } from "../lib/format";
 
 export interface Line {
   label: string;
@@ -42,6 +42,12 @@ export function y_range(lines: readonly Line[], threshold: number | undefined): 
   return [bottom, top === bottom ? bottom + 1 : top + (top - bottom) * 0.15];
 }
 
+/** Half a window of air on both sides; a single point stands in the middle. */
+export function x_range(low: number, high: number, axis: "window" | "time"): [number, number] {
+  const air = axis === "window" ? 0.5 : Math.max(1, (high - low) * 0.015);
+  return [low - air, high + air];
+}
+
 function draw_threshold(u: uPlot, props: LineChartProps, ink: string) {
   if (!props.threshold) return;
   const y = Math.round(u.valToPos(props.threshold.value, "y", true)) + 0.5;
@@ -57,9 +63,8 @@ function draw_threshold(u: uPlot, props: LineChartProps, ink: string) {
   ctx.lineTo(left + width, y);
   ctx.stroke();
   ctx.font = kFont.replace("11px", `${10 * devicePixelRatio}px`);
-  ctx.textAlign = "right";
   ctx.textBaseline = "bottom";
-  ctx.fillText(props.threshold.label, left + width, y - 2 * devicePixelRatio);
+  ctx.fillText(props.threshold.label, left + 4 * devicePixelRatio, y - 2 * devicePixelRatio);
   ctx.restore();
 }
 
@@ -80,12 +85,12 @@ function draw_rules(u: uPlot, props: LineChartProps, ink: string) {
     if (x < left || x > left + width) continue;
     ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
     ctx.beginPath();
-    ctx.moveTo(x, top);
+    ctx.moveTo(x, top - 10 * devicePixelRatio);
     ctx.lineTo(x, top + height);
     ctx.stroke();
     const wide = ctx.measureText(rule.label).width + 8 * devicePixelRatio;
     if (x < free_from || x + wide > left + width) continue;
-    ctx.fillText(rule.label, x + 4 * devicePixelRatio, top + devicePixelRatio);
+    ctx.fillText(rule.label, x + 4 * devicePixelRatio, top - 11 * devicePixelRatio);
     free_from = x + wide;
   }
   ctx.restore();
@@ -136,7 +141,7 @@ function options(props: LineChartProps, width: number): uPlot.Options {
   return {
     width,
     height: props.height ?? kHeight,
-    padding: [8, 10, 0, 0],
+    padding: [14, 10, 0, 0],
     legend: { show: false },
     cursor: {
       sync: props.sync ? { key: props.sync } : undefined,
@@ -144,7 +149,7 @@ function options(props: LineChartProps, width: number): uPlot.Options {
       drag: { x: false, y: false },
     },
     scales: {
-      x: { time: false, range: props.x_ms.length === 1 ? [-0.5, 0.5] : undefined },
+      x: { time: false, range: (_, low, high) => x_range(low, high, props.axis) },
       y: { range: () => range },
     },
     axes: [
@@ -167,7 +172,7 @@ function options(props: LineChartProps, width: number): uPlot.Options {
         space: 28,
         grid: { stroke: grid, width: 1 },
         ticks: { show: false },
-        values: (_, splits) => splits.map((v) => props.write(v)),
+        values: (_, splits) => splits.map((v) => quantity(Number(v.toPrecision(6)))),
       },
     ],
     series: [

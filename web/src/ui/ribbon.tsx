@@ -1,5 +1,6 @@
 // Where requests go now: one trunk that splits into arms as thick as their share.
 import { useEffect, useRef, useState } from "react";
+import { percent } from "../lib/format";
 
 export interface RibbonArm {
   key: string;
@@ -23,10 +24,11 @@ export function useWidth<T extends Element>(): [React.RefObject<T | null>, numbe
   return [ref, width];
 }
 
-const kHeight = 116;
+const kHeight = 124;
 const kTrunk = 60; // Thickness of the whole stream.
-const kGap = 20;
+const kGap = 28;
 const kThinnest = 2;
+const kLabel = 112; // Room at the right for what each band is.
 
 export function Ribbon({
   arms,
@@ -43,7 +45,7 @@ export function Ribbon({
   let from_y = top;
   let to_y = (kHeight - spread) / 2;
   const x0 = 6;
-  const x1 = Math.max(60, width - 6);
+  const x1 = Math.max(60, width - kLabel);
   const xm = x0 + (x1 - x0) * 0.42;
   const bands = arms.map((arm) => {
     const thick = Math.max(kThinnest, arm.share * kTrunk);
@@ -78,6 +80,12 @@ export function Ribbon({
               <g key={arm.key}>
                 <path d={shape} fill={`var(${arm.mark})`} opacity=".82" />
                 {arm.hatched && <path d={shape} fill="url(#ribbon-hatch)" />}
+                <text x={x1 + 10} y={y1 - 1} className="fill-ink text-xs" fontWeight="600">
+                  {percent(arm.share)}
+                </text>
+                <text x={x1 + 10} y={y1 + 13} className="fill-ink-2 text-2xs">
+                  {arm.label}
+                </text>
                 {moving && (
                   <path
                     d={middle}
