@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams, useSearch } from "@tanstack/react-router";
+import { api_url } from "../api/client";
 import { dataset_versions_query } from "../api/queries";
 import type { DatasetVersion } from "../api/types";
 import { bytes, integer, plural, short_digest, timestamp } from "../lib/format";
 import { schema_changes } from "../lib/schema";
+import { Icon } from "../ui/icons";
 import {
   Ago,
   Badge,
@@ -97,6 +99,21 @@ export function Dataset() {
             dataset:{name}
             {selected && `@${selected.version}`}
           </Copy>
+        }
+        actions={
+          selected && (
+            <a
+              href={api_url(
+                project,
+                `/datasets/${encodeURIComponent(name)}/versions/${selected.version}/content`,
+              )}
+              download={`${name}-v${selected.version}.${selected.format}`}
+              className="inline-flex h-8 items-center gap-1.5 rounded-lg bg-panel px-2.5 font-medium text-ink text-xs ring-1 ring-line-strong ring-inset hover:bg-sunken"
+            >
+              <Icon name="download" size={14} />
+              Download v{selected.version}
+            </a>
+          )
         }
       />
       {!selected ? (

@@ -128,9 +128,13 @@ function Filters({ verbs }: { verbs: string[] }) {
 }
 
 /** An event that a link names but this page of the list doesn't hold. */
-function useLinked(project: string, seq: number | undefined, items: readonly LedgerEvent[]) {
-  const missing = seq !== undefined && !items.some((e) => e.seq === seq);
-  return useQuery({
+function useLinked(
+  project: string,
+  seq: number | undefined,
+  items: readonly LedgerEvent[] | undefined,
+) {
+  const missing = seq !== undefined && items !== undefined && !items.some((e) => e.seq === seq);
+  const query = useQuery({
     queryKey: [project, "ledger", "one", seq],
     enabled: missing,
     queryFn: async ({ signal }) => {
@@ -142,6 +146,7 @@ function useLinked(project: string, seq: number | undefined, items: readonly Led
       return page.items.find((e) => e.seq === seq) ?? null;
     },
   });
+  return missing ? query.data : null;
 }
 
 function Rows({
@@ -200,7 +205,7 @@ function Rows({
                 </td>
                 <td>
                   <Subject event={event} />
-                  <div className="text-ink-3 text-xs">{event.kind}</div>
+                  <span className="ml-2 text-ink-3 text-xs">{event.kind.replaceAll("_", " ")}</span>
                 </td>
                 <td>{event.actor}</td>
                 <td className="text-ink-2">{event.decision || "–"}</td>
@@ -228,7 +233,7 @@ export function Ledger() {
     ledger_query(project, { verb: search.verb, uid: search.uid, before: search.before }),
   );
   const items = ledger.data?.items ?? [];
-  const linked = useLinked(project, search.seq, items);
+  const linked = useLinked(project, search.seq, ledger.data?.items);
   const verbs = [...new Set(items.map((e) => e.verb))].sort();
   const last = items.at(-1);
   const full = items.length >= kLedgerPage;
@@ -240,9 +245,9 @@ export function Ledger() {
         actions={<Filters key={`${search.verb}|${search.uid}`} verbs={verbs} />}
       />
       {ledger.error && <Failure error={ledger.error} retry={() => void ledger.refetch()} />}
-      {linked.data && (
-        <Panel title={`Event ${linked.data.seq}`} flush className="mb-5">
-          <Rows items={[linked.data]} open={linked.data.seq} label="Linked event" />
+      {linked && (
+        <Panel title={`Event ${linked.seq}`} flush className="mb-5">
+          <Rows items={[linked]} open={linked.seq} label="Linked event" />
         </Panel>
       )}
       <Panel flush>

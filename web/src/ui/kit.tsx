@@ -204,7 +204,7 @@ export function Copy({
           // No clipboard outside secure contexts; the text stays selectable.
         }
       }}
-      className="inline-flex items-center gap-1 rounded px-1 font-mono text-ink-2 text-xs hover:bg-sunken hover:text-ink"
+      className="-mx-1 inline-flex min-h-6 items-center gap-1 rounded px-1 font-mono text-ink-2 text-xs hover:bg-sunken hover:text-ink"
     >
       <span className="sr-only">Copy {label}</span>
       {children}
@@ -352,7 +352,7 @@ export function Segmented<T extends string>({
 }) {
   const name = useId(); // Not the label: two switches of one label must not share a radio group.
   return (
-    <fieldset className="inline-flex h-7 items-center rounded-lg bg-sunken p-0.5 ring-1 ring-line ring-inset">
+    <fieldset className="inline-flex h-7 self-start items-center rounded-lg bg-sunken p-0.5 ring-1 ring-line ring-inset">
       <legend className="sr-only">{label}</legend>
       {options.map((option) => (
         <label

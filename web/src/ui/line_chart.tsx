@@ -63,6 +63,7 @@ function draw_threshold(u: uPlot, props: LineChartProps, ink: string) {
   ctx.lineTo(left + width, y);
   ctx.stroke();
   ctx.font = kFont.replace("11px", `${10 * devicePixelRatio}px`);
+  ctx.textAlign = "left";
   ctx.textBaseline = "bottom";
   ctx.fillText(props.threshold.label, left + 4 * devicePixelRatio, y - 2 * devicePixelRatio);
   ctx.restore();
@@ -76,6 +77,7 @@ function draw_rules(u: uPlot, props: LineChartProps, ink: string) {
   ctx.fillStyle = ink;
   ctx.lineWidth = devicePixelRatio;
   ctx.font = kFont.replace("11px", `${10 * devicePixelRatio}px`);
+  ctx.textAlign = "left";
   ctx.textBaseline = "top";
   let free_from = left;
   for (const rule of props.rules ?? []) {

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import ui_pack  # noqa: E402
 
 FILES = {"index.html": b"<!doctype html>" + b"x" * 400, "assets/app-AbCd1234.js": b"let a = 1;" * 90,
