@@ -14,10 +14,11 @@ namespace slip {
 struct Ctx {
   std::string actor_uid = "local";   // Principal that the ledger names.
   std::string actor_kind = "local";  // "user", "service", "local", "system"
+  std::string credential;            // Id of the token that was shown; empty when none was.
   Project project = {kDefaultProject};
   std::string request_id;
-  std::string trace_id;                      // W3C, 32 hex digits; empty when untraced.
-  int64_t deadline_ns = INT64_MAX;           // Steady clock.
+  std::string trace_id;                       // W3C, 32 hex digits; empty when untraced.
+  int64_t deadline_ns = INT64_MAX;            // Steady clock.
   std::shared_ptr<std::atomic<bool>> cancel;  // Set when the client has gone; may be null.
 
   bool cancelled() const { return cancel && cancel->load(std::memory_order_relaxed); }

@@ -23,11 +23,19 @@ class Rng;
 // Audit log, lineage, triggers, webhooks, jobs and live updates all read it by sequence.
 //
 // Invariants: a sequence number is given in commit order and never reused; ts never runs back; a
-// reader that has seen `seq` never later sees a smaller one appear. Any thread.
+// reader that has seen `seq` never later sees a smaller one appear. On SQLite the one writer
+// numbers inside the transaction; on PostgreSQL events commit unnumbered and number_pending(),
+// which one node at a time runs, numbers them: until then no reader sees them. Any thread.
 namespace slip::ledger {
 
 // What a route or job declares for each write: see design.md, Ledger.
 enum class Audit : uint8_t { kNone, kCounted, kEvent, kGoverned };
+
+// Limits. Longer drafts are kInvalid `ledger.body_too_large|ledger.field_too_long`.
+inline constexpr size_t kBodyBytesMax = 64 << 10;  // Name, reason and body as JSON.
+inline constexpr size_t kFieldBytesMax = 512;      // Verb, uid, digest, decision … of a leaf.
+inline constexpr int64_t kListMax = 1000;
+inline constexpr int64_t kNumberedAtOnce = 300;
 
 struct Subject {
   std::string kind;  // "model_version"
@@ -60,16 +68,18 @@ struct Event {
   std::string after_digest;
   std::string decision;
   std::string request_id;
-  std::string leaf;  // The canonical JSON, as hashed.
-  std::optional<codec::Json> body;  // Absent when erased.
+  std::string trace_id;
+  std::string leaf;                 // The canonical JSON, as hashed.
+  std::string reason;               // "" when none was given or when erased.
+  std::optional<codec::Json> body;  // Absent when erased or never given.
 };
 
 struct Filter {
   int64_t after_seq = 0;
   int64_t before_seq = INT64_MAX;
-  std::string project;  // Empty: all.
-  std::string verb;     // Exact, or a prefix ending in '.'.
-  std::string uid;
+  std::string project{};  // Empty: all.
+  std::string verb{};     // Exact, or a prefix ending in '.'.
+  std::string uid{};
   bool newest_first = false;
   int64_t limit = 100;
 };
@@ -85,7 +95,16 @@ class Ledger {
 
   // Inside the caller's write body.
   Status append(store::Tx& tx, const Ctx& ctx, const Draft& draft);
-  // `counted` class: adds to the event of (subject, verb, minute); flushed by flush_counted().
+  // Class `counted`, inside the caller's write body: adds `n` and chains `digest` (of what was
+  // done) to the event of this actor, verb, subject and minute, which flush_counted() will write.
+  Status count(store::Tx& tx, const Ctx& ctx, const Draft& draft, int64_t n);
+  // Turns counts of minutes that are over into events: {"count","minute_ms"} and after_digest.
+  // How many were written.
+  Result<int64_t> flush_counted();
+  // Numbers what has been committed unnumbered, at most kNumberedAtOnce; how many. 0 on SQLite.
+  Result<int64_t> number_pending();
+
+  // At most kListMax, in the order of the filter.
   Result<std::vector<Event>> list(const Filter& filter);
   Result<int64_t> last_seq();
 
@@ -94,12 +113,16 @@ class Ledger {
   using OnEvent = std::function<Status(store::Tx&, const Event&)>;
   Result<bool> consume(std::string_view cursor, int64_t events_max, const OnEvent& on_event);
 
-  // Replaces the body by nothing; the leaf and its digest stay. For erasure requests.
+  // Replaces body, name and reason by nothing; the leaf and its digest stay. For erasure requests.
+  // kNotFound `event.not_found`.
   Status erase_body(store::Tx& tx, const Ctx& ctx, int64_t seq);
 
  private:
   Deps deps_;
 };
+
+// The digest that a leaf holds of what lies beside it: SHA-256 of salt, then content.
+std::string salted_digest(std::string_view salt, std::string_view content);
 
 std::span<const store::Migration> migrations();
 

@@ -1,0 +1,289 @@
+#include "core/auth/auth.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "codec/hash.h"
+#include "codec/password.h"
+#include "core/auth/auth_state.h"
+#include "core/auth/auth_store.h"
+#include "core/auth/token.h"
+#include "sys/clock.h"
+#include "sys/rng.h"
+
+namespace slip::auth {
+namespace {
+
+constexpr int64_t kMinuteMs = 60'000;
+constexpr size_t kFlushedAtOnce = 500;
+
+bool has_all_rights(const Ctx& ctx) {
+  return ctx.actor_kind == "local" || ctx.actor_kind == "system";
+}
+
+Error bad_credentials() {
+  return unauthorized("auth.bad_credentials", "the token or password is wrong, ended or revoked");
+}
+
+std::string password_proof(std::string_view stored, std::string_view password) {
+  return codec::sha256(concat({stored, "\n", password})).hex();
+}
+
+Result<std::string> pick_project(std::string_view wanted, std::string_view bound) {
+  if (wanted.empty())
+    return std::string(bound.empty() || bound == kAny ? std::string_view(kDefaultProject) : bound);
+  TRY(check_project_name(wanted));
+  if (!bound.empty() && bound != kAny && bound != wanted)
+    return forbidden("auth.other_project",
+                     concat({"this token belongs to project ", bound, ", not ", wanted}));
+  return std::string(wanted);
+}
+
+}  // namespace
+
+Status check_project_name(std::string_view name) {
+  const auto good = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  };
+  if (name.empty() || name.size() > kProjectNameMax || name[0] == '-' || name[0] == '_' ||
+      !std::all_of(name.begin(), name.end(), good))
+    return invalid("project.name",
+                   "a project's name is a-z, 0-9, - and _, at most 63, first a letter or digit");
+  return {};
+}
+
+Auth::Auth(Deps deps, Options options)
+    : deps_(deps),
+      options_(options),
+      state_(std::make_shared<const State>()),
+      memory_(std::make_unique<Memory>()) {}
+
+Auth::~Auth() = default;
+
+Status Auth::load() {
+  auto next = std::make_shared<State>();
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    *next = State();
+    next->epoch = TRY(sql::epoch(tx));
+    for (sql::PrincipalRow& row : TRY(sql::principals(tx))) {
+      next->uid_by_name[row.name] = row.uid;
+      const std::string uid = row.uid;
+      next->principals[uid].row = std::move(row);
+    }
+    for (Grant& grant : TRY(sql::grants(tx))) {
+      const auto at = next->principals.find(grant.principal_uid);
+      if (at != next->principals.end()) at->second.grants.push_back(std::move(grant));
+    }
+    for (sql::TokenRow& row : TRY(sql::tokens(tx))) {
+      auto used = std::make_shared<std::atomic<int64_t>>(row.last_used_ms.value_or(0));
+      const std::string id = row.id;
+      next->tokens[id] = {std::move(row), std::move(used)};
+    }
+    return {};
+  }));
+  const std::shared_ptr<const State> before = state_.load();
+  for (auto& [id, token] : next->tokens) {  // Times of use that aren't flushed yet.
+    const auto at = before->tokens.find(id);
+    if (at != before->tokens.end()) token.used_ms = at->second.used_ms;
+  }
+  state_.publish(std::move(next));
+  return {};
+}
+
+Result<bool> Auth::refresh() {
+  int64_t epoch = 0;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    epoch = TRY(sql::epoch(tx));
+    return {};
+  }));
+  if (epoch == state_.load()->epoch) return false;
+  TRY(load());
+  return true;
+}
+
+Status Auth::flush_last_used() {
+  const std::shared_ptr<const State> state = state_.load();
+  std::vector<std::pair<std::string, int64_t>> used;
+  memory_->flushed.with([&](auto& flushed) {
+    for (const auto& [id, token] : state->tokens) {
+      const int64_t ms = token.used_ms->load(std::memory_order_relaxed);
+      const auto at = flushed.find(id);
+      const int64_t known = at != flushed.end() ? at->second : token.row.last_used_ms.value_or(0);
+      if (ms > known && used.size() < kFlushedAtOnce) used.emplace_back(id, ms);
+    }
+  });
+  if (used.empty()) return {};
+  TRY(deps_.db.write([&](store::Tx& tx) -> Status {
+    for (const auto& [id, ms] : used) TRY(sql::set_last_used(tx, id, ms));
+    return {};
+  }));
+  memory_->flushed.with([&](auto& flushed) {
+    for (const auto& [id, ms] : used) flushed[id] = ms;
+  });
+  return {};
+}
+
+Result<Ctx> Auth::identify(std::string_view authorization, std::string_view project) {
+  const std::shared_ptr<const State> state = state_.load();
+  const std::string_view header = trim(authorization);
+  if (header.empty()) {
+    if (options_.required)
+      return unauthorized("auth.required", "this server wants a token")
+          .with_hint("send Authorization: Bearer slp_…, or set SLIPWAY_TOKEN");
+    Ctx ctx;
+    ctx.project.text = TRY(pick_project(project, ""));
+    return ctx;
+  }
+  const size_t space = header.find(' ');
+  const std::string_view scheme = header.substr(0, space);
+  const std::string_view rest =
+      space == header.npos ? std::string_view() : trim(header.substr(space));
+  if (iequals(scheme, "Bearer")) return by_token(*state, rest, project);
+  if (!iequals(scheme, "Basic"))
+    return unauthorized("auth.scheme", "use Authorization: Bearer or Basic");
+  const std::optional<std::string> pair = from_base64(rest);
+  const size_t colon = pair ? pair->find(':') : std::string::npos;
+  if (colon == std::string::npos)
+    return unauthorized("auth.basic_syntax", "Basic wants base64 of user:password");
+  const std::string_view user = std::string_view(*pair).substr(0, colon);
+  const std::string_view password = std::string_view(*pair).substr(colon + 1);
+  if (password.starts_with("slp_")) return by_token(*state, password, project);
+  return by_password(*state, user, password, project);
+}
+
+Result<Ctx> Auth::by_token(const State& state, std::string_view text, std::string_view project) {
+  const std::optional<TokenText> token = parse_token(text);
+  if (!token) return bad_credentials();
+  const auto at = state.tokens.find(token->id);
+  // The same work for an unknown id as for a wrong secret.
+  const std::string digest = codec::sha256(token->secret).hex();
+  static const std::string kNobody(64, '0');
+  const bool match =
+      equal_secret(digest, at == state.tokens.end() ? kNobody : at->second.row.secret_sha256);
+  if (at == state.tokens.end() || !match) return bad_credentials();
+  const sql::TokenRow& row = at->second.row;
+  const int64_t now_ms = deps_.clock.now_ms();
+  if (row.expires_ms && *row.expires_ms <= now_ms) return bad_credentials();
+  const auto who = state.principals.find(row.principal_uid);
+  if (who == state.principals.end()) return bad_credentials();
+  if (at->second.used_ms->load(std::memory_order_relaxed) + kMinuteMs <= now_ms)
+    at->second.used_ms->store(now_ms, std::memory_order_relaxed);
+  Ctx ctx;
+  ctx.actor_uid = row.principal_uid;
+  ctx.actor_kind = who->second.row.kind;
+  ctx.credential = row.id;
+  ctx.project.text = TRY(pick_project(project, row.project));
+  return ctx;
+}
+
+Result<Ctx> Auth::by_password(const State& state, std::string_view user, std::string_view password,
+                              std::string_view project) {
+  const auto uid = state.uid_by_name.find(std::string(user));
+  if (uid == state.uid_by_name.end() || password.size() > kPasswordBytesMax)
+    return bad_credentials();
+  const PrincipalRec& who = state.principals.at(uid->second);
+  if (who.row.password.empty()) return bad_credentials();
+  const std::string proof = password_proof(who.row.password, password);
+  const int64_t minute = deps_.clock.now_ms() / kMinuteMs;
+  const auto known = memory_->proofs.with([&](auto& p) {
+    const auto at = p.find(uid->second);
+    return at != p.end() && equal_secret(at->second, proof);
+  });
+  if (!known) {
+    const bool throttled = memory_->tries.with([&](auto& tries) {
+      PasswordTries& t = tries[uid->second];
+      if (t.minute != minute) t = {.minute = minute, .n = 0};
+      return ++t.n > kPasswordTriesPerMinute;
+    });
+    if (throttled) return exhausted("auth.throttled", "too many wrong passwords; wait a minute");
+    if (!codec::check_password(password, who.row.password)) return bad_credentials();
+    memory_->proofs.with([&](auto& p) { p[uid->second] = proof; });
+    memory_->tries.with([&](auto& tries) { tries.erase(uid->second); });
+  }
+  Ctx ctx;
+  ctx.actor_uid = uid->second;
+  ctx.actor_kind = who.row.kind;
+  ctx.project.text = TRY(pick_project(project, ""));
+  return ctx;
+}
+
+Role Auth::effective(const State& state, const Ctx& ctx, std::string_view kind,
+                     std::string_view object) {
+  if (has_all_rights(ctx)) return Role::kManage;
+  const auto who = state.principals.find(ctx.actor_uid);
+  if (who == state.principals.end()) return Role::kNone;
+  const Role own = role_on(who->second.grants, ctx.project.text, kind, object);
+  if (ctx.credential.empty()) return own;
+  const auto token = state.tokens.find(ctx.credential);
+  if (token == state.tokens.end()) return Role::kNone;  // Revoked while the request ran.
+  const sql::TokenRow& row = token->second.row;
+  if (row.project != kAny && row.project != ctx.project.text) return Role::kNone;
+  return std::min(own, row.role);
+}
+
+Role Auth::role(const Ctx& ctx, std::string_view kind, std::string_view object) const {
+  return effective(*state_.load(), ctx, kind, object);
+}
+
+Status Auth::check(const Ctx& ctx, Role want, std::string_view kind,
+                   std::string_view object) const {
+  const Role have = effective(*state_.load(), ctx, kind, object);
+  if (have >= want) return {};
+  if (!object.empty() && have == Role::kNone)
+    return not_found(concat({kind, ".not_found"}), concat({"no such ", kind}));
+  return forbidden("auth.forbidden", concat({"this takes role ", role_name(want), " on ", kind,
+                                             " in project ", ctx.project.text, "; ",
+                                             label(ctx.actor_uid), " has ", role_name(have)}));
+}
+
+bool Auth::has_object_grants(const Ctx& ctx, std::string_view kind) const {
+  if (has_all_rights(ctx)) return false;
+  const std::shared_ptr<const State> state = state_.load();
+  const auto who = state->principals.find(ctx.actor_uid);
+  return who != state->principals.end() &&
+         auth::has_object_grants(who->second.grants, ctx.project.text, kind);
+}
+
+Predicate Auth::list_predicate(const Ctx& ctx, std::string_view kind,
+                               std::string_view column) const {
+  if (has_all_rights(ctx)) return {};
+  const std::shared_ptr<const State> state = state_.load();
+  const auto who = state->principals.find(ctx.actor_uid);
+  if (who == state->principals.end()) return {" AND 1 = 0", {}};
+  return auth::list_predicate(who->second.grants, ctx.project.text, kind, column);
+}
+
+std::vector<Principal> Auth::principals() const {
+  const std::shared_ptr<const State> state = state_.load();
+  std::vector<Principal> out;
+  for (const auto& [name, uid] : state->uid_by_name) {
+    const PrincipalRec& rec = state->principals.at(uid);
+    out.push_back({uid, name, rec.row.kind, rec.row.created_ms, rec.grants});
+  }
+  return out;
+}
+
+std::string Auth::label(std::string_view uid) const {
+  const std::shared_ptr<const State> state = state_.load();
+  const auto who = state->principals.find(std::string(uid));
+  return who == state->principals.end() ? std::string(uid) : who->second.row.name;
+}
+
+Result<std::vector<TokenInfo>> Auth::tokens(std::string_view principal_uid) const {
+  std::vector<TokenInfo> out;
+  for (const auto& [id, token] : state_.load()->tokens) {
+    if (token.row.principal_uid != principal_uid) continue;
+    const int64_t used = token.used_ms->load(std::memory_order_relaxed);
+    out.push_back({id, token.row.principal_uid, token.row.project, token.row.role,
+                   token.row.created_ms, token.row.expires_ms,
+                   used ? std::optional(used) : std::nullopt});
+  }
+  std::sort(out.begin(), out.end(),
+            [](const TokenInfo& a, const TokenInfo& b) { return a.created_ms < b.created_ms; });
+  return out;
+}
+
+}  // namespace slip::auth
