@@ -1,0 +1,130 @@
+#include "tracking/experiment_store.h"
+
+namespace slip::tracking::sql {
+namespace {
+
+constexpr std::string_view kColumns =
+    "e.experiment_id, e.name, e.artifact_location, e.lifecycle, e.created_ms, e.updated_ms";
+
+Experiment decode(const store::Row& row) {
+  return {.id = row.i64(0),
+          .name = row.str(1),
+          .artifact_location = row.str(2),
+          .lifecycle = static_cast<Lifecycle>(row.i64(3)),
+          .created_ms = row.i64(4),
+          .updated_ms = row.i64(5),
+          .tags = {}};
+}
+
+Status load_tags(store::Tx& tx, std::string_view project, Experiment* e) {
+  return tx.each(
+      "SELECT key, value FROM experiment_tag WHERE project = ? AND experiment_id = ? ORDER BY key",
+      {project, e->id},
+      [&](const store::Row& row) { e->tags.push_back({row.str(0), row.str(1)}); });
+}
+
+Result<std::optional<Experiment>> find_where(store::Tx& tx, std::string_view project,
+                                             std::string_view condition, store::Value value) {
+  std::optional<Experiment> out;
+  std::string text = "SELECT ";
+  text.append(kColumns).append(" FROM experiment e WHERE e.project = ? AND ").append(condition);
+  TRY(tx.first(text, {project, value}, [&](const store::Row& row) { out = decode(row); }));
+  if (out) TRY(load_tags(tx, project, &*out));
+  return out;
+}
+
+}  // namespace
+
+Status insert(store::Tx& tx, std::string_view project, const Experiment& e,
+              std::string_view author) {
+  TRY(
+      tx.exec("INSERT INTO experiment (project, experiment_id, name, artifact_location, lifecycle,"
+              " author, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+              {project, e.id, e.name, e.artifact_location, static_cast<int64_t>(e.lifecycle),
+               author, e.created_ms, e.updated_ms}));
+  for (const Tag& tag : e.tags) TRY(put_experiment_tag(tx, project, e.id, tag));
+  return {};
+}
+
+Result<int64_t> last_experiment_id(store::Tx& tx, std::string_view project) {
+  int64_t last = 0;
+  TRY(tx.first("SELECT MAX(experiment_id) FROM experiment WHERE project = ?", {project},
+               [&](const store::Row& row) { last = row.i64(0); }));
+  return last;
+}
+
+Result<std::optional<Experiment>> find_experiment(store::Tx& tx, std::string_view project,
+                                                  int64_t id) {
+  return find_where(tx, project, "e.experiment_id = ?", id);
+}
+
+Result<std::optional<Experiment>> find_experiment(store::Tx& tx, std::string_view project,
+                                                  std::string_view name) {
+  return find_where(tx, project, "e.name = ?", name);
+}
+
+Status rename_experiment(store::Tx& tx, std::string_view project, const Experiment& e) {
+  TRY(
+      tx.exec("UPDATE experiment SET name = ?, updated_ms = ?"
+              " WHERE project = ? AND experiment_id = ?",
+              {e.name, e.updated_ms, project, e.id}));
+  return {};
+}
+
+Status move_experiment(store::Tx& tx, std::string_view project, const Experiment& e) {
+  const auto to = static_cast<int64_t>(e.lifecycle);
+  TRY(
+      tx.exec("UPDATE experiment SET lifecycle = ?, updated_ms = ?"
+              " WHERE project = ? AND experiment_id = ?",
+              {to, e.updated_ms, project, e.id}));
+  TRY(
+      tx.exec("UPDATE run SET lifecycle = ?, deleted_ms = ?"
+              " WHERE project = ? AND experiment_id = ? AND lifecycle <> ?",
+              {to, e.lifecycle == Lifecycle::kDeleted ? store::Value(e.updated_ms) : nullptr,
+               project, e.id, to}));
+  return {};
+}
+
+Status put_experiment_tag(store::Tx& tx, std::string_view project, int64_t id, const Tag& tag) {
+  TRY(
+      tx.exec("INSERT INTO experiment_tag (project, experiment_id, key, value)"
+              " VALUES (?, ?, ?, ?) ON CONFLICT (project, experiment_id, key)"
+              " DO UPDATE SET value = excluded.value",
+              {project, id, tag.key, tag.value}));
+  return {};
+}
+
+Result<bool> drop_experiment_tag(store::Tx& tx, std::string_view project, int64_t id,
+                                 std::string_view key) {
+  return TRY(tx.exec(
+             "DELETE FROM experiment_tag WHERE project = ? AND experiment_id = ? AND key = ?",
+             {project, id, key})) > 0;
+}
+
+Result<std::vector<Experiment>> search_experiments(store::Tx& tx, std::string_view project,
+                                                   const ExperimentSearch& search,
+                                                   std::vector<search::Bound>* last) {
+  search::Sql q;
+  q.add("SELECT ").add(kColumns);
+  for (const search::SortKey& key : search.keys) q.add(", ").add(key.expr);
+  q.add(" FROM experiment e WHERE e.project = ?").bind(std::string(project));
+  q.add(search.where.text);
+  q.args.insert(q.args.end(), search.where.args.begin(), search.where.args.end());
+  if (!search.after.empty()) {
+    q.add(" AND ");
+    search::add_after(&q, search.keys, search.after);
+  }
+  search::add_order_by(&q, search.keys);
+  q.add(" LIMIT CAST(? AS BIGINT)").bind(search.limit + 1);
+
+  std::vector<Experiment> out;
+  TRY(tx.each(q.text, q.values(), [&](const store::Row& row) {
+    out.push_back(decode(row));
+    if (static_cast<int64_t>(out.size()) == search.limit)
+      *last = search::read_keys(row, 6, search.keys);
+  }));
+  for (Experiment& e : out) TRY(load_tags(tx, project, &e));
+  return out;
+}
+
+}  // namespace slip::tracking::sql

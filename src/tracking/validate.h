@@ -1,0 +1,33 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "tracking/types.h"
+
+// What names and values may look like. `where` is the path that an error names: "params[1].key".
+// Texts are those that MLflow's clients know. Pure.
+namespace slip::tracking {
+
+// kInvalid `tracking.name|tracking.too_long|tracking.missing|tracking.id`.
+Status check_key(std::string_view where, std::string_view name);
+Status check_length(std::string_view where, std::string_view value, size_t max);
+Status check_run_id(std::string_view run_id);
+// Decimal; kInvalid `experiment.id`.
+Result<int64_t> parse_experiment_id(std::string_view text);
+Status check_experiment_name(std::string_view name);
+Status check_logged_model_name(std::string_view name);
+
+// Parameters and tags longer than the limit are cut, as the client's own setting asks for.
+std::string cut(std::string_view value, size_t max);
+
+Status check_batch(std::span<const Metric> metrics, std::span<const Tag> params,
+                   std::span<const Tag> tags);
+Status check_inputs(std::span<const DatasetInput> inputs);
+
+// "gentle-otter-512": for runs that nobody named. `random` picks.
+std::string random_run_name(uint64_t random);
+
+}  // namespace slip::tracking
