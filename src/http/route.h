@@ -47,6 +47,7 @@ constexpr Body memory(int64_t limit_bytes = kJsonBodyBytesMax) {
 constexpr Body spool(int64_t limit_bytes) { return {BodyKind::kSpool, limit_bytes}; }
 
 using Header = std::pair<std::string, std::string>;
+class EventStream;  // http/event_stream.h
 
 struct Request {
   Method method = Method::kGet;
@@ -55,16 +56,18 @@ struct Request {
   std::vector<std::pair<std::string_view, std::string>> params;  // {name} of the row, decoded.
   std::vector<std::pair<std::string, std::string>> query;        // Decoded, in order.
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // Names in lower case.
-  std::string body;                        // kMemory.
+  std::string body;                                                    // kMemory.
   std::unique_ptr<store::BlobDraft> draft;  // kSpool: everything written, not committed.
-  std::string_view peer;                   // "127.0.0.1:53122"
+  std::string_view peer;                    // "127.0.0.1:53122"
 
-  std::string_view header(std::string_view lower_name) const;  // "" when absent.
-  const std::string& param(std::string_view name) const;       // CHECKs that the row has it.
+  std::string_view header(std::string_view lower_name) const;   // "" when absent.
+  const std::string& param(std::string_view name) const;        // CHECKs that the row has it.
   const std::string* query_value(std::string_view name) const;  // First; null when absent.
 };
 
-// Pulled by the I/O thread (or, when it may block, by the pool) until it returns 0.
+// Pulled chunk by chunk, by the pool because it may block, until it returns 0. An error before the
+// first byte is answered as an error; a later one cuts the connection, so nobody takes half for
+// all.
 class Source {
  public:
   virtual ~Source() = default;
@@ -80,9 +83,11 @@ struct Reply {
   std::unique_ptr<store::BlobReader> blob;  // Served with Range, ETag, If-None-Match support.
   std::string blob_etag;                    // Strong, without quotes.
   std::unique_ptr<Source> stream;           // Chunked.
+  std::shared_ptr<EventStream> events;      // text/event-stream, until either side closes.
 };
 
-// One shot, any thread. Destroyed unanswered, it answers 500 `request.unanswered`.
+// One shot, any thread. Destroyed unanswered, it answers 500 `request.unanswered`. The handler's
+// Ctx and Request stay where they are until the answer has been given.
 class Responder {
  public:
   class Impl {
@@ -90,11 +95,18 @@ class Responder {
     virtual ~Impl() = default;
     virtual void answer(Reply reply) = 0;
     virtual bool cancelled() const = 0;
+    virtual void abandon();  // Answers 500.
   };
   Responder() = default;
   explicit Responder(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
   Responder(Responder&&) noexcept = default;
-  Responder& operator=(Responder&&) noexcept = default;
+  Responder& operator=(Responder&& other) noexcept {
+    Responder old(std::exchange(impl_, std::move(other.impl_)));
+    return *this;
+  }
+  ~Responder() {
+    if (impl_) impl_->abandon();
+  }
   void operator()(Reply reply) && { std::exchange(impl_, nullptr)->answer(std::move(reply)); }
   bool cancelled() const { return impl_->cancelled(); }
 

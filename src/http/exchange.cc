@@ -1,0 +1,219 @@
+#include "http/exchange.h"
+
+#include <algorithm>
+
+#include "base/error_map.h"
+#include "base/guard.h"
+#include "base/text.h"
+#include "codec/compress.h"
+#include "http/conditional.h"
+#include "http/reply.h"
+
+namespace slip::http {
+namespace {
+
+constexpr size_t kBodyKeptBytes = 256 << 10;  // Capacity that a connection keeps between requests.
+constexpr int64_t kDeflateRatioMax = 1032;    // Of the format itself.
+constexpr size_t kRequestIdBytesMax = 128;
+
+bool parse_method(std::string_view text, Method* out) {
+  for (size_t i = 0; i < kMethodCount; ++i)
+    if (text == method_name(static_cast<Method>(i))) {
+      *out = static_cast<Method>(i);
+      return true;
+    }
+  return false;
+}
+
+bool sane_id(std::string_view id) {
+  return !id.empty() && id.size() <= kRequestIdBytesMax && std::ranges::all_of(id, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == ':' || c == '/' || c == '+' || c == '=';
+  });
+}
+
+// W3C trace context, version 00 and later ones that begin like it; "" when it isn't one.
+std::string_view trace_of(std::string_view parent) {
+  if (parent.size() < 55 || parent[2] != '-' || parent[35] != '-' || parent[52] != '-' ||
+      (parent.size() > 55 && parent[55] != '-') || parent.starts_with("ff") ||
+      (parent.starts_with("00") && parent.size() != 55))
+    return {};
+  const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  const std::string_view id = parent.substr(3, 32);
+  const std::string_view span = parent.substr(36, 16);
+  if (!std::ranges::all_of(parent.substr(0, 2), hex) || !std::ranges::all_of(id, hex) ||
+      !std::ranges::all_of(span, hex) || !std::ranges::all_of(parent.substr(53, 2), hex) ||
+      id.find_first_not_of('0') == std::string_view::npos ||
+      span.find_first_not_of('0') == std::string_view::npos)
+    return {};
+  return id;
+}
+
+}  // namespace
+
+void Exchange::reset() {
+  answered.store(false, std::memory_order_relaxed);
+  body_bytes = 0;
+  request.target = request.path = request.peer = {};
+  request.params.clear();
+  request.query.clear();
+  request.headers.clear();
+  request.draft.reset();
+  if (request.body.capacity() > kBodyKeptBytes) request.body = {};
+  request.body.clear();
+  route = nullptr;
+  method_known = options = gzip_body = false;
+  methods = 0;
+  leases.clear();
+  reserved = 0;
+  reply = {};
+}
+
+Status Exchange::reserve(int64_t bytes) {
+  if (bytes <= reserved) return {};
+  leases.push_back(TRY(shared.parts.budget.reserve(Share::kBodies, bytes - reserved)));
+  reserved = bytes;
+  return {};
+}
+
+Status Exchange::identify() {
+  const std::string_view asked = request.header("x-request-id");
+  if (sane_id(asked)) ctx.request_id.assign(asked);
+  const std::string_view trace = trace_of(request.header("traceparent"));
+  if (!trace.empty()) ctx.trace_id.assign(trace);
+  options = head.method == "OPTIONS";
+  method_known = parse_method(head.method, &request.method);
+  if (!method_known && !options)
+    return invalid("http.method_unknown", "the server knows no such method");
+  return {};
+}
+
+Status Exchange::find_route() {
+  const Router::Match match =
+      TRY(shared.router.find(request.method, request.path, &request.params));
+  methods = match.methods;
+  route = options ? nullptr : match.route;
+  if (methods == 0)
+    return not_found("http.no_route", concat({"nothing answers at ", request.path}));
+  if (!route && !options)
+    return invalid("http.method_not_allowed",
+                   concat({head.method, " isn't possible here; ", Router::allow(methods), " is"}));
+  return {};
+}
+
+Status Exchange::check_caller(const Target& target, std::string_view peer) {
+  std::string_view project = target.project;
+  if (project.empty()) project = request.header("x-slipway-project");
+  if (project.empty()) project = request.header("x-mlflow-workspace");
+  if (!project.empty()) TRY(check_project(project));
+  if (route->permission.right == Right::kPublic) {
+    ctx.actor_uid = "anonymous";
+    ctx.actor_kind = "anonymous";
+    ctx.project.text = project.empty() ? std::string_view(kDefaultProject) : project;
+    return {};
+  }
+  const std::string_view authorization = request.header("authorization");
+  Ctx caller = TRY(shared.parts.gate.authenticate({authorization, project, peer}));
+  ctx.actor_uid = std::move(caller.actor_uid);
+  ctx.actor_kind = std::move(caller.actor_kind);
+  ctx.project = std::move(caller.project);
+  return shared.parts.gate.authorize(ctx, route->permission, request);
+}
+
+Status Exchange::check_body() {
+  if (!head.expect.empty() && !iequals(head.expect, "100-continue"))
+    return invalid("http.expectation", "the only expectation is 100-continue");
+  const std::string_view encoding = request.header("content-encoding");
+  gzip_body =
+      iequals(encoding, "gzip") || iequals(encoding, "x-gzip") || iequals(encoding, "deflate");
+  const bool known = encoding.empty() || iequals(encoding, "identity") || gzip_body;
+  if (head.has_body && (!known || (gzip_body && route->body.kind == BodyKind::kSpool)))
+    return invalid("http.content_encoding", "this route doesn't take that Content-Encoding");
+  if (route->body.kind == BodyKind::kNone) {
+    if (head.content_length > 0) return invalid("http.body_unexpected", "no body belongs here");
+    return {};
+  }
+  if (head.content_length > route->body.limit_bytes)
+    return invalid("http.body_too_large",
+                   concat({"the body may have at most ", format_size(route->body.limit_bytes)}));
+  if (route->body.kind == BodyKind::kMemory) {
+    TRY(reserve(head.content_length));
+    request.body.reserve(static_cast<size_t>(head.content_length) + 64);  // simdjson's padding.
+  }
+  return {};
+}
+
+Status Exchange::admit(RequestParser* parser, std::string_view peer) {
+  TRY(parser->parse_head(&block, &head));
+  std::swap(request.headers, head.headers);
+  request.peer = peer;
+  request.target = head.target;
+  TRY(identify());
+  const Target target = TRY(split_target(head.target));
+  request.path = target.path;
+  const std::string_view host = target.authority.empty() ? head.host : target.authority;
+  TRY(shared.hosts.check_host(host));
+  if (mutates()) TRY(shared.hosts.check_origin(request.header("origin"), host));
+  TRY(parse_query(target.query, &request.query));
+  TRY(find_route());
+  if (options) return {};
+  TRY(check_caller(target, peer));
+  return check_body();
+}
+
+Status Exchange::decode_body() {
+  if (!gzip_body || request.body.empty()) return {};
+  const int64_t limit = route->body.limit_bytes;
+  const auto compressed = static_cast<int64_t>(request.body.size());
+  TRY(reserve(compressed + std::min(limit, compressed * kDeflateRatioMax)));
+  auto plain = codec::gzip_decompress(request.body, static_cast<size_t>(limit));
+  if (!plain && plain.error().code == Code::kExhausted)
+    return invalid("http.body_too_large",
+                   concat({"the body may have at most ", format_size(limit), " unpacked"}));
+  request.body = TRY(std::move(plain));
+  return {};
+}
+
+Reply Exchange::render(const Error& error) {
+  const bool browser = request.header("accept").find("text/html") != std::string_view::npos;
+  Reply out = render_error(route, error, ctx, browser);
+  if (error.reason == "http.host_not_allowed" || error.reason == "http.origin_not_allowed") {
+    out.content_type = "text/plain";
+    out.body = error.text;
+  }
+  if (methods != 0 && out.status == 405) out.headers.emplace_back("Allow", Router::allow(methods));
+  if (out.status >= 500)
+    shared.parts.log.error("request failed", {{"reason", error.reason},
+                                              {"text", error.text},
+                                              {"path", request.path},
+                                              {"request_id", ctx.request_id},
+                                              {"trace_id", ctx.trace_id}});
+  return out;
+}
+
+Reply Exchange::run_blocking() {
+  const auto run = [&]() -> Result<Reply> {
+    TRY(decode_body());
+    return TRY(
+        guarded(Code::kInternal, "handler.threw", [&] { return route->blocking(ctx, request); }));
+  };
+  Result<Reply> result = run();
+  Reply out = result ? std::move(*result) : render(result.error());
+  request.draft.reset();  // What a handler left uncommitted is forgotten here, not on the loop.
+  return out;
+}
+
+void Exchange::run_inline() {
+  Status decoded = decode_body();
+  if (!decoded) return answer(render(decoded.error()));
+  Responder responder(shared_from_this());
+  auto ran = guarded(Code::kInternal, "handler.threw",
+                     [&] { route->inline_(ctx, request, std::move(responder)); });
+  if (!ran && !answered.load()) answer(render(ran.error()));
+}
+
+void Exchange::abandon() {
+  answer(render(internal("request.unanswered", "the handler gave no answer")));
+}
+
+}  // namespace slip::http

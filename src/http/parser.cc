@@ -1,0 +1,183 @@
+#include "http/parser.h"
+
+#include <limits>
+#include <optional>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/http/error.hpp>
+
+#include "base/text.h"
+
+namespace slip::http {
+namespace {
+
+namespace bh = boost::beast::http;
+using boost::beast::error_code;
+
+std::string_view sv(boost::beast::string_view s) { return {s.data(), s.size()}; }
+
+// Names are tokens, so only letters have a case to lose.
+void lower_in_place(std::string* block, std::string_view part) {
+  char* p = block->data() + (part.data() - block->data());
+  for (size_t i = 0; i < part.size(); ++i)
+    if (p[i] >= 'A' && p[i] <= 'Z') p[i] = static_cast<char>(p[i] | 0x20);
+}
+
+class Parser final : public bh::basic_parser<true> {
+ public:
+  Parser(std::string* block, RequestHead* head) : block_(block), head_(head) {
+    header_limit(std::numeric_limits<uint32_t>::max());  // find_head has bounded it.
+    body_limit(boost::none);                             // The connection bounds it.
+  }
+  void sink(std::string* out) { out_ = out; }
+  const char* refusal() const { return refusal_; }
+
+ private:
+  bool refuse(const char* why, error_code& ec) {
+    refusal_ = why;
+    ec = bh::error::bad_value;
+    return false;
+  }
+  bool inside(std::string_view part) const {
+    return part.empty() || (part.data() >= block_->data() &&
+                            part.data() + part.size() <= block_->data() + block_->size());
+  }
+
+  void on_request_impl(bh::verb, boost::beast::string_view method, boost::beast::string_view target,
+                       int version, error_code&) override {
+    head_->method = sv(method);
+    head_->target = sv(target);
+    head_->http11 = version == 11;
+  }
+  void on_field_impl(bh::field field, boost::beast::string_view raw_name,
+                     boost::beast::string_view raw_value, error_code& ec) override {
+    if (!block_) return;  // A trailer: parsed, ignored.
+    const std::string_view name = sv(raw_name);
+    const std::string_view value = sv(raw_value);
+    if (!inside(value)) {
+      refuse("http.syntax", ec);  // Folded: Beast joined it elsewhere.
+      return;
+    }
+    if (head_->headers.size() == kFieldsMax) {
+      refuse("http.header_too_large", ec);
+      return;
+    }
+    if (field == bh::field::host && hosts_++ > 0) refuse("http.host", ec);
+    if (field == bh::field::host) head_->host = value;
+    if (field == bh::field::content_length && lengths_++ > 0) refuse("http.framing", ec);
+    if (field == bh::field::transfer_encoding) {
+      if (lengths_ > 0 || codings_++ > 0)
+        refuse("http.framing", ec);
+      else if (!iequals(value, "chunked"))
+        refuse("http.transfer_coding", ec);
+    }
+    if (field == bh::field::expect) head_->expect = value;
+    lower_in_place(block_, name);
+    head_->headers.emplace_back(name, value);
+  }
+  void on_header_impl(error_code&) override { block_ = nullptr; }
+  void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) override {}
+  size_t on_body_impl(boost::beast::string_view body, error_code&) override {
+    out_->append(body.data(), body.size());
+    return body.size();
+  }
+  void on_chunk_header_impl(uint64_t, boost::beast::string_view, error_code&) override {}
+  size_t on_chunk_body_impl(uint64_t, boost::beast::string_view body, error_code&) override {
+    out_->append(body.data(), body.size());
+    return body.size();
+  }
+  void on_finish_impl(error_code&) override {}
+  // Not called for requests.
+  void on_response_impl(int, boost::beast::string_view, int, error_code&) override {}
+
+  std::string* block_;
+  RequestHead* head_;
+  std::string* out_ = nullptr;
+  const char* refusal_ = nullptr;
+  int hosts_ = 0;
+  int lengths_ = 0;
+  int codings_ = 0;
+};
+
+Error refused(const Parser& parser, const error_code& ec) {
+  const std::string_view reason = parser.refusal() ? parser.refusal() : "";
+  if (reason == "http.transfer_coding")
+    return invalid(reason, "the only transfer coding is chunked");
+  if (reason == "http.header_too_large") return invalid(reason, "more than 100 header fields");
+  if (reason == "http.host") return invalid(reason, "more than one Host field");
+  if (ec == bh::error::bad_version) return invalid("http.version", "the version is not HTTP/1.x");
+  if (reason == "http.framing" || ec == bh::error::bad_content_length ||
+      ec == bh::error::multiple_content_length || ec == bh::error::bad_transfer_encoding)
+    return invalid("http.framing", "the message's length is given twice or not as a number");
+  return invalid("http.syntax", concat({"malformed request: ", ec.message()}));
+}
+
+}  // namespace
+
+Result<size_t> find_head(std::string_view in, size_t seen) {
+  const size_t from = seen > 3 ? seen - 3 : 0;
+  const size_t end = in.find("\r\n\r\n", from);
+  const size_t size = end == std::string_view::npos ? 0 : end + 4;
+  if (size > kHeadBytesMax || (size == 0 && in.size() > kHeadBytesMax))
+    return invalid("http.header_too_large", "the header is longer than 32 KiB");
+  const std::string_view fresh = in.substr(from, (size ? size : in.size()) - from);
+  for (size_t at = fresh.find('\n'); at != std::string_view::npos; at = fresh.find('\n', at + 1))
+    if (from + at == 0 || in[from + at - 1] != '\r')
+      return invalid("http.syntax", "a line ends without a carriage return");
+  return size;
+}
+
+struct RequestParser::Impl {
+  std::optional<Parser> parser;
+};
+
+RequestParser::RequestParser() : impl_(std::make_unique<Impl>()) {}
+RequestParser::~RequestParser() = default;
+RequestParser::RequestParser(RequestParser&&) noexcept = default;
+RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
+
+Status RequestParser::parse_head(std::string* block, RequestHead* head) {
+  head->headers.clear();
+  head->host = head->expect = {};
+  Parser& parser = impl_->parser.emplace(block, head);
+  error_code ec;
+  size_t used = 0;
+  while (!ec && !parser.is_header_done() && used < block->size())
+    used += parser.put(boost::asio::const_buffer(block->data() + used, block->size() - used), ec);
+  if (!ec && !parser.is_header_done()) ec = bh::error::partial_message;
+  if (ec) return refused(parser, ec);
+  head->chunked = parser.chunked();
+  const auto length = parser.content_length();
+  head->content_length = 0;
+  if (!head->chunked && length) {
+    if (*length > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+      return invalid("http.framing", "the message's length is not a sensible number");
+    head->content_length = static_cast<int64_t>(*length);
+  }
+  head->has_body = head->chunked || head->content_length > 0;
+  head->keep_alive = parser.keep_alive();
+  if (head->chunked && !head->http11)
+    return invalid("http.framing", "HTTP/1.0 has no transfer codings");
+  if (head->http11 && head->host.data() == nullptr)
+    return invalid("http.host", "the Host field is missing");
+  return {};
+}
+
+Result<size_t> RequestParser::parse_body(std::string_view in, std::string* out) {
+  Parser& parser = *impl_->parser;
+  parser.sink(out);
+  error_code ec;
+  size_t used = 0;
+  while (!parser.is_done() && used < in.size()) {
+    const size_t n = parser.put(boost::asio::const_buffer(in.data() + used, in.size() - used), ec);
+    used += n;
+    if (ec == bh::error::need_more || (!ec && n == 0)) break;
+    if (ec) return refused(parser, ec);
+  }
+  return used;
+}
+
+bool RequestParser::done() const { return impl_->parser && impl_->parser->is_done(); }
+
+}  // namespace slip::http
