@@ -23,10 +23,10 @@ class Log;
 // The metadata database: SQLite by default, PostgreSQL when outgrown, one set of statements.
 //
 // The dialect. Columns: BIGINT, DOUBLE PRECISION (finite; -0.0 may come back as 0.0), TEXT
-// (compares bytewise on both), BYTEA. Placeholders `?`. Allowed: ON CONFLICT, RETURNING, CTEs, window functions, LIMIT. Not
-// allowed: AUTOINCREMENT, SERIAL, rowid, OFFSET, NOW(), bare LIKE (use like_case/ilike of sql.h),
-// statements that differ between the two. No placeholder may be used where a type cannot be
-// inferred (write CAST(? AS BIGINT)).
+// (compares bytewise on both), BYTEA. Placeholders `?`. Allowed: ON CONFLICT, RETURNING, CTEs,
+// window functions, LIMIT. Not allowed: AUTOINCREMENT, SERIAL, rowid, OFFSET, NOW(), bare LIKE (use
+// like_case/ilike of sql.h), statements that differ between the two. No placeholder may be used
+// where a type cannot be inferred (write CAST(? AS BIGINT)).
 //
 // A write body may run more than once (group replay, serialization failure), so it has no effect
 // but on its Tx and its outputs, which it sets anew each time. Any failed statement dooms the

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "store/db.h"
 #include "store/sqlite_conn.h"
+#include "store/sqlite_vfs.h"
 #include "store/value.h"
 #include "sys/clock.h"
 #include "sys/executor.h"
@@ -40,11 +41,10 @@ class Within {
 
 class SqliteDb final : public Db {
  public:
-  SqliteDb(World world, SqliteConnOptions reader, SqliteOptions options)
-      : world_(world), reader_options_(std::move(reader)), options_(options) {}
+  SqliteDb(World world, SqliteOptions options) : world_(world), options_(options) {}
   ~SqliteDb() override;
 
-  Status start(const SqliteConnOptions& writer, std::unique_ptr<File> lock);
+  Status start(const std::string& path, std::unique_ptr<File> lock);
   Status read(const Body& body) override;
   Status write(const Body& body) override;
   std::string_view kind() const override { return "sqlite"; }
@@ -70,9 +70,10 @@ class SqliteDb final : public Db {
   void put_reader(std::unique_ptr<SqliteConn> conn);
 
   const World world_;
-  const SqliteConnOptions reader_options_;
   const SqliteOptions options_;
+  SqliteConnOptions conn_options_;
   std::unique_ptr<File> lock_;
+  std::unique_ptr<FsVfs> vfs_;          // None: SQLite's own.
   std::unique_ptr<SqliteConn> writer_;  // Only the task touches it.
   int64_t checkpoint_at_ = kCheckpointPages;
 
@@ -105,9 +106,15 @@ SqliteDb::~SqliteDb() {
   writer_.reset();  // Last, so that SQLite checkpoints and removes its log.
 }
 
-Status SqliteDb::start(const SqliteConnOptions& writer, std::unique_ptr<File> lock) {
+Status SqliteDb::start(const std::string& path, std::unique_ptr<File> lock) {
   lock_ = std::move(lock);
-  writer_ = TRY(SqliteConn::open(world_, writer));
+  if (options_.files == SqliteFiles::kFs) vfs_ = std::make_unique<FsVfs>(world_);
+  conn_options_ = {.path = path,
+                   .vfs = vfs_ ? vfs_->name() : "",
+                   .cache_bytes = options_.cache_bytes,
+                   .query_only = false};
+  writer_ = TRY(SqliteConn::open(world_, conn_options_));
+  conn_options_.query_only = true;
   task_ = world_.executor.spawn("db-writer", [this] { write_loop(); });
   return {};
 }
@@ -226,7 +233,7 @@ Result<std::unique_ptr<SqliteConn>> SqliteDb::take_reader() {
   }
   ++readers_open_;
   lock.unlock();
-  auto opened = SqliteConn::open(world_, reader_options_);
+  auto opened = SqliteConn::open(world_, conn_options_);
   if (!opened.ok()) {
     const sys::Lock again(readers_mutex_);
     --readers_open_;
@@ -284,12 +291,8 @@ Result<std::unique_ptr<Db>> open_sqlite(World world, const std::string& path,
   CHECK(options.readers > 0 && options.group_max > 0 && options.queue_max > 0);
   init_sqlite();
   auto lock = TRY(take_lock(world.fs, path));
-  const SqliteConnOptions writer{
-      .path = path, .vfs = {}, .cache_bytes = options.cache_bytes, .query_only = false};
-  SqliteConnOptions reader = writer;
-  reader.query_only = true;
-  auto db = std::make_unique<SqliteDb>(world, reader, options);
-  TRY(db->start(writer, std::move(lock)));
+  auto db = std::make_unique<SqliteDb>(world, options);
+  TRY(db->start(path, std::move(lock)));
   return std::unique_ptr<Db>(std::move(db));
 }
 

@@ -40,7 +40,7 @@ constexpr CodeOf kCodes[] = {
     {SQLITE_NOTADB, Code::kCorrupt, "store.corrupt"},
     {SQLITE_READONLY, Code::kForbidden, "store.read_only"},
     {SQLITE_PERM, Code::kForbidden, "store.read_only"},
-    {SQLITE_CANTOPEN, Code::kForbidden, "store.cannot_open"},
+    {SQLITE_CANTOPEN, Code::kUnavailable, "store.cannot_open"},
     {SQLITE_TOOBIG, Code::kInvalid, "store.too_big"},
 };
 
