@@ -30,6 +30,7 @@ std::string lower(std::string_view text);
 bool iequals(std::string_view a, std::string_view b);
 std::string_view trim(std::string_view text);
 std::vector<std::string_view> split(std::string_view text, char separator);
+std::vector<std::string_view> split(std::string&& text, char separator) = delete;  // It dies first.
 std::string join(std::span<const std::string> parts, std::string_view separator);
 std::string concat(std::initializer_list<std::string_view> parts);
 

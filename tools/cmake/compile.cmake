@@ -25,7 +25,8 @@ endif()
 
 # A program of ours: its shared libraries lie beside it, it exports nothing of the archives.
 function(slip_program name)
-  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL
+  # DT_RPATH, not RUNPATH: it also finds what is opened at run time, and no LD_LIBRARY_PATH comes before it.
+  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL -Wl,--disable-new-dtags
     $<$<NOT:$<BOOL:${SLIPWAY_FUZZ}>>:-Wl,--version-script=${CMAKE_SOURCE_DIR}/tools/cmake/exports.map>
     $<$<BOOL:${SLIPWAY_STRIP}>:-s>)
   set_target_properties(${name} PROPERTIES BUILD_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON

@@ -302,7 +302,8 @@ Result<std::unique_ptr<File>> SimFs::open(const std::string& raw, OpenMode mode)
 Status SimFs::make_dirs(const std::string& raw) {
   const std::lock_guard hold(mutex_);
   std::string path;
-  for (const std::string_view part : split(clean(raw), '/')) {
+  const std::string cleaned = clean(raw);
+  for (const std::string_view part : split(cleaned, '/')) {
     if (part.empty()) continue;
     path.append("/").append(part);
     if (files_.contains(path)) return exists("fs.exists", path + " is a file");
