@@ -13,7 +13,9 @@ def steps(fast):
     yield "tools' tests", tools_tests
     yield "python compiles", python_compiles
     if (common.ROOT / "web/node_modules/.bin/tsc").exists():
-        yield "tsc", lambda: common.run(["node_modules/.bin/tsc", "--noEmit"], cwd=common.ROOT / "web", check=False)
+        for name, args in (("tsc", ["--noEmit"]), ("biome", ["check", "."]), ("vitest", ["run"])):
+            yield f"web {name}", lambda name=name, args=args: common.run(
+                [f"node_modules/.bin/{name}", *args], cwd=common.ROOT / "web", quiet=True, check=False)
     if not fast:
         yield "build", lambda: build.build("dev") and 0
         yield "symbols", lambda: python("tools/symbols.py", "build/dev/slipway")
