@@ -70,7 +70,6 @@ std::pair<std::string, double> coding_weight(std::string_view element) {
 void common_headers(Asset& asset, std::string_view etag, std::string_view cache) {
   asset.headers.emplace_back("ETag", etag);
   asset.headers.emplace_back("Cache-Control", cache);
-  asset.headers.emplace_back("X-Content-Type-Options", "nosniff");
 }
 
 }  // namespace
