@@ -1,0 +1,84 @@
+#include "serving/routing.h"
+
+#include <bit>
+#include <cmath>
+
+#include "base/check.h"
+
+namespace slip::serving {
+
+// Bucket i holds (2^((i-1)/4), 2^(i/4)] microseconds, the first everything up to 1 µs.
+void LatencyHistogram::add(int64_t nanoseconds) {
+  const double us = static_cast<double>(std::max<int64_t>(nanoseconds, 1)) / 1000;
+  const int bucket = us <= 1 ? 0 : static_cast<int>(std::ceil(std::log2(us) * 4));
+  counts_[static_cast<size_t>(std::min(bucket, kBuckets - 1))].fetch_add(
+      1, std::memory_order_relaxed);
+}
+
+double LatencyHistogram::quantile_us(double q) const {
+  CHECK(q > 0 && q <= 1);
+  std::array<int64_t, kBuckets> seen{};
+  int64_t all = 0;
+  for (size_t i = 0; i < seen.size(); ++i)
+    all += seen[i] = counts_[i].load(std::memory_order_relaxed);
+  if (all == 0) return 0;
+  const auto wanted = static_cast<int64_t>(std::ceil(q * static_cast<double>(all)));
+  int64_t below = 0;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    below += seen[i];
+    if (below >= wanted) return std::exp2(static_cast<double>(i) / 4);
+  }
+  CHECK(false);
+}
+
+std::string_view role_name(Role role) { return role == Role::kStable ? "stable" : "canary"; }
+
+std::string_view ack_name(Ack ack) {
+  switch (ack) {
+    case Ack::kKernel:
+      return "kernel";
+    case Ack::kDisk:
+      return "disk";
+    case Ack::kNone:
+      return "none";
+  }
+  CHECK(false);
+}
+
+const Arm& Route::choose(double draw) const {
+  CHECK(!arms.empty());
+  for (const Arm& arm : arms) {
+    // Weight goes to arms that are ready only; the rest falls to whoever is.
+    if (arm.model && draw < arm.weight) return arm;
+    draw -= arm.weight;
+  }
+  for (const Arm& arm : arms)
+    if (arm.model) return arm;
+  return arms.front();
+}
+
+const Arm* Route::arm_of(int64_t version) const {
+  for (const Arm& arm : arms)
+    if (arm.version == version) return &arm;
+  return nullptr;
+}
+
+std::string routing_key(std::string_view project, std::string_view name) {
+  std::string key(project);
+  key.push_back('\0');
+  key.append(name);
+  return key;
+}
+
+std::shared_ptr<const Route> RoutingTable::hold(std::string_view project,
+                                                std::string_view name) const {
+  const auto found = routes.find(routing_key(project, name));
+  return found == routes.end() ? nullptr : found->second;
+}
+
+const Route* RoutingTable::find(std::string_view project, std::string_view name) const {
+  const auto found = routes.find(routing_key(project, name));
+  return found == routes.end() ? nullptr : found->second.get();
+}
+
+}  // namespace slip::serving

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "serving/model.h"
+
+// What a request needs to know to be answered: an immutable table of deployments, their arms and
+// loaded models, published as one snapshot. A swap is a pointer; a request that has begun ends on
+// the table it began with. The counters of an arm are shared by all tables that hold the arm.
+namespace slip::serving {
+
+// Latencies in buckets of 2^(1/4): within 9 % of any quantile from 1 µs to 70 min. Any thread.
+class LatencyHistogram {
+ public:
+  void add(int64_t nanoseconds);
+  // Microseconds; 0 when empty. 0 < q ≤ 1.
+  double quantile_us(double q) const;
+
+ private:
+  static constexpr int kBuckets = 128;
+  std::array<std::atomic<int64_t>, kBuckets> counts_{};
+};
+
+struct ArmStats {
+  std::atomic<int64_t> requests{0};
+  std::atomic<int64_t> errors{0};
+  std::atomic<int64_t> cost_ns{0};  // Moving average of one run.
+  LatencyHistogram latency;
+};
+
+enum class Role : uint8_t { kStable, kCanary };
+std::string_view role_name(Role role);
+
+struct Arm {
+  Role role = Role::kStable;
+  int64_t version = 0;
+  double weight = 1;  // Share of the traffic; the arms of a deployment sum to 1.
+  std::shared_ptr<const Model> model;  // Null: not loaded, see `error`.
+  std::shared_ptr<ArmStats> stats;
+};
+
+enum class Ack : uint8_t { kKernel, kDisk, kNone };
+std::string_view ack_name(Ack ack);
+
+struct Route {
+  std::string project;
+  std::string name;
+  std::string uid;
+  std::string model;
+  Ack log_ack = Ack::kKernel;
+  std::vector<Arm> arms;  // Stable first; at most one canary.
+  std::string error;      // Why nothing is served.
+  int64_t revision = 0;   // Of the row that this was built from.
+
+  // `draw` in [0, 1).
+  const Arm& choose(double draw) const;
+  const Arm* arm_of(int64_t version) const;
+};
+
+struct RoutingTable {
+  // Key: project, '\0', name.
+  std::map<std::string, std::shared_ptr<const Route>, std::less<>> routes;
+  const Route* find(std::string_view project, std::string_view name) const;
+  std::shared_ptr<const Route> hold(std::string_view project, std::string_view name) const;
+};
+std::string routing_key(std::string_view project, std::string_view name);
+
+}  // namespace slip::serving

@@ -1,0 +1,172 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/snapshot.h"
+#include "base/uuid.h"
+#include "codec/json.h"
+#include "serving/prediction.h"
+#include "serving/routing.h"
+#include "store/db.h"
+#include "store/log.h"
+#include "sys/ctx.h"
+#include "sys/sync.h"
+
+namespace slip {
+class Budget;
+class Clock;
+class Log;
+class Rng;
+}  // namespace slip
+namespace slip::ledger {
+class Ledger;
+}
+
+// Deployments: a name that answers predictions with a version of a model, a second version on a
+// part of the traffic (canary), and the way back. A deployment is a row; `refresh()` turns rows into
+// the routing table, loading what is missing and keeping what is loaded. A version that fails to
+// load never replaces one that serves.
+//
+// Invariants: one stable version; at most one canary; promote and roll back change the row and
+// write the ledger event in one transaction; predictions are in the log before they are answered.
+// predict() is for any thread and takes no database; the rest may block.
+namespace slip::serving {
+
+inline constexpr size_t kNameBytesMax = 128;
+inline constexpr size_t kClientRefBytesMax = 256;
+inline constexpr int64_t kModelBytesMax = int64_t{2} << 30;
+inline constexpr int64_t kInlineCostNs = 150'000;  // Dearer models run on the pool.
+
+// What serving needs of the registry; app/ fills it.
+class ModelSource {
+ public:
+  struct Files {
+    std::string bytes;   // The ONNX file.
+    std::string digest;  // Of the model version.
+  };
+  virtual ~ModelSource() = default;
+  // Which version `target` means now: "7", "@champion", "stage:Production". kNotFound.
+  virtual Result<int64_t> resolve(const Ctx& ctx, const std::string& model,
+                                  const std::string& target) = 0;
+  virtual Result<Files> fetch(const Ctx& ctx, const std::string& model, int64_t version) = 0;
+};
+
+struct Canary {
+  int64_t version = 0;
+  double weight = 0;
+  std::string state;  // "running", "promoted", "rolled_back"
+  double alpha = 0;   // Of the guard on label errors; 0: no guard.
+  int64_t started_ms = 0;
+  int64_t ended_ms = 0;  // 0: not yet.
+  codec::Json verdict;   // Null until there is one.
+};
+
+struct Deployment {
+  std::string project;
+  std::string name;
+  std::string uid;
+  std::string model;
+  std::string target;  // As ModelSource::resolve takes it; followed when it is not a number.
+  Ack log_ack = Ack::kKernel;
+  int64_t stable_version = 0;
+  int64_t previous_version = 0;  // What was stable before; 0: nothing.
+  std::optional<Canary> canary;  // The last one, running or not.
+  int64_t created_ms = 0;
+  int64_t updated_ms = 0;
+  int64_t revision = 0;
+};
+
+struct DeploySpec {
+  std::string name;
+  std::string model;
+  std::string target;
+  Ack log_ack = Ack::kKernel;
+};
+
+struct Prediction {
+  Uuid id;
+  int64_t model_version = 0;
+  std::string_view platform;
+  std::vector<Tensor> outputs;
+};
+
+class Serving {
+ public:
+  struct Deps {
+    store::Db& db;
+    ledger::Ledger& ledger;
+    ModelSource& source;
+    store::SegmentLog& log;
+    Budget& budget;
+    Clock& clock;
+    Rng& rng;
+    Log& notes;
+  };
+  explicit Serving(Deps deps);
+  ~Serving();
+
+  // Creates or changes. Loads first: kInvalid `onnx.*` leaves everything as it was.
+  Result<Deployment> deploy(const Ctx& ctx, const DeploySpec& spec);
+  Status remove(const Ctx& ctx, const std::string& name);
+  // `weight` of the traffic, 0 < weight < 1. kConflict `canary.running` when another one runs (the
+  // same version and weight again: unchanged).
+  struct CanarySpec {
+    int64_t version = 0;
+    double weight = 0.1;
+    double alpha = 0.01;  // 0: no guard.
+  };
+  Result<Deployment> start_canary(const Ctx& ctx, const std::string& name, const CanarySpec& spec);
+  Result<Deployment> promote_canary(const Ctx& ctx, const std::string& name);
+  // A running canary is taken back; without one the previous stable version returns.
+  Result<Deployment> roll_back(const Ctx& ctx, const std::string& name, const std::string& reason);
+  // The guard's own way: inside its transaction, with its verdict (an object). False when that
+  // canary no longer runs. The caller refreshes after the commit.
+  Result<bool> roll_back_canary(store::Tx& tx, const Ctx& ctx, const std::string& uid,
+                                int64_t version, const codec::Json& verdict);
+
+  Result<std::vector<Deployment>> list(const Ctx& ctx, std::string_view after, int64_t limit);
+  Result<Deployment> find(const Ctx& ctx, const std::string& name);
+
+  // Follows aliases and stages, then rebuilds the routing table from the rows. Idempotent; after
+  // every change, at start, and whenever the ledger tells of a change in the registry.
+  Status refresh(const Ctx& ctx);
+
+  const Snapshot<RoutingTable>& table() const { return table_; }
+
+  struct Ask {
+    std::vector<Tensor> inputs;
+    std::vector<std::string> outputs;  // Empty: all.
+    std::string client_ref;
+    int64_t version = 0;  // 0: whatever the split says.
+  };
+  // kUnavailable `deployment.not_ready`, kNotFound `model_version.not_served`, and Model::run's.
+  Result<Prediction> predict(const Ctx& ctx, const Route& route, Ask ask);
+
+ private:
+  struct Loaded;
+  Result<std::shared_ptr<const Loaded>> load(const Ctx& ctx, const std::string& model,
+                                             int64_t version);
+  Result<std::shared_ptr<const Route>> build_route(const Ctx& ctx, const Deployment& d);
+  Status follow_targets(const Ctx& ctx);
+  Result<Deployment> change(const Ctx& ctx, const std::string& name, std::string_view verb,
+                            const std::string& reason,
+                            const std::function<Status(Deployment&)>& edit);
+  Status log_prediction(const Ctx& ctx, const Route& route, const Arm& arm,
+                        PredictionRecord record);
+
+  Deps deps_;
+  Snapshot<RoutingTable> table_;
+  sys::Mutex refreshing_;  // One refresh at a time; never held together with a transaction's locks.
+  sys::Guarded<std::map<std::string, std::weak_ptr<const Loaded>>> loaded_;
+};
+
+std::span<const store::Migration> migrations();
+
+}  // namespace slip::serving

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "serving/serving.h"
+#include "store/db.h"
+
+// SQL of deployments. No policy.
+namespace slip::serving::sql {
+
+Result<std::optional<Deployment>> find(store::Tx& tx, std::string_view project,
+                                       std::string_view name);
+Result<std::optional<Deployment>> find_uid(store::Tx& tx, std::string_view uid);
+// Of one project after `after` by name; of all projects when `project` is empty.
+Result<std::vector<Deployment>> list(store::Tx& tx, std::string_view project,
+                                     std::string_view after, int64_t limit);
+Status insert(store::Tx& tx, const Deployment& d);
+// Replaces the row whose revision is `d.revision - 1`; kConflict `deployment.changed` otherwise.
+Status update(store::Tx& tx, const Deployment& d);
+Status remove(store::Tx& tx, std::string_view project, std::string_view name);
+
+}  // namespace slip::serving::sql

@@ -1,0 +1,245 @@
+#include "wire/oip/oip.h"
+
+#include <memory>
+
+#include "base/error_map.h"
+#include "base/text.h"
+#include "codec/json.h"
+#include "serving/serving.h"
+#include "sys/executor.h"
+#include "wire/oip/infer_json.h"
+
+namespace slip::wire::oip {
+namespace {
+
+using codec::Json;
+using http::Reply;
+using http::Request;
+
+Reply json_reply(const Json& body, int status = 200) {
+  Reply reply;
+  reply.status = status;
+  reply.body = codec::to_json(body);
+  return reply;
+}
+
+Error unknown_model(std::string_view name) {
+  return not_found("deployment.not_found", concat({"no model `", name, "` is served here"}));
+}
+
+std::shared_ptr<const serving::Route> find_route(const App& app, const Ctx& ctx,
+                                                 std::string_view name) {
+  return app.serving.table().load()->hold(ctx.project.text, name);
+}
+
+struct Target {
+  std::shared_ptr<const serving::Route> route;
+  const serving::Arm* arm = nullptr;  // The version that was named, else the stable one.
+  int64_t version = 0;                // 0: none was named.
+};
+
+Result<Target> find_target(const App& app, const Ctx& ctx, const Request& request,
+                           bool versioned) {
+  Target target;
+  const std::string& name = request.param("model");
+  target.route = find_route(app, ctx, name);
+  if (!target.route) return unknown_model(name);
+  target.arm = &target.route->arms.front();
+  if (!versioned) return target;
+  const std::string& text = request.param("version");
+  target.version = parse_int(text).value_or(-1);
+  target.arm = target.route->arm_of(target.version);
+  if (target.arm == nullptr)
+    return not_found("model_version.not_served",
+                     concat({"`", name, "` does not serve version `", text, "`"}));
+  return target;
+}
+
+Reply server_metadata(const App& app) {
+  return json_reply(Json::object({{"name", app.server_name},
+                                  {"version", app.server_version},
+                                  {"extensions", Json::array()}}));
+}
+
+Reply health(const App& app) {
+  bool ready = true;
+  for (const auto& [key, route] : app.serving.table().load()->routes)
+    for (const serving::Arm& arm : route->arms)
+      ready = ready && (arm.role == serving::Role::kCanary || arm.model != nullptr);
+  return json_reply(Json::object({{"live", true}, {"ready", ready}}), ready ? 200 : 503);
+}
+
+Reply model_list(const App& app, const Ctx& ctx) {
+  Json names = Json::array();
+  for (const auto& [key, route] : app.serving.table().load()->routes)
+    if (route->project == ctx.project.text) names.push(route->name);
+  return json_reply(Json::object({{"models", names}}));
+}
+
+Json specs(const std::vector<serving::TensorSpec>& tensors) {
+  Json out = Json::array();
+  for (const serving::TensorSpec& t : tensors) {
+    Json shape = Json::array();
+    for (const int64_t d : t.shape) shape.push(d);
+    out.push(Json::object(
+        {{"name", t.name}, {"datatype", serving::data_type_name(t.type)}, {"shape", shape}}));
+  }
+  return out;
+}
+
+Result<Reply> model_metadata(const Target& target) {
+  if (!target.arm->model)
+    return unavailable("deployment.not_ready", "not ready: " + target.route->error);
+  Json versions = Json::array();
+  for (const serving::Arm& arm : target.route->arms) versions.push(std::to_string(arm.version));
+  const serving::Signature& signature = target.arm->model->signature();
+  return json_reply(Json::object({{"name", target.route->name},
+                                  {"versions", versions},
+                                  {"platform", signature.platform},
+                                  {"inputs", specs(signature.inputs)},
+                                  {"outputs", specs(signature.outputs)}}));
+}
+
+Reply model_ready(const Target& target) {
+  const bool ready = target.arm->model != nullptr;
+  return json_reply(Json::object({{"name", target.route->name}, {"ready", ready}}),
+                    ready ? 200 : 503);
+}
+
+Result<Reply> infer(const App& app, const Ctx& ctx, const Target& target, InferRequest request,
+                    std::string client_ref) {
+  serving::Serving::Ask ask;
+  ask.inputs = std::move(request.inputs);
+  ask.outputs = std::move(request.outputs);
+  ask.client_ref = client_ref.empty() ? request.id : std::move(client_ref);
+  ask.version = target.version;
+  const serving::Prediction p = TRY(app.serving.predict(ctx, *target.route, std::move(ask)));
+  const std::string id = p.id.text();
+  const std::string version = std::to_string(p.model_version);
+  Reply reply;
+  reply.body = TRY(format_infer({.model_name = target.route->name,
+                                 .model_version = version,
+                                 .id = request.id.empty() ? std::string_view(id) : request.id,
+                                 .prediction_id = id},
+                                p.outputs));
+  reply.headers = {{"x-slipway-prediction-id", id}, {"x-slipway-model-version", version}};
+  return reply;
+}
+
+// Cheap models answer on the I/O thread; what may take long, or waits for a disk, does not.
+bool belongs_on_pool(const Target& target) {
+  return target.route->log_ack == serving::Ack::kDisk ||
+         target.arm->stats->cost_ns.load(std::memory_order_relaxed) > serving::kInlineCostNs;
+}
+
+void answer(const Ctx& ctx, Result<Reply> result, http::Responder respond) {
+  std::move(respond)(result.ok() ? std::move(result).value()
+                                 : render_error(result.error(), ctx));
+}
+
+// What a pool thread needs once the request itself is gone. Shared: std::function must copy.
+struct Pending {
+  Ctx ctx;
+  Target target;
+  std::string body;
+  std::string client_ref;
+  http::Responder respond;
+};
+
+Result<Reply> parse_and_infer(const App& app, const Ctx& ctx, const Target& target,
+                              std::string_view body, std::string client_ref) {
+  return infer(app, ctx, target, TRY(parse_infer(body)), std::move(client_ref));
+}
+
+void handle_infer(const App& app, const Ctx& ctx, Request& request, http::Responder respond,
+                  bool versioned) {
+  Result<Target> target = find_target(app, ctx, request, versioned);
+  if (!target.ok()) return answer(ctx, target.error(), std::move(respond));
+  std::string client_ref(request.header("x-slipway-client-ref"));
+  if (client_ref.size() > serving::kClientRefBytesMax)
+    return answer(ctx, invalid("infer.client_ref", "the client's reference is too long"),
+                  std::move(respond));
+  if (!belongs_on_pool(*target))
+    return answer(ctx, parse_and_infer(app, ctx, *target, request.body, std::move(client_ref)),
+                  std::move(respond));
+  auto pending = std::make_shared<Pending>(Pending{ctx, std::move(target).value(),
+                                                   std::move(request.body), std::move(client_ref),
+                                                   std::move(respond)});
+  const Status queued = app.pool.submit([&app, pending] {
+    if (pending->respond.cancelled()) return;  // The client has gone; nobody wants the answer.
+    answer(pending->ctx,
+           parse_and_infer(app, pending->ctx, pending->target, pending->body,
+                           std::move(pending->client_ref)),
+           std::move(pending->respond));
+  });
+  if (!queued.ok()) answer(ctx, queued.error(), std::move(pending->respond));
+}
+
+http::Route row(http::Method method, std::string path, http::Right right, std::string summary) {
+  http::Route r;
+  r.method = method;
+  r.path = std::move(path);
+  r.permission = {right, "deployment"};
+  r.audit = http::Audit::kNone;
+  r.summary = std::move(summary);
+  r.render_error = render_error;
+  return r;
+}
+
+http::Route get(std::string path, http::Right right, std::string summary, http::Blocking handle) {
+  http::Route r = row(http::Method::kGet, std::move(path), right, std::move(summary));
+  r.blocking = std::move(handle);
+  return r;
+}
+
+void add_model_routes(App& app, bool versioned, std::vector<http::Route>* out) {
+  const std::string base = versioned ? "/v2/models/{model}/versions/{version}"
+                                     : "/v2/models/{model}";
+  out->push_back(get(base, http::Right::kRead, "Inputs and outputs of a served model.",
+                     [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
+                       return model_metadata(TRY(find_target(app, ctx, request, versioned)));
+                     }));
+  out->push_back(get(base + "/ready", http::Right::kRead, "Whether a model answers.",
+                     [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
+                       return model_ready(TRY(find_target(app, ctx, request, versioned)));
+                     }));
+  http::Route infer_row = row(http::Method::kPost, base + "/infer", http::Right::kUse,
+                              "Predict: tensors in, tensors out.");
+  infer_row.audit = http::Audit::kCounted;
+  infer_row.body = http::memory(kInferBodyBytesMax);
+  infer_row.inline_ = [&app, versioned](const Ctx& ctx, Request& request,
+                                        http::Responder respond) {
+    handle_infer(app, ctx, request, std::move(respond), versioned);
+  };
+  out->push_back(std::move(infer_row));
+}
+
+}  // namespace
+
+Reply render_error(const Error& error, const Ctx&) {
+  const CodeRow& code = code_row(error.code);
+  Reply reply = json_reply(Json::object({{"error", error.text}}), code.http_status);
+  if (code.retryable) reply.headers.emplace_back("retry-after", "1");
+  return reply;
+}
+
+std::vector<http::Route> routes(App& app) {
+  std::vector<http::Route> out;
+  out.push_back(get("/v2", http::Right::kRead, "What this server is.",
+                    [&app](const Ctx&, Request&) -> Result<Reply> { return server_metadata(app); }));
+  out.push_back(get("/v2/health/live", http::Right::kPublic, "Alive.",
+                    [](const Ctx&, Request&) -> Result<Reply> {
+                      return json_reply(Json::object({{"live", true}}));
+                    }));
+  out.push_back(get("/v2/health/ready", http::Right::kPublic, "Every stable model is loaded.",
+                    [&app](const Ctx&, Request&) -> Result<Reply> { return health(app); }));
+  out.push_back(get("/v2/models", http::Right::kRead, "Names of what is served.",
+                    [&app](const Ctx& ctx, Request&) -> Result<Reply> {
+                      return model_list(app, ctx);
+                    }));
+  add_model_routes(app, false, &out);
+  add_model_routes(app, true, &out);
+  return out;
+}
+
+}  // namespace slip::wire::oip
