@@ -10,9 +10,9 @@
 #include "serving/routing.h"
 #include "serving/tensor.h"
 
-// One answered request, as it lies in the prediction log: who answered, what came in, what went out,
-// and with which probability this arm had been chosen (later statistics need it). The encoding is
-// little-endian, starts with its format number, and is read by every later build.
+// One answered request, as it lies in the prediction log: who answered, what came in, what went
+// out, and with which probability this arm had been chosen (later statistics need it). The encoding
+// is little-endian, starts with its format number, and is read by every later build.
 namespace slip::serving {
 
 struct PredictionRecord {
@@ -23,7 +23,8 @@ struct PredictionRecord {
   int64_t ts_us = 0;
   int64_t model_version = 0;
   Role role = Role::kStable;
-  double canary_weight = 0;  // Share of the traffic that the canary had at that moment; 0: none ran.
+  double canary_weight =
+      0;  // Share of the traffic that the canary had at that moment; 0: none ran.
   int64_t latency_us = 0;
   std::string client_ref;
   std::string trace_id;

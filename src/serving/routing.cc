@@ -11,8 +11,8 @@ namespace slip::serving {
 void LatencyHistogram::add(int64_t nanoseconds) {
   const double us = static_cast<double>(std::max<int64_t>(nanoseconds, 1)) / 1000;
   const int bucket = us <= 1 ? 0 : static_cast<int>(std::ceil(std::log2(us) * 4));
-  counts_[static_cast<size_t>(std::min(bucket, kBuckets - 1))].fetch_add(
-      1, std::memory_order_relaxed);
+  counts_[static_cast<size_t>(std::min(bucket, kBuckets - 1))].fetch_add(1,
+                                                                         std::memory_order_relaxed);
 }
 
 double LatencyHistogram::quantile_us(double q) const {

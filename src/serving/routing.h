@@ -42,7 +42,7 @@ std::string_view role_name(Role role);
 struct Arm {
   Role role = Role::kStable;
   int64_t version = 0;
-  double weight = 1;  // Share of the traffic; the arms of a deployment sum to 1.
+  double weight = 1;                   // Share of the traffic; the arms of a deployment sum to 1.
   std::shared_ptr<const Model> model;  // Null: not loaded, see `error`.
   std::shared_ptr<ArmStats> stats;
 };

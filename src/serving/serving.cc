@@ -28,8 +28,8 @@ Error no_deployment(std::string_view name) {
 
 Status check_name(std::string_view name) {
   const auto fine = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   };
   if (name.empty() || name.size() > kNameBytesMax || !std::all_of(name.begin(), name.end(), fine))
     return invalid("deployment.name", "a deployment's name has 1 to 128 letters, digits, - _ .");
@@ -183,8 +183,7 @@ Result<Deployment> Serving::roll_back(const Ctx& ctx, const std::string& name,
     if (running(d)) {
       d.canary->state = "rolled_back";
       d.canary->ended_ms = d.updated_ms;
-      d.canary->verdict =
-          codec::Json::object({{"decision", "rollback"}, {"reason", reason}});
+      d.canary->verdict = codec::Json::object({{"decision", "rollback"}, {"reason", reason}});
       return {};
     }
     if (d.previous_version == 0)
@@ -235,16 +234,16 @@ Result<Deployment> Serving::find(const Ctx& ctx, const std::string& name) {
 Result<std::shared_ptr<const Serving::Loaded>> Serving::load(const Ctx& ctx,
                                                              const std::string& model,
                                                              int64_t version) {
-  const std::string key = concat({routing_key(ctx.project.text, model), "/",
-                                  std::to_string(version)});
+  const std::string key =
+      concat({routing_key(ctx.project.text, model), "/", std::to_string(version)});
   std::shared_ptr<const Loaded> known =
       loaded_.with([&](auto& models) { return models[key].lock(); });
   if (known) return known;
   const ModelSource::Files files = TRY(deps_.source.fetch(ctx, model, version));
   auto fresh = std::make_shared<Loaded>();
   // The graph, its weights and the arena of a run: about three times the file.
-  fresh->memory = TRY(deps_.budget.reserve(Share::kModels,
-                                           3 * static_cast<int64_t>(files.bytes.size())));
+  fresh->memory =
+      TRY(deps_.budget.reserve(Share::kModels, 3 * static_cast<int64_t>(files.bytes.size())));
   fresh->model = TRY(load_onnx(files.bytes, {}));
   TRY(warm_up(*fresh->model));
   const int64_t start = deps_.clock.steady_ns();
@@ -254,8 +253,8 @@ Result<std::shared_ptr<const Serving::Loaded>> Serving::load(const Ctx& ctx,
     std::erase_if(models, [](const auto& entry) { return entry.second.expired(); });
     models[key] = fresh;
   });
-  deps_.notes.info("model loaded", {{"model", model}, {"version", version},
-                                    {"cost_us", fresh->cost_ns / 1000}});
+  deps_.notes.info("model loaded",
+                   {{"model", model}, {"version", version}, {"cost_us", fresh->cost_ns / 1000}});
   return std::shared_ptr<const Loaded>(fresh);
 }
 
@@ -273,8 +272,9 @@ Status Serving::follow_targets(const Ctx& ctx) {
     const Result<int64_t> wanted = deps_.source.resolve(own, d.model, d.target);
     if (!wanted.ok() || *wanted == d.stable_version) continue;
     if (const auto loaded = load(own, d.model, *wanted); !loaded.ok()) {
-      deps_.notes.warn("cannot follow", {{"deployment", d.name}, {"target", d.target},
-                                         {"error", loaded.error().text}});
+      deps_.notes.warn(
+          "cannot follow",
+          {{"deployment", d.name}, {"target", d.target}, {"error", loaded.error().text}});
       continue;
     }
     TRY(deps_.db.write([&](store::Tx& tx) -> Status {
@@ -321,8 +321,9 @@ Result<std::shared_ptr<const Route>> Serving::build_route(const Ctx& ctx, const 
       arm.model = std::shared_ptr<const Model>(*loaded, (*loaded)->model.get());
     } else {
       route->error = loaded.error().text;
-      deps_.notes.error("cannot load", {{"deployment", d.name}, {"version", version},
-                                        {"error", loaded.error().text}});
+      deps_.notes.error(
+          "cannot load",
+          {{"deployment", d.name}, {"version", version}, {"error", loaded.error().text}});
     }
     route->arms.push_back(std::move(arm));
   };
@@ -361,15 +362,15 @@ Result<Prediction> Serving::predict(const Ctx& ctx, const Route& route, Ask ask)
   const Arm* arm = nullptr;
   if (ask.version == 0)
     // The identity's random tail decides, so the split can be recomputed from the log.
-    arm = &route.choose(static_cast<double>(out.id.bytes[15] | out.id.bytes[14] << 8 |
-                                            out.id.bytes[13] << 16) /
-                        0x1p24);
+    arm = &route.choose(
+        static_cast<double>(out.id.bytes[15] | out.id.bytes[14] << 8 | out.id.bytes[13] << 16) /
+        0x1p24);
   else
     arm = route.arm_of(ask.version);
   if (arm == nullptr)
-    return not_found("model_version.not_served",
-                     concat({"`", route.name, "` does not serve version ",
-                             std::to_string(ask.version)}));
+    return not_found(
+        "model_version.not_served",
+        concat({"`", route.name, "` does not serve version ", std::to_string(ask.version)}));
   if (!arm->model)
     return unavailable("deployment.not_ready",
                        concat({"`", route.name, "` is not ready: ", route.error}));

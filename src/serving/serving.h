@@ -30,9 +30,9 @@ class Ledger;
 }
 
 // Deployments: a name that answers predictions with a version of a model, a second version on a
-// part of the traffic (canary), and the way back. A deployment is a row; `refresh()` turns rows into
-// the routing table, loading what is missing and keeping what is loaded. A version that fails to
-// load never replaces one that serves.
+// part of the traffic (canary), and the way back. A deployment is a row; `refresh()` turns rows
+// into the routing table, loading what is missing and keeping what is loaded. A version that fails
+// to load never replaces one that serves.
 //
 // Invariants: one stable version; at most one canary; promote and roll back change the row and
 // write the ledger event in one transaction; predictions are in the log before they are answered.

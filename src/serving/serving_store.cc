@@ -110,8 +110,7 @@ Result<std::optional<Deployment>> find_uid(store::Tx& tx, std::string_view uid) 
 Result<std::vector<Deployment>> list(store::Tx& tx, std::string_view project,
                                      std::string_view after, int64_t limit) {
   if (project.empty()) return query(tx, "ORDER BY project, name LIMIT ?", {limit});
-  return query(tx, "WHERE project = ? AND name > ? ORDER BY name LIMIT ?",
-               {project, after, limit});
+  return query(tx, "WHERE project = ? AND name > ? ORDER BY name LIMIT ?", {project, after, limit});
 }
 
 Status insert(store::Tx& tx, const Deployment& d) {
@@ -126,14 +125,14 @@ Status update(store::Tx& tx, const Deployment& d) {
   const Canary none;
   const Canary& c = d.canary ? *d.canary : none;
   const std::string verdict = c.verdict.is_null() ? "" : codec::to_json(c.verdict);
-  const int64_t changed = TRY(tx.exec(
-      "UPDATE deployment SET model = ?, target = ?, log_ack = ?, stable_version = ?,"
-      " previous_version = ?, canary_version = ?, canary_weight = ?, canary_state = ?,"
-      " canary_alpha = ?, canary_started_ms = ?, canary_ended_ms = ?, canary_verdict = ?,"
-      " updated_ms = ?, revision = ? WHERE project = ? AND name = ? AND revision = ?",
-      {d.model, d.target, ack_name(d.log_ack), d.stable_version, d.previous_version, c.version,
-       c.weight, c.state, c.alpha, c.started_ms, c.ended_ms, verdict, d.updated_ms, d.revision,
-       d.project, d.name, d.revision - 1}));
+  const int64_t changed = TRY(
+      tx.exec("UPDATE deployment SET model = ?, target = ?, log_ack = ?, stable_version = ?,"
+              " previous_version = ?, canary_version = ?, canary_weight = ?, canary_state = ?,"
+              " canary_alpha = ?, canary_started_ms = ?, canary_ended_ms = ?, canary_verdict = ?,"
+              " updated_ms = ?, revision = ? WHERE project = ? AND name = ? AND revision = ?",
+              {d.model, d.target, ack_name(d.log_ack), d.stable_version, d.previous_version,
+               c.version, c.weight, c.state, c.alpha, c.started_ms, c.ended_ms, verdict,
+               d.updated_ms, d.revision, d.project, d.name, d.revision - 1}));
   if (changed == 1) return {};
   return conflict("deployment.changed", "deployment `" + d.name + "` was changed meanwhile");
 }

@@ -36,8 +36,7 @@ Result<Frame> from_split(const Json& split) {
   for (const Json& row : data->items()) {
     if (!row.is_array() || row.items().size() != frame.columns.size())
       return bad("row " + std::to_string(frame.rows) + " does not have one value a column");
-    for (size_t c = 0; c < frame.columns.size(); ++c)
-      frame.values[c].push_back(row.items()[c]);
+    for (size_t c = 0; c < frame.columns.size(); ++c) frame.values[c].push_back(row.items()[c]);
     if (++frame.rows > kRowsMax) return bad("the table has too many rows");
   }
   return frame;
@@ -56,8 +55,8 @@ Result<Frame> from_records(const Json& records) {
     for (size_t c = 0; c < frame.columns.size(); ++c) {
       const Json* value = record.find(frame.columns[c]);
       if (value == nullptr)
-        return bad(concat({"record ", std::to_string(frame.rows), " lacks `", frame.columns[c],
-                           "`"}));
+        return bad(
+            concat({"record ", std::to_string(frame.rows), " lacks `", frame.columns[c], "`"}));
       frame.values[c].push_back(*value);
     }
     if (++frame.rows > kRowsMax) return bad("the table has too many rows");
@@ -115,8 +114,8 @@ Json csv_value(const std::string& text) {
 
 Error bad_value(const TensorSpec& spec, const Json& value) {
   return invalid("invocations.value",
-                 concat({"`", spec.name, "`: ", codec::to_json(value).substr(0, 80),
-                         " is no ", serving::data_type_name(spec.type)}));
+                 concat({"`", spec.name, "`: ", codec::to_json(value).substr(0, 80), " is no ",
+                         serving::data_type_name(spec.type)}));
 }
 
 template <class T>
@@ -231,13 +230,14 @@ Result<std::vector<Tensor>> table_to_tensors(const Frame& frame,
   if (signature.inputs.size() != 1)
     return invalid("invocations.columns", "the table lacks a column for each input of the model");
   const TensorSpec& spec = signature.inputs.front();
-  const bool wide = spec.shape.size() == 2 && (spec.shape[1] < 0 || frame.columns.size() ==
-                                                   static_cast<size_t>(spec.shape[1]));
+  const bool wide =
+      spec.shape.size() == 2 &&
+      (spec.shape[1] < 0 || frame.columns.size() == static_cast<size_t>(spec.shape[1]));
   if (wide && frame.columns.size() > 1) return std::vector{TRY(from_all_columns(spec, frame))};
   if (frame.columns.size() == 1) return std::vector{TRY(from_column(spec, frame, 0))};
-  return invalid("invocations.columns", concat({"the model's only input `", spec.name,
-                                                "` does not take ",
-                                                std::to_string(frame.columns.size()), " columns"}));
+  return invalid("invocations.columns",
+                 concat({"the model's only input `", spec.name, "` does not take ",
+                         std::to_string(frame.columns.size()), " columns"}));
 }
 
 Status put_nested(Tensor* t, const TensorSpec& spec, const Json& value, size_t depth) {

@@ -70,7 +70,8 @@ Result<Input> parse_input(const Request& request) {
   if (kind == "text/csv") return parse_csv_input(request.body);
   return unsupported("invocations.content_type",
                      "This predictor only supports the following content types: text/csv, "
-                     "application/json. Got '" + kind + "'.");
+                     "application/json. Got '" +
+                         kind + "'.");
 }
 
 Result<Reply> invoke(const App& app, const Ctx& ctx, Request& request) {

@@ -104,9 +104,9 @@ Status put_value(Tensor* t, const element& e) {
     case DataType::kBf16:
       break;
   }
-  return invalid("tensor.datatype", concat({"input `", t->name, "`: ",
-                                            serving::data_type_name(t->type),
-                                            " has no JSON form"}));
+  return invalid(
+      "tensor.datatype",
+      concat({"input `", t->name, "`: ", serving::data_type_name(t->type), " has no JSON form"}));
 }
 
 // Nested or flat, row-major. The parser has bounded the depth.
@@ -146,12 +146,12 @@ Result<Tensor> parse_tensor(const element& e) {
   if (!elements.ok()) return Error(elements.error()).within(concat({"input `", name, "`"}));
   if (object["data"].get(data)) return bad(concat({"input `", name, "` lacks its `data`"}));
   TRY(put_all(&t, data));
-  const size_t got = t.type == DataType::kBytes ? t.strings.size()
-                                                : t.data.size() / data_type_bytes(t.type);
+  const size_t got =
+      t.type == DataType::kBytes ? t.strings.size() : t.data.size() / data_type_bytes(t.type);
   if (got != static_cast<size_t>(*elements))
-    return invalid("tensor.size", concat({"input `", name, "`: the shape has ",
-                                          std::to_string(*elements), " elements, `data` has ",
-                                          std::to_string(got)}));
+    return invalid("tensor.size",
+                   concat({"input `", name, "`: the shape has ", std::to_string(*elements),
+                           " elements, `data` has ", std::to_string(got)}));
   return t;
 }
 
@@ -268,9 +268,9 @@ Status append_data(std::string* out, const Tensor& t) {
     case DataType::kBf16:
       break;
   }
-  return unsupported("infer.not_text", concat({"output `", t.name, "`: ",
-                                               serving::data_type_name(t.type),
-                                               " has no JSON form"}));
+  return unsupported(
+      "infer.not_text",
+      concat({"output `", t.name, "`: ", serving::data_type_name(t.type), " has no JSON form"}));
 }
 
 }  // namespace

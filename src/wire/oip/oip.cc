@@ -38,8 +38,7 @@ struct Target {
   int64_t version = 0;                // 0: none was named.
 };
 
-Result<Target> find_target(const App& app, const Ctx& ctx, const Request& request,
-                           bool versioned) {
+Result<Target> find_target(const App& app, const Ctx& ctx, const Request& request, bool versioned) {
   Target target;
   const std::string& name = request.param("model");
   target.route = find_route(app, ctx, name);
@@ -56,9 +55,8 @@ Result<Target> find_target(const App& app, const Ctx& ctx, const Request& reques
 }
 
 Reply server_metadata(const App& app) {
-  return json_reply(Json::object({{"name", app.server_name},
-                                  {"version", app.server_version},
-                                  {"extensions", Json::array()}}));
+  return json_reply(Json::object(
+      {{"name", app.server_name}, {"version", app.server_version}, {"extensions", Json::array()}}));
 }
 
 Reply health(const App& app) {
@@ -133,8 +131,7 @@ bool belongs_on_pool(const Target& target) {
 }
 
 void answer(const Ctx& ctx, Result<Reply> result, http::Responder respond) {
-  std::move(respond)(result.ok() ? std::move(result).value()
-                                 : render_error(result.error(), ctx));
+  std::move(respond)(result.ok() ? std::move(result).value() : render_error(result.error(), ctx));
 }
 
 // What a pool thread needs once the request itself is gone. Shared: std::function must copy.
@@ -162,9 +159,9 @@ void handle_infer(const App& app, const Ctx& ctx, Request& request, http::Respon
   if (!belongs_on_pool(*target))
     return answer(ctx, parse_and_infer(app, ctx, *target, request.body, std::move(client_ref)),
                   std::move(respond));
-  auto pending = std::make_shared<Pending>(Pending{ctx, std::move(target).value(),
-                                                   std::move(request.body), std::move(client_ref),
-                                                   std::move(respond)});
+  auto pending =
+      std::make_shared<Pending>(Pending{ctx, std::move(target).value(), std::move(request.body),
+                                        std::move(client_ref), std::move(respond)});
   const Status queued = app.pool.submit([&app, pending] {
     if (pending->respond.cancelled()) return;  // The client has gone; nobody wants the answer.
     answer(pending->ctx,
@@ -193,8 +190,8 @@ http::Route get(std::string path, http::Right right, std::string summary, http::
 }
 
 void add_model_routes(App& app, bool versioned, std::vector<http::Route>* out) {
-  const std::string base = versioned ? "/v2/models/{model}/versions/{version}"
-                                     : "/v2/models/{model}";
+  const std::string base =
+      versioned ? "/v2/models/{model}/versions/{version}" : "/v2/models/{model}";
   out->push_back(get(base, http::Right::kRead, "Inputs and outputs of a served model.",
                      [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
                        return model_metadata(TRY(find_target(app, ctx, request, versioned)));
@@ -207,8 +204,7 @@ void add_model_routes(App& app, bool versioned, std::vector<http::Route>* out) {
                               "Predict: tensors in, tensors out.");
   infer_row.audit = http::Audit::kCounted;
   infer_row.body = http::memory(kInferBodyBytesMax);
-  infer_row.inline_ = [&app, versioned](const Ctx& ctx, Request& request,
-                                        http::Responder respond) {
+  infer_row.inline_ = [&app, versioned](const Ctx& ctx, Request& request, http::Responder respond) {
     handle_infer(app, ctx, request, std::move(respond), versioned);
   };
   out->push_back(std::move(infer_row));
@@ -225,18 +221,18 @@ Reply render_error(const Error& error, const Ctx&) {
 
 std::vector<http::Route> routes(App& app) {
   std::vector<http::Route> out;
-  out.push_back(get("/v2", http::Right::kRead, "What this server is.",
-                    [&app](const Ctx&, Request&) -> Result<Reply> { return server_metadata(app); }));
+  out.push_back(
+      get("/v2", http::Right::kRead, "What this server is.",
+          [&app](const Ctx&, Request&) -> Result<Reply> { return server_metadata(app); }));
   out.push_back(get("/v2/health/live", http::Right::kPublic, "Alive.",
                     [](const Ctx&, Request&) -> Result<Reply> {
                       return json_reply(Json::object({{"live", true}}));
                     }));
   out.push_back(get("/v2/health/ready", http::Right::kPublic, "Every stable model is loaded.",
                     [&app](const Ctx&, Request&) -> Result<Reply> { return health(app); }));
-  out.push_back(get("/v2/models", http::Right::kRead, "Names of what is served.",
-                    [&app](const Ctx& ctx, Request&) -> Result<Reply> {
-                      return model_list(app, ctx);
-                    }));
+  out.push_back(
+      get("/v2/models", http::Right::kRead, "Names of what is served.",
+          [&app](const Ctx& ctx, Request&) -> Result<Reply> { return model_list(app, ctx); }));
   add_model_routes(app, false, &out);
   add_model_routes(app, true, &out);
   return out;

@@ -1,0 +1,218 @@
+#include "serving/serving.h"
+
+#include <gtest/gtest.h>
+
+#include "base/budget.h"
+#include "core/ledger/ledger.h"
+#include "sys/clock.h"
+#include "sys/executor.h"
+#include "sys/log.h"
+#include "sys/rng.h"
+#include "sys/sim/sim_fs.h"
+#include "test/onnx/onnx_bytes.h"
+#include "test/store/dbs.h"
+
+namespace slip::serving {
+namespace {
+
+// A registry of one model "m": version v adds v to everything; version 13 is damaged.
+class FakeSource final : public ModelSource {
+ public:
+  int64_t champion = 1;
+
+  Result<int64_t> resolve(const Ctx&, const std::string& model,
+                          const std::string& target) override {
+    if (model != "m") return not_found("model.not_found", "no model " + model);
+    if (target == "@champion") return champion;
+    const int64_t version = std::stoll(target);
+    if (version > 20) return not_found("model_version.not_found", "no version");
+    return version;
+  }
+  Result<Files> fetch(const Ctx&, const std::string&, int64_t version) override {
+    ++fetched;
+    if (version == 13) return Files{"damaged", "sha256:13"};
+    const auto v = static_cast<float>(version);
+    return Files{test::onnx_add(v, v, v), "sha256:" + std::to_string(version)};
+  }
+  int fetched = 0;
+};
+
+class ServingTest : public test::DbTest {
+ protected:
+  void SetUp() override {
+    std::vector<store::Migration> steps;
+    for (const auto& all : {ledger::migrations(), migrations()})
+      steps.insert(steps.end(), all.begin(), all.end());
+    migrated(steps);
+    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), real_clock(), real_rng()});
+    log = store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p",
+                                  {.segment_bytes = 1 << 20, .limit_bytes = 1 << 16})
+              .value();
+    start();
+  }
+  void start() {
+    serving = std::make_unique<Serving>(
+        Serving::Deps{db(), *events, source, *log, budget, real_clock(), real_rng(), null_log()});
+    serving->refresh(ctx).value();
+  }
+  DeploySpec spec(const std::string& target) {
+    return {.name = "d", .model = "m", .target = target, .log_ack = Ack::kKernel};
+  }
+  Result<Prediction> ask(int64_t version = 0) {
+    Tensor x;
+    x.name = "x";
+    x.shape = {1, 3};
+    x.data.assign(12, '\0');
+    Serving::Ask a;
+    a.inputs = {x};
+    a.client_ref = "ref";
+    a.version = version;
+    const auto route = serving->table().load()->hold("default", "d");
+    CHECK(route);
+    return serving->predict(ctx, *route, std::move(a));
+  }
+  std::vector<PredictionRecord> logged() {
+    std::vector<PredictionRecord> out;
+    for (const store::LogSegment& s : log->segments())
+      log->read(s.number,
+                [&](std::string_view r) -> Status {
+                  out.push_back(TRY(decode_prediction(r)));
+                  return {};
+                })
+          .value();
+    return out;
+  }
+  size_t event_count() { return events->list({.limit = 1000}).value().size(); }
+
+  Ctx ctx;
+  sim::SimFs fs{1};
+  Budget budget{1 << 30};
+  FakeSource source;
+  std::unique_ptr<ledger::Ledger> events;
+  std::unique_ptr<store::SegmentLog> log;
+  std::unique_ptr<Serving> serving;
+};
+SLIP_EVERY_DB(ServingTest);
+
+TEST_P(ServingTest, DeploysAnswersAndLogs) {
+  const Deployment d = serving->deploy(ctx, spec("3")).value();
+  EXPECT_EQ(d.stable_version, 3);
+  const Prediction p = ask().value();
+  EXPECT_EQ(p.model_version, 3);
+  EXPECT_EQ(p.outputs[0].number(2), 3);
+  const std::vector<PredictionRecord> records = logged();
+  ASSERT_EQ(records.size(), 1U);
+  EXPECT_EQ(records[0].id, p.id);
+  EXPECT_EQ(records[0].deployment_uid, d.uid);
+  EXPECT_EQ(records[0].client_ref, "ref");
+  EXPECT_EQ(event_count(), 1U);
+  serving->deploy(ctx, spec("3")).value();  // Asked twice: nothing new.
+  EXPECT_EQ(event_count(), 1U);
+  start();  // A restart serves the same.
+  EXPECT_EQ(ask().value().model_version, 3);
+}
+
+TEST_P(ServingTest, ABrokenVersionNeverReplacesOneThatServes) {
+  serving->deploy(ctx, spec("1")).value();
+  EXPECT_EQ(serving->deploy(ctx, spec("13")).error().code, Code::kInvalid);
+  EXPECT_EQ(serving->deploy(ctx, spec("21")).error().reason, "model_version.not_found");
+  EXPECT_EQ(serving->start_canary(ctx, "d", {.version = 13}).error().code, Code::kInvalid);
+  EXPECT_EQ(ask().value().model_version, 1);
+  EXPECT_EQ(event_count(), 1U);
+}
+
+TEST_P(ServingTest, CanariesRunArePromotedAndRolledBack) {
+  serving->deploy(ctx, spec("1")).value();
+  EXPECT_EQ(serving->start_canary(ctx, "d", {.version = 2, .weight = 1}).error().reason,
+            "canary.weight");
+  EXPECT_EQ(serving->start_canary(ctx, "d", {.version = 1}).error().reason, "canary.is_stable");
+  serving->start_canary(ctx, "d", {.version = 2, .weight = 0.5}).value();
+  serving->start_canary(ctx, "d", {.version = 2, .weight = 0.5}).value();  // Idempotent.
+  EXPECT_EQ(serving->start_canary(ctx, "d", {.version = 3, .weight = 0.5}).error().reason,
+            "canary.running");
+  EXPECT_EQ(serving->deploy(ctx, spec("4")).error().reason, "canary.running");
+  int canary = 0;
+  for (int i = 0; i < 200; ++i) canary += ask().value().model_version == 2;
+  EXPECT_GT(canary, 50);
+  EXPECT_LT(canary, 150);
+  EXPECT_EQ(ask(2).value().model_version, 2);
+  EXPECT_EQ(ask(9).error().reason, "model_version.not_served");
+  for (const PredictionRecord& r : logged()) EXPECT_EQ(r.canary_weight, 0.5);
+
+  EXPECT_EQ(serving->promote_canary(ctx, "d").value().stable_version, 2);
+  EXPECT_EQ(serving->promote_canary(ctx, "d").value().stable_version, 2);
+  EXPECT_EQ(ask().value().model_version, 2);
+
+  serving->start_canary(ctx, "d", {.version = 5, .weight = 0.5}).value();
+  EXPECT_EQ(serving->roll_back(ctx, "d", "bad").value().canary->state, "rolled_back");
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(ask().value().model_version, 2);
+  EXPECT_EQ(serving->roll_back(ctx, "d", "worse").value().stable_version, 1);
+  EXPECT_EQ(ask().value().model_version, 1);
+}
+
+TEST_P(ServingTest, TheGuardRollsBackInItsOwnTransactionAndOnlyOnce) {
+  const Deployment d = serving->deploy(ctx, spec("1")).value();
+  serving->start_canary(ctx, "d", {.version = 2, .weight = 0.5}).value();
+  const codec::Json verdict = codec::Json::object({{"decision", "rollback"}, {"n", 17}});
+  const auto roll = [&](int64_t version) {
+    bool done = false;
+    db().write([&](store::Tx& tx) -> Status {
+          done = TRY(serving->roll_back_canary(tx, ctx, d.uid, version, verdict));
+          return {};
+        })
+        .value();
+    return done;
+  };
+  EXPECT_FALSE(roll(3));
+  EXPECT_TRUE(roll(2));
+  EXPECT_FALSE(roll(2));
+  serving->refresh(ctx).value();
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(ask().value().model_version, 1);
+  EXPECT_EQ(serving->find(ctx, "d").value().canary->verdict, verdict);
+  EXPECT_EQ(events->list({.verb = "canary.rolled_back", .limit = 10}).value().size(), 1U);
+}
+
+TEST_P(ServingTest, FollowsAnAliasAndKeepsServingWhenItCannot) {
+  serving->deploy(ctx, spec("@champion")).value();
+  source.champion = 7;
+  serving->refresh(ctx).value();
+  EXPECT_EQ(ask().value().model_version, 7);
+  source.champion = 13;
+  serving->refresh(ctx).value();
+  EXPECT_EQ(ask().value().model_version, 7);
+  const int fetched = source.fetched;
+  source.champion = 7;
+  serving->refresh(ctx).value();
+  EXPECT_EQ(source.fetched, fetched);  // What is loaded isn't loaded again.
+}
+
+TEST_P(ServingTest, AFullLogShedsInsteadOfAnsweringUnaccountably) {
+  serving->deploy(ctx, spec("1")).value();
+  Result<Prediction> last = ask();
+  for (int i = 0; i < 2000 && last.ok(); ++i) last = ask();
+  ASSERT_FALSE(last.ok());
+  EXPECT_EQ(last.error().reason, "prediction_log.unavailable");
+}
+
+TEST_P(ServingTest, NamesAreChecked) {
+  for (const std::string name : {"", "a b", "a/b", "\xc3\xa9"}) {
+    DeploySpec s = spec("1");
+    s.name = name;
+    EXPECT_EQ(serving->deploy(ctx, s).error().reason, "deployment.name") << name;
+  }
+  DeploySpec s = spec("1");
+  s.name = std::string(kNameBytesMax + 1, 'a');
+  EXPECT_EQ(serving->deploy(ctx, s).error().reason, "deployment.name");
+  EXPECT_EQ(serving->find(ctx, "nothing").error().reason, "deployment.not_found");
+  EXPECT_EQ(serving->remove(ctx, "nothing").error().reason, "deployment.not_found");
+}
+
+class ServingStoreTest : public test::DbTest {};
+SLIP_EVERY_DB(ServingStoreTest);
+
+TEST_P(ServingStoreTest, MigratesFromEveryVersion) {
+  expect_migrates_from_every_version(*this, migrations());
+}
+
+}  // namespace
+}  // namespace slip::serving
