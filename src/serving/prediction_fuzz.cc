@@ -1,5 +1,6 @@
-#include "base/check.h"
 #include "serving/prediction.h"
+
+#include "base/check.h"
 #include "test/fuzz/fuzz.h"
 
 SLIP_FUZZ(prediction_record) {

@@ -1,6 +1,7 @@
+#include "wire/oip/infer_json.h"
+
 #include "base/check.h"
 #include "test/fuzz/fuzz.h"
-#include "wire/oip/infer_json.h"
 
 SLIP_FUZZ(infer_json) {
   using namespace slip;

@@ -14,8 +14,8 @@ using serving::Tensor;
 
 std::string body_with(const std::string& datatype, const std::string& shape,
                       const std::string& data) {
-  return R"({"inputs":[{"name":"x","data":)" + data + R"(,"shape":)" + shape +
-         R"(,"datatype":")" + datatype + R"("}]})";
+  return R"({"inputs":[{"name":"x","data":)" + data + R"(,"shape":)" + shape + R"(,"datatype":")" +
+         datatype + R"("}]})";
 }
 
 TEST(InferJson, ReadsNestedAndFlatInAnyFieldOrder) {
@@ -90,8 +90,7 @@ TEST(InferJson, RefusesWhatIsNoRequest) {
        "infer.shape_of_request"},
       {"no data", R"({"inputs":[{"name":"x","shape":[1],"datatype":"FP32"}]})",
        "infer.shape_of_request"},
-      {"outputs is no array",
-       R"({"inputs":[],"outputs":1})", "infer.shape_of_request"},
+      {"outputs is no array", R"({"inputs":[],"outputs":1})", "infer.shape_of_request"},
       {"too few", body_with("FP32", "[2]", "[1]"), "tensor.size"},
       {"too many", body_with("FP32", "[1]", "[1,2]"), "tensor.size"},
       {"negative dimension", body_with("FP32", "[-1]", "[1]"), "tensor.shape"},
@@ -128,12 +127,10 @@ TEST(InferJson, RepliesReadBackAsWhatTheyWere) {
       R"({"name":"d","shape":[1],"datatype":"BYTES","data":["q\"\n"]},)"
       R"({"name":"e","shape":[1],"datatype":"INT64","data":[-9007199254740993]}]})";
   const InferRequest first = parse_infer(in).value();
-  const std::string out = format_infer({.model_name = "m",
-                                        .model_version = "3",
-                                        .id = "i",
-                                        .prediction_id = "p"},
-                                       first.inputs)
-                              .value();
+  const std::string out =
+      format_infer({.model_name = "m", .model_version = "3", .id = "i", .prediction_id = "p"},
+                   first.inputs)
+          .value();
   const codec::Json reply = codec::parse_json(out).value();
   EXPECT_EQ(reply.find("model_version")->as_string(), "3");
   EXPECT_EQ(codec::to_json(*reply.find("outputs")->items()[0].find("data")), "[0.1,-1e-30]");
