@@ -271,10 +271,10 @@ class Story:
         self.tell.say(f"{len(sent.scored):,} requests, {count} to the canary: accuracy {sent.accuracy(version):.3f} "
                       f"against {sent.accuracy(version - 1):.3f}")
         self.tell.check(state["state"] != "rolled_back", "the guard has nothing against it")
-        if state["state"] == "running":
-            self.api.post(f"deployments/{DEPLOYMENT}/canary/promote", {})
-        self.promote(version)
+        self.promote(version)  # the deployment follows the alias; its canary becomes the stable version
         self.await_version(version)
+        state = self.api.get(f"deployments/{DEPLOYMENT}")["canary"]
+        self.tell.check(state["state"] == "promoted", "the canary ended as promoted")
         for language in ("en", "de"):
             self.after[language] = traffic.score(self.apis, DEPLOYMENT, self.paired(language), "after",
                                                  lambda done, of: self.tell.bar(done, of, "texts, new version"))
