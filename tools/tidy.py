@@ -21,7 +21,7 @@ BANS = [
     (r"\bstd::(recursive_|shared_|timed_)*mutex\b|\bstd::(lock_guard|unique_lock|scoped_lock)\b",
      ("sys/", "base/"), "sys::Mutex and sys::Lock"),
     (r"\bstd::condition_variable", ("sys/", "base/"), "sys::CondVar"),
-    (r"\b(sleep_for|sleep_until|usleep|nanosleep)\b", ("sys/",), "wait on a CondVar or a timer of sys::Executor"),
+    (r"\b(sleep_for|usleep|nanosleep)\b|\bthis_thread::", ("sys/",), "wait on a CondVar or a timer of sys::Executor"),
     (r"\b(system_clock|steady_clock|high_resolution_clock)::now\b|\b(clock_gettime|gettimeofday)\s*\(|\bstd::time\s*\(",
      ("sys/", "base/"), "sys::Clock, passed in"),
     (r"\bstd::(rand|mt19937|mt19937_64|random_device)\b|(?<![\w:.>])s?rand\s*\(", ("sys/",), "sys::Rng, passed in; Dice in tests"),

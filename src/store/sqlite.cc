@@ -22,23 +22,6 @@ namespace {
 
 constexpr int64_t kCheckpointPages = 1000;
 
-// The databases that the calling thread runs a body of; a body that calls back would wait for
-// itself.
-thread_local const void* t_reading = nullptr;
-thread_local const void* t_writing = nullptr;
-
-class Within {
- public:
-  Within(const void*& slot, const void* db) : slot_(slot), before_(std::exchange(slot, db)) {}
-  ~Within() { slot_ = before_; }
-  Within(const Within&) = delete;
-  Within& operator=(const Within&) = delete;
-
- private:
-  const void*& slot_;
-  const void* before_;
-};
-
 class SqliteDb final : public Db {
  public:
   SqliteDb(World world, SqliteOptions options) : world_(world), options_(options) {}
@@ -120,7 +103,7 @@ Status SqliteDb::start(const std::string& path, std::unique_ptr<File> lock) {
 }
 
 Status SqliteDb::write(const Body& body) {
-  if (t_writing == this || t_reading == this) return nested("write");
+  TRY(InBody::refuse(this));
   Request request{.body = &body, .result = {}};
   bool wake = false;
   {
@@ -150,7 +133,7 @@ void SqliteDb::write_loop() {
       if (queue_.empty()) return;
       batch.swap(queue_);
     }
-    const Within within(t_writing, this);
+    const InBody inside(this);
     for (size_t at = 0; at < batch.size(); at += options_.group_max) {
       const size_t n = std::min(options_.group_max, batch.size() - at);
       run_group(std::span(batch).subspan(at, n));
@@ -249,9 +232,9 @@ void SqliteDb::put_reader(std::unique_ptr<SqliteConn> conn) {
 }
 
 Status SqliteDb::read(const Body& body) {
-  if (t_reading == this || t_writing == this) return nested("read");
+  TRY(InBody::refuse(this));
   auto conn = TRY(take_reader());
-  const Within within(t_reading, this);
+  const InBody inside(this);
   Status result = conn->control("BEGIN");
   if (result.ok()) {
     SqliteTx tx(*conn);

@@ -210,7 +210,7 @@ Result<SqliteConn::Use> SqliteConn::prepare(std::string_view sql) {
 void SqliteConn::give_back(Prepared* p) {
   if (!p->cached) {
     sqlite3_finalize(p->stmt);
-    delete p;
+    const std::unique_ptr<Prepared> gone(p);
     return;
   }
   sqlite3_reset(p->stmt);

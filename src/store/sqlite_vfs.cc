@@ -290,12 +290,14 @@ int vfs_open(sqlite3_vfs* v, const char* name, sqlite3_file* f, int flags, int* 
     node = &state.nodes[path];  // Map nodes stay where they are.
     ++node->handles;
   }
-  handle->open = new Open{.state = state,
-                          .path = path,
-                          .file = std::move(file).value(),
-                          .node = *node,
-                          .sync_dir = (flags & SQLITE_OPEN_CREATE) != 0,
-                          .delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0};
+  handle->open =
+      std::make_unique<Open>(Open{.state = state,
+                                  .path = path,
+                                  .file = std::move(file).value(),
+                                  .node = *node,
+                                  .sync_dir = (flags & SQLITE_OPEN_CREATE) != 0,
+                                  .delete_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0})
+          .release();
   handle->base.pMethods = &kMethods;
   if (flags_out != nullptr) *flags_out = flags;
   return SQLITE_OK;

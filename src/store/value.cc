@@ -5,6 +5,11 @@
 #include "base/text.h"
 
 namespace slip::store {
+namespace {
+
+thread_local const InBody* t_innermost = nullptr;
+
+}  // namespace
 
 Status check_values(std::span<const Value> args) {
   for (const Value& v : args) {
@@ -26,8 +31,14 @@ Error write_in_read(std::string_view sql) {
   return internal("store.write_in_read", concat({sql, ": changes data inside Db::read"}));
 }
 
-Error nested(std::string_view what) {
-  return internal("store.nested", concat({what, " inside a body of the same database"}));
+InBody::InBody(const Db* db) : db_(db), outer_(std::exchange(t_innermost, this)) {}
+
+InBody::~InBody() { t_innermost = outer_; }
+
+Status InBody::refuse(const Db* db) {
+  for (const InBody* b = t_innermost; b != nullptr; b = b->outer_)
+    if (b->db_ == db) return internal("store.nested", "a body calls its own database");
+  return {};
 }
 
 }  // namespace slip::store

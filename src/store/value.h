@@ -15,6 +15,21 @@ Status check_values(std::span<const Value> args);
 
 Error too_many_rows();                      // kInvalid `store.too_many_rows`
 Error write_in_read(std::string_view sql);  // kInternal `store.write_in_read`
-Error nested(std::string_view what);        // kInternal `store.nested`
+
+// While one lives, its thread runs a body of `db`. A body that called back would wait for a
+// connection, or for a writer, that it holds itself.
+class InBody {
+ public:
+  explicit InBody(const Db* db);
+  ~InBody();
+  InBody(const InBody&) = delete;
+  InBody& operator=(const InBody&) = delete;
+  // kInternal `store.nested` when the calling thread is inside a body of `db`.
+  static Status refuse(const Db* db);
+
+ private:
+  const Db* const db_;
+  const InBody* const outer_;
+};
 
 }  // namespace slip::store

@@ -1,5 +1,7 @@
 #include "test/store/dbs.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "sys/clock.h"
 #include "sys/executor.h"
@@ -19,23 +21,59 @@ std::string new_dir() {
   return dir;
 }
 
+std::string postgres_url() { return real_process().env("SLIPWAY_TEST_PG"); }
+
+std::unique_ptr<store::Db> must(Result<std::unique_ptr<store::Db>> opened) {
+  if (!opened.ok()) ADD_FAILURE() << opened.error().text;
+  CHECK(opened.ok());
+  return std::move(opened).value();
+}
+
+void run_sql(store::Db& db, const std::string& sql) {
+  const Status done = db.write([&](store::Tx& tx) -> Status {
+    TRY(tx.exec(sql, {}));
+    return {};
+  });
+  EXPECT_TRUE(done.ok()) << done.error().text;
+}
+
 }  // namespace
 
-std::vector<std::string> db_kinds() { return {"sqlite"}; }
+std::vector<std::string> db_kinds() {
+  if (postgres_url().empty()) return {"sqlite"};
+  return {"sqlite", "postgres"};
+}
 
+// Where one database lies: a folder, or a schema of the PostgreSQL server.
 struct DbTest::Place {
-  std::string dir = new_dir();
-
-  ~Place() { ignore(real_fs().remove_all(dir), "a leftover in the temporary folder"); }
-  std::unique_ptr<store::Db> open() {
-    auto opened = store::open_sqlite(real_world(), dir + "/test.db", {});
-    CHECK(opened.ok());
-    return std::move(opened).value();
+  explicit Place(bool postgres) {
+    if (!postgres) {
+      dir = new_dir();
+      return;
+    }
+    schema = "t_" + new_uuid7(real_clock(), real_rng()).hex();
+    run_sql(*must(store::open_postgres(real_world(), postgres_url())), "CREATE SCHEMA " + schema);
   }
+  ~Place() {
+    if (!dir.empty()) ignore(real_fs().remove_all(dir), "a leftover in the temporary folder");
+    if (!schema.empty())
+      run_sql(*must(store::open_postgres(real_world(), postgres_url())),
+              "DROP SCHEMA " + schema + " CASCADE");
+  }
+  std::unique_ptr<store::Db> open() const {
+    if (!dir.empty()) return must(store::open_sqlite(real_world(), dir + "/test.db", {}));
+    const std::string url = postgres_url();
+    const char* glue = url.find('?') == url.npos ? "?" : "&";
+    return must(
+        store::open_postgres(real_world(), url + glue + "options=-csearch_path%3D" + schema));
+  }
+
+  std::string dir;
+  std::string schema;
 };
 
 DbTest::DbTest() {
-  places_.push_back(std::make_unique<Place>());
+  places_.push_back(std::make_unique<Place>(GetParam() == "postgres"));
   db_ = places_[0]->open();
 }
 
@@ -57,7 +95,7 @@ store::Db& DbTest::reopen() {
 }
 
 store::Db& DbTest::another() {
-  places_.push_back(std::make_unique<Place>());
+  places_.push_back(std::make_unique<Place>(GetParam() == "postgres"));
   others_.push_back(places_.back()->open());
   return *others_.back();
 }
@@ -74,15 +112,27 @@ TempDb::~TempDb() {
 }
 
 std::vector<std::string> schema_of(store::Db& db) {
+  const std::vector<std::string> queries =
+      db.kind() == "sqlite"
+          ? std::vector<std::string>{"SELECT type || ' ' || name || ': ' || coalesce(sql, '') "
+                                     "FROM sqlite_master"}
+          : std::vector<std::string>{
+                "SELECT concat_ws(' ', table_name, ordinal_position, column_name, data_type, "
+                "collation_name, is_nullable, column_default) FROM information_schema.columns "
+                "WHERE table_schema = current_schema()",
+                "SELECT replace(indexdef, current_schema() || '.', '') FROM pg_indexes WHERE "
+                "schemaname = current_schema()",
+                "SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) "
+                "FROM pg_constraint WHERE connamespace = current_schema()::regnamespace"};
   std::vector<std::string> out;
-  const Status done = db.read([&](store::Tx& tx) {
+  const Status done = db.read([&](store::Tx& tx) -> Status {
     out.clear();
-    return tx.each("SELECT type, name, sql FROM sqlite_master ORDER BY type, name", {},
-                   [&](const store::Row& row) {
-                     out.push_back(row.str(0) + " " + row.str(1) + ": " + row.str(2));
-                   });
+    for (const std::string& sql : queries)
+      TRY(tx.each(sql, {}, [&](const store::Row& row) { out.push_back(row.str(0)); }));
+    return {};
   });
   EXPECT_TRUE(done.ok()) << done.error().text;
+  std::sort(out.begin(), out.end());
   return out;
 }
 

@@ -11,13 +11,9 @@
 
 // Databases for tests: fresh, empty, gone afterwards. SQLite always; PostgreSQL when the
 // environment variable SLIPWAY_TEST_PG holds the URL of a server where tests may create schemas
-// (`./dev test --suite postgres` starts one). Every store test of a domain runs on all of them:
-//
-//   class RunStoreTest : public test::DbTest {};
-//   SLIP_EVERY_DB(RunStoreTest);
-//   TEST_P(RunStoreTest, KeepsTags) { Db& db = migrated(tracking::migrations()); … }
-//
-// A test body uses one thread unless it says otherwise.
+// (`./dev test --suite postgres` starts one). Every store test of a domain runs on all of them: a
+// fixture derived from DbTest, named once in SLIP_EVERY_DB, whose TEST_P bodies begin with
+// migrated(the module's steps).
 namespace slip::test {
 
 std::vector<std::string> db_kinds();  // "sqlite", and "postgres" when there is one.

@@ -1,0 +1,86 @@
+"""Every store test of every domain on PostgreSQL: a private cluster from the distribution's binaries, a socket in its own
+folder, no port. The cluster sorts text as English people do, so that a column that forgot COLLATE "C" shows.
+
+`postgres.py [FILTER]`: a GoogleTest filter instead of all tests that run on every database.
+"""
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+from dev import build  # noqa: E402
+
+SKIPPED = 77
+
+
+def binaries():
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return found[-1].parent if found else None
+
+
+def as_server_user():
+    """PostgreSQL refuses to run as root: what to put before a command, and who then runs it."""
+    if os.geteuid() != 0:
+        return [], os.geteuid(), os.getegid()
+    user = pwd.getpwnam("postgres")
+    return ["runuser", "-u", "postgres", "--"], user.pw_uid, user.pw_gid
+
+
+def start(bin_dir, folder):
+    prefix, uid, gid = as_server_user()
+    os.chown(folder, uid, gid)
+    data = folder / "data"
+    subprocess.run([*prefix, bin_dir / "initdb", "-D", data, "-U", "slipway", "-A", "trust", "-E", "UTF8", "--no-sync",
+                    "--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"],
+                   check=True, stdout=subprocess.DEVNULL, cwd="/")
+    server = subprocess.Popen([*prefix, bin_dir / "postgres", "-D", data, "-c", "listen_addresses=", "-c", "fsync=off",
+                               "-c", f"unix_socket_directories={folder}", "-c", "log_min_messages=panic"],
+                              cwd="/", stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 30
+    while subprocess.run([bin_dir / "pg_isready", "-q", "-h", folder], check=False).returncode:
+        if server.poll() is not None or time.monotonic() > until:
+            raise SystemExit("PostgreSQL did not start")
+        time.sleep(0.05)
+    return server, data
+
+
+def stop(server, data):
+    try:  # runuser doesn't pass signals on: ask the postmaster itself.
+        os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+    except (OSError, ValueError):
+        server.terminate()
+    server.wait(timeout=30)
+
+
+def main():
+    bin_dir = binaries()
+    if not bin_dir:
+        print("no PostgreSQL server here: ./dev setup --services")
+        return SKIPPED
+    preset = pathlib.Path(os.environ.get("SLIPWAY_BINARY", ROOT / "build/dev/slipway")).parent.name
+    tests = build.build(preset, ["slip_tests"]) / "slip_tests"
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="slip-pg-"))
+    server, data = start(bin_dir, folder)
+    try:
+        env = {**os.environ, "SLIPWAY_TEST_PG": f"postgresql:///postgres?host={folder}&user=slipway"}
+        chosen = sys.argv[1] if len(sys.argv) > 1 else "Db/*postgres"
+        done = subprocess.run([tests, f"--gtest_filter={chosen}"], env=env, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, errors="replace")
+        ran = re.search(r"(\d+) tests? from (\d+) test suites? ran", done.stdout)
+        print(done.stdout if done.returncode or not ran else ran.group(0))
+        return done.returncode or (0 if ran and int(ran.group(1)) > 0 else 1)
+    finally:
+        stop(server, data)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
