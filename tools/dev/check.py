@@ -45,16 +45,22 @@ def python_compiles():
     return bad
 
 
-def run(args):
-    passed, failed = [], []
-    for name, step in steps("--fast" in args):
+def results(fast=False):
+    """(name, whether it failed) of each step, as they end."""
+    for name, step in steps(fast):
         since = time.monotonic()
         try:
             bad = step()
         except common.Failed as error:
             common.say(str(error))
             bad = 1
-        (failed if bad else passed).append(name)
         common.say(f"check {name}: {'FAILED' if bad else 'ok'} ({time.monotonic() - since:.1f} s)")
-    common.say(f"check: {len(passed)} passed, {len(failed)} failed" + (f" ({', '.join(failed)})" if failed else ""))
+        yield name, bool(bad)
+
+
+def run(args):
+    done = list(results("--fast" in args))
+    failed = [name for name, bad in done if bad]
+    common.say(f"check: {len(done) - len(failed)} passed, {len(failed)} failed"
+               + (f" ({', '.join(failed)})" if failed else ""))
     return 1 if failed else 0
