@@ -84,6 +84,13 @@ def check_sizes(sizes, index_html):
     return found
 
 
+def without_console(why):
+    """Leaves the pack that is there, or an empty one; tried again at the next build."""
+    common.say(f"web: {why}: this build has {'the console of before' if PACK.exists() else 'no console'}, its API is whole")
+    if not PACK.exists():
+        PACK.write_bytes(b"")
+
+
 def ensure():
     """build/ui.pack is the pack of web/ as it is now."""
     stamp = common.BUILD / "ui.key"
@@ -93,13 +100,13 @@ def ensure():
     common.BUILD.mkdir(exist_ok=True)
     found = find_node()
     if not found:
-        common.say("web: no node 20.19 or newer: this build has no console (its API is whole)")
-        if not PACK.exists():
-            PACK.write_bytes(b"")
-        return
+        return without_console("no node 20.19 or newer")
     node, npm = found
     with common.machine_lock():
-        install(node, npm)
+        try:
+            install(node, npm)
+        except common.Failed as error:
+            return without_console(str(error))
         common.run([node, "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn"], quiet=True, cwd=WEB)
     sys.path.insert(0, str(common.ROOT / "tools"))
     import ui_pack

@@ -6,7 +6,8 @@ export interface Sample {
   requests: Record<string, number>; // By arm key.
 }
 
-export const kWindow_ms = 30_000;
+export const kWindow_ms = 30_000; // Rates and shares are taken over this.
+export const kKept_ms = 180_000; // The trend goes back this far.
 
 export const arm_key = (arm: Pick<Arm, "role" | "version">) => `${arm.role}:${arm.version}`;
 
@@ -17,13 +18,37 @@ export function sample_of(deployment: Pick<Deployment, "arms">, t_ms: number): S
   };
 }
 
-/** Appends a sample and forgets what is older than the window (one older sample stays as its edge). */
-export function push_sample(samples: readonly Sample[], next: Sample): Sample[] {
-  const edge = next.t_ms - kWindow_ms;
-  const all = [...samples, next];
+/** The samples since `edge_ms`, and one older as their edge. */
+export function since(samples: readonly Sample[], edge_ms: number): Sample[] {
   let from = 0;
-  while (from + 1 < all.length && (all[from + 1] as Sample).t_ms <= edge) from++;
-  return all.slice(from);
+  while (from + 1 < samples.length && (samples[from + 1] as Sample).t_ms <= edge_ms) from++;
+  return samples.slice(from);
+}
+
+export function push_sample(samples: readonly Sample[], next: Sample): Sample[] {
+  return since([...samples, next], next.t_ms - kKept_ms);
+}
+
+/** Rates over the last window. */
+export function traffic_now(samples: readonly Sample[]): Traffic {
+  const last = samples.at(-1);
+  return traffic_of(last ? since(samples, last.t_ms - kWindow_ms) : []);
+}
+
+export interface RatePoint {
+  t_ms: number;
+  per_s: Record<string, number>;
+}
+
+/** One rate per arm for each step between samples. */
+export function trend_of(samples: readonly Sample[]): RatePoint[] {
+  return samples.slice(1).map((sample, i) => {
+    const { arms } = traffic_of([samples[i] as Sample, sample]);
+    return {
+      t_ms: sample.t_ms,
+      per_s: Object.fromEntries(Object.entries(arms).map(([key, arm]) => [key, arm.per_s])),
+    };
+  });
 }
 
 export interface Traffic {

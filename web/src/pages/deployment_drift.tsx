@@ -3,8 +3,9 @@ import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { drift_query } from "../api/queries";
 import type { DriftWindow } from "../api/types";
 import { by_feature, type FeatureSeries, type Measure, version_changes } from "../lib/drift";
-import { clock, decimal, plural } from "../lib/format";
-import { Badge, Empty, Failure, Panel, Segmented, Waiting } from "../ui/kit";
+import { clock, decimal, integer, plural, timestamp } from "../lib/format";
+import { Icon } from "../ui/icons";
+import { Badge, Empty, Failure, Panel, Scroll, Segmented, Waiting } from "../ui/kit";
 import { LineChart } from "../ui/line_chart";
 
 const kMeasureName: Record<Measure, string> = { psi: "PSI", js: "Jensen–Shannon" };
@@ -66,6 +67,67 @@ function HeatStrip({
         </div>
       ))}
     </div>
+  );
+}
+
+/** Every window as a row: what the charts draw, to read and to copy. */
+function WindowsTable({
+  series,
+  windows,
+  measure,
+}: {
+  series: FeatureSeries[];
+  windows: DriftWindow[];
+  measure: Measure;
+}) {
+  return (
+    <Scroll label="Drift windows">
+      <table className="grid-table" data-testid="drift-table">
+        <caption className="sr-only">{kMeasureName[measure]} by window and feature</caption>
+        <thead>
+          <tr>
+            <th scope="col" className="num">
+              Window
+            </th>
+            <th scope="col">Start</th>
+            <th scope="col" className="num">
+              Rows
+            </th>
+            <th scope="col">Answered by</th>
+            {series.map((s) => (
+              <th key={s.name} scope="col" className="num">
+                {s.name}
+              </th>
+            ))}
+            <th scope="col" className="num">
+              Confidence
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {windows.map((w, i) => (
+            <tr key={w.window} data-row>
+              <td className="num">{w.window}</td>
+              <td className="whitespace-nowrap text-ink-2">{timestamp(w.start_us / 1_000)}</td>
+              <td className="num">{integer(w.n)}</td>
+              <td className="text-ink-2">{w.model_versions.map((v) => `v${v}`).join(", ")}</td>
+              {series.map((s) => (
+                <td key={s.name} className={`num ${s.alarms[i] ? "font-semibold text-bad" : ""}`}>
+                  {s.alarms[i] && (
+                    <>
+                      <Icon name="warn" size={12} className="mr-1 inline" />
+                      <span className="sr-only">alarm </span>
+                    </>
+                  )}
+                  <span data-testid={`cell-${s.name}`}>{decimal(s.values[i])}</span>
+                </td>
+              ))}
+              <td className="num">{decimal(w.confidence_mean)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
   );
 }
 
@@ -136,13 +198,16 @@ export function DriftPanel({ name }: { name: string }) {
           Drift appears once a monitor is set and a window's worth of predictions was logged.
         </Empty>
       )}
-      {windows.length > 0 && (
+      {windows.length > 0 && view === "table" && (
+        <div className="-m-4">
+          <WindowsTable series={series} windows={windows} measure={measure} />
+        </div>
+      )}
+      {windows.length > 0 && view === "chart" && (
         <>
-          {view === "chart" && (
-            <div className="mb-5">
-              <HeatStrip series={series} windows={windows} measure={measure} />
-            </div>
-          )}
+          <div className="mb-5">
+            <HeatStrip series={series} windows={windows} measure={measure} />
+          </div>
           <div className="grid gap-x-6 gap-y-5 md:grid-cols-2 2xl:grid-cols-3">
             {series.map((s) => (
               <div key={s.name} className="min-w-0" data-testid={`drift-${s.name}`}>

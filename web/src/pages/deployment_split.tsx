@@ -7,29 +7,87 @@ import {
   push_sample,
   type Sample,
   sample_of,
-  type Traffic,
-  traffic_of,
+  traffic_now,
+  trend_of,
 } from "../lib/traffic";
 import { ModelLink } from "../ui/domain";
 import { Panel, Scroll } from "../ui/kit";
-import { Ribbon } from "../ui/ribbon";
+import { Ribbon, useWidth } from "../ui/ribbon";
 import { arm_mark } from "./deployments";
 
-/** Turns polled counters into rates: a sample for each answer, forgotten after half a minute. */
-function useTraffic(deployment: Deployment, at_ms: number): Traffic {
+/** Turns polled counters into rates: a sample for each answer. */
+function useSamples(deployment: Deployment, at_ms: number): Sample[] {
   const [samples, set_samples] = useState<Sample[]>([]);
   useEffect(() => {
     set_samples((old) =>
       old.at(-1)?.t_ms === at_ms ? old : push_sample(old, sample_of(deployment, at_ms)),
     );
   }, [deployment, at_ms]);
-  return traffic_of(samples);
+  return samples;
 }
 
 const rate = (per_s: number) => (per_s >= 10 ? integer(per_s) : per_s.toFixed(1));
 
+const kTrendHeight = 72;
+
+/** Requests per second, arms stacked, from when this page was opened. */
+function Trend({ samples, arms }: { samples: Sample[]; arms: Deployment["arms"] }) {
+  const [ref, width] = useWidth<HTMLDivElement>();
+  const points = trend_of(samples);
+  const first = samples[0]?.t_ms ?? 0;
+  const last = points.at(-1)?.t_ms ?? first;
+  const sum = (p: (typeof points)[number]) => Object.values(p.per_s).reduce((a, b) => a + b, 0);
+  const top = Math.max(1, ...points.map(sum));
+  const x = (t: number) => ((t - first) / Math.max(1, last - first)) * width;
+  const y = (v: number) => kTrendHeight - (v / top) * (kTrendHeight - 6);
+  const bases = points.map(() => 0);
+  const steps = arms.map((arm) => {
+    const key = arm_key(arm);
+    const upper = points.map((p, i) => {
+      const from = i === 0 ? first : (points[i - 1]?.t_ms ?? first);
+      const base = bases[i] ?? 0;
+      bases[i] = base + (p.per_s[key] ?? 0);
+      return { x0: x(from), x1: x(p.t_ms), y: y(bases[i] ?? 0), base: y(base) };
+    });
+    const over = upper.map((s) => `L${s.x0},${s.y} L${s.x1},${s.y}`).join(" ");
+    const under = [...upper]
+      .reverse()
+      .map((s) => `L${s.x1},${s.base} L${s.x0},${s.base}`)
+      .join(" ");
+    return { arm, key, path: upper.length ? `M0,${kTrendHeight} ${over} ${under} Z` : "" };
+  });
+  return (
+    <div className="border-line border-t px-4 pt-2 pb-3">
+      <div className="label flex justify-between">
+        <span>Requests/s since you opened this page</span>
+        <span>peak {rate(points.length ? top : 0)}</span>
+      </div>
+      <div ref={ref}>
+        {width > 0 && (
+          <svg
+            width={width}
+            height={kTrendHeight}
+            role="img"
+            aria-label={`Requests per second, now ${rate(traffic_now(samples).total_per_s)}, peak ${rate(points.length ? top : 0)}`}
+            className="block"
+          >
+            <line x2={width} y1={kTrendHeight - 0.5} y2={kTrendHeight - 0.5} stroke="var(--grid)" />
+            {steps.map(({ arm, key, path }) => (
+              <g key={key}>
+                <path d={path} fill={`var(${arm_mark(arm.role)})`} opacity=".8" />
+                {arm.role === "canary" && <path d={path} fill="url(#ribbon-hatch)" />}
+              </g>
+            ))}
+          </svg>
+        )}
+      </div>
+    </div>
+  );
+}
+
 export function SplitPanel({ deployment, at_ms }: { deployment: Deployment; at_ms: number }) {
-  const traffic = useTraffic(deployment, at_ms);
+  const samples = useSamples(deployment, at_ms);
+  const traffic = traffic_now(samples);
   const moving = traffic.total_per_s > 0;
   const arms = deployment.arms.map((arm) => {
     const live = traffic.arms[arm_key(arm)];
@@ -130,6 +188,7 @@ export function SplitPanel({ deployment, at_ms }: { deployment: Deployment; at_m
           </tbody>
         </table>
       </Scroll>
+      <Trend samples={samples} arms={deployment.arms} />
     </Panel>
   );
 }
