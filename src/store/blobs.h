@@ -18,8 +18,8 @@
 // every read, SHA-256 by verify()). Garbage is collected by mark and sweep while writes go on: a
 // blob is alive when marked, or younger than the sweep's fence. Any thread.
 //
-// Errors: kNotFound `blob.not_found`, kCorrupt `blob.corrupt`, kExhausted `fs.full`,
-// kInvalid `blob.digest_mismatch`, kInvalid `blob.range`.
+// Errors: kNotFound `blob.not_found`, kCorrupt `blob.corrupt`, kExhausted `fs.full|blob.too_large`,
+// kInvalid `blob.digest_mismatch|blob.range`, kUnavailable `fs.io|blob.write_lost`.
 namespace slip::store {
 
 using Digest = codec::Sha256;
@@ -65,8 +65,9 @@ class Blobs {
   // Reads everything and compares the SHA-256.
   virtual Status verify(const Digest& digest) = 0;
   virtual Result<BlobStats> stats() = 0;
-  // Keeps what `mark` reports and what was committed or found again after `fence_us` (which the
-  // caller reads from the clock before it starts to look for references).
+  // Keeps what `mark` reports and what was committed or found again at or after `fence_us`: a
+  // moment before which whoever stored or found a blob has written down the reference that `mark`
+  // will see, if ever they do. So it lies before the start of the oldest request still running.
   using Mark = std::function<Status(const std::function<void(const Digest&)>& keep)>;
   virtual Result<SweepResult> sweep(int64_t fence_us, const Mark& mark) = 0;
 
@@ -75,7 +76,8 @@ class Blobs {
   Result<std::string> get(const Digest& digest, int64_t size_max);
 };
 
-// Packs and an index below `dir`.
+// Packs below `dir` (store/packs/frame.h has the format); the index of them is in memory. Also
+// kConflict `fs.locked` when another process has it open, kUnsupported `blob.format_newer`.
 Result<std::unique_ptr<Blobs>> open_blobs(World world, const std::string& dir);
 
 }  // namespace slip::store

@@ -4,20 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include "test/gen/bytes.h"
 #include "test/gen/dice.h"
 
 namespace slip::chunk {
 namespace {
 
-std::string noise(uint64_t seed, size_t size) {
-  std::string out(size, '\0');
-  uint64_t s = seed * 0x9e3779b97f4a7c15 + 1;
-  for (char& c : out) {
-    s ^= s << 13, s ^= s >> 7, s ^= s << 17;
-    c = static_cast<char>(s >> 32);
-  }
-  return out;
-}
+using gen::noise;
 
 // Lengths of the chunks when `text` comes in slices of at most `slice` bytes.
 std::vector<size_t> cut(std::string_view text, const std::function<size_t()>& slice) {
