@@ -21,10 +21,13 @@ const kSilence_ms = 45_000; // Three missed heartbeats.
 const kBackoffMax_ms = 15_000;
 
 let state: LiveState = "connecting";
+let last_good_ms = Date.now(); // When the server was last known to answer.
 const listeners = new Set<() => void>();
 
 function set_state(next: LiveState): void {
   if (next === state) return;
+  if (next === "live" || next === "polling" || next === "connecting") last_good_ms = Date.now();
+  if (state === "live" || state === "polling") last_good_ms = Date.now();
   state = next;
   for (const tell of listeners) tell();
 }
@@ -37,6 +40,11 @@ export function useLiveState(): LiveState {
     },
     () => state,
   );
+}
+
+/** Since when what is shown may be out of date; meaningful while offline. */
+export function stale_since_ms(): number {
+  return last_good_ms;
 }
 
 /** Which query keys an event makes stale: its subject's family, and what every event touches. */
@@ -143,7 +151,6 @@ async function lead(
   let last_id = "";
   let backoff_ms = 500;
   while (!signal.aborted) {
-    tell_state(state === "live" ? "live" : "connecting");
     last_id = await read_stream(project, last_id, signal, publish, () => {
       backoff_ms = 500;
       tell_state("live");

@@ -206,10 +206,13 @@ export interface LedgerEvent {
   uid: string;
   name?: string;
   version?: number | string;
+  object_digest?: string;
   before_digest?: string;
   after_digest?: string;
   decision?: string;
+  reason?: string;
   request_id?: string;
+  trace_id?: string;
   body?: unknown;
 }
 

@@ -3,8 +3,9 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { ApiError, config, set_token, token } from "../api/client";
-import { type LiveState, start_live, useLiveState } from "../api/live";
+import { type LiveState, stale_since_ms, start_live, useLiveState } from "../api/live";
 import { alerts_query, status_query, whoami_query } from "../api/queries";
+import { clock } from "../lib/format";
 import { Dialog } from "../ui/dialog";
 import { Icon, type IconName, Logo } from "../ui/icons";
 import { Button, Dot, Failure, Segmented, type Tone } from "../ui/kit";
@@ -221,6 +222,21 @@ function LiveBadge() {
   );
 }
 
+/** Never silently stale: says since when the page can't be trusted. */
+function StaleBanner() {
+  const live = useLiveState();
+  if (live !== "offline") return null;
+  return (
+    <div
+      role="status"
+      className="mb-4 flex items-center gap-2 rounded-[10px] border border-warn/30 bg-warn-soft px-4 py-2 text-sm text-warn"
+    >
+      <Icon name="warn" />
+      The server doesn't answer. What you see is from {clock(stale_since_ms())} or before.
+    </div>
+  );
+}
+
 export function Shell() {
   const project = useProject();
   const client = useQueryClient();
@@ -298,7 +314,10 @@ export function Shell() {
               </div>
             </div>
           ) : (
-            <Outlet />
+            <>
+              <StaleBanner />
+              <Outlet />
+            </>
           )}
         </div>
         <footer className="flex flex-wrap items-center justify-between gap-3 border-line border-t px-4 py-3 md:hidden">

@@ -8,6 +8,7 @@ import { schema_changes } from "../lib/schema";
 import { Icon } from "../ui/icons";
 import {
   Ago,
+  ApiLinks,
   Badge,
   Copy,
   Empty,
@@ -95,10 +96,16 @@ export function Dataset() {
         }
         title={name}
         badges={
-          <Copy text={`dataset:${name}${selected ? `@${selected.version}` : ""}`} label="reference">
-            dataset:{name}
-            {selected && `@${selected.version}`}
-          </Copy>
+          <>
+            <Copy
+              text={`dataset:${name}${selected ? `@${selected.version}` : ""}`}
+              label="reference"
+            >
+              dataset:{name}
+              {selected && `@${selected.version}`}
+            </Copy>
+            <ApiLinks url={api_url(project, `/datasets/${encodeURIComponent(name)}`)} />
+          </>
         }
         actions={
           selected && (

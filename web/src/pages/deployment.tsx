@@ -1,13 +1,24 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useState } from "react";
-import { call } from "../api/client";
+import { api_url, call } from "../api/client";
 import { alerts_query, deployment_query } from "../api/queries";
 import type { Alert, Deployment } from "../api/types";
 import { quantity, timestamp } from "../lib/format";
 import { Confirm } from "../ui/dialog";
 import { AlertState, alert_sentence, ModelLink, StateBadge } from "../ui/domain";
-import { Badge, Button, Copy, Empty, Failure, PageHead, Panel, Scroll, Waiting } from "../ui/kit";
+import {
+  ApiLinks,
+  Badge,
+  Button,
+  Copy,
+  Empty,
+  Failure,
+  PageHead,
+  Panel,
+  Scroll,
+  Waiting,
+} from "../ui/kit";
 import { toast } from "../ui/toast";
 import { CanaryPanel } from "./deployment_canary";
 import { DriftPanel } from "./deployment_drift";
@@ -169,6 +180,7 @@ export function DeploymentPage() {
             <Copy text={`deployment:${name}`} label="reference">
               deployment:{name}
             </Copy>
+            <ApiLinks url={api_url(project, `/deployments/${encodeURIComponent(name)}`)} />
           </>
         }
         sub={

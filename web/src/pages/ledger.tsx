@@ -34,6 +34,8 @@ function Detail({ event }: { event: LedgerEvent }) {
           ["Subject", <span key="s" className="break-all">{`${event.kind} ${event.uid}`}</span>],
           ["Actor", `${event.actor}${event.actor_kind ? ` (${event.actor_kind})` : ""}`],
           ["Decision", event.decision || "–"],
+          ...(event.reason ? ([["Reason", event.reason]] as [string, string][]) : []),
+          ["Object", digest(event.object_digest)],
           ["Before", digest(event.before_digest)],
           ["After", digest(event.after_digest)],
           [

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
-import { call } from "../api/client";
+import { api_url, call } from "../api/client";
 import { history_query, model_query } from "../api/queries";
 import type { ModelDetail, ModelVersion, StageSpan } from "../api/types";
 import { plural, short_digest } from "../lib/format";
@@ -10,6 +10,7 @@ import { Confirm } from "../ui/dialog";
 import { AliasBadge, DeploymentLink, GateBadge, StageBadge } from "../ui/domain";
 import {
   Ago,
+  ApiLinks,
   Badge,
   Button,
   Copy,
@@ -191,6 +192,7 @@ export function Model() {
             <Copy text={`model:${name}`} label="reference">
               model:{name}
             </Copy>
+            <ApiLinks url={api_url(project, `/models/${encodeURIComponent(name)}`)} />
           </>
         }
         sub={

@@ -217,6 +217,21 @@ export function Copy({
   );
 }
 
+/** The same object for machines: its JSON, and the command that fetches it. */
+export function ApiLinks({ url }: { url: string }) {
+  const absolute = new URL(url, location.href).href;
+  return (
+    <span className="inline-flex items-center gap-2 text-xs">
+      <a className="link" href={url} target="_blank" rel="noreferrer">
+        JSON
+      </a>
+      <Copy text={`curl -s '${absolute}'`} label="curl command">
+        curl
+      </Copy>
+    </span>
+  );
+}
+
 let shared_now = Date.now();
 const clocks = new Set<(now: number) => void>();
 let ticking: ReturnType<typeof setInterval> | undefined;
