@@ -211,6 +211,12 @@ Result<bool> Serving::roll_back_canary(store::Tx& tx, const Ctx& ctx, const std:
   return true;
 }
 
+Result<std::optional<Canary>> Serving::running_canary(store::Tx& tx, const std::string& uid) {
+  std::optional<Deployment> d = TRY(sql::find_uid(tx, uid));
+  if (!d || !running(*d)) return std::optional<Canary>();
+  return std::move(d->canary);
+}
+
 Result<std::vector<Deployment>> Serving::list(const Ctx& ctx, std::string_view after,
                                               int64_t limit) {
   std::vector<Deployment> out;

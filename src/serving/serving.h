@@ -131,6 +131,9 @@ class Serving {
   Result<bool> roll_back_canary(store::Tx& tx, const Ctx& ctx, const std::string& uid,
                                 int64_t version, const codec::Json& verdict);
 
+  // Of the deployment with that uid, read in the caller's transaction; nothing when none runs.
+  Result<std::optional<Canary>> running_canary(store::Tx& tx, const std::string& uid);
+
   Result<std::vector<Deployment>> list(const Ctx& ctx, std::string_view after, int64_t limit);
   Result<Deployment> find(const Ctx& ctx, const std::string& name);
 

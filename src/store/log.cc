@@ -56,7 +56,8 @@ std::string file_name(int64_t number) {
 // Reads frames one after the other; remembers where the last whole one ended.
 class FrameReader {
  public:
-  FrameReader(File& file, int64_t number) : file_(file), number_(number) {}
+  FrameReader(File& file, int64_t number, int64_t position = kHeaderBytes)
+      : file_(file), number_(number), base_(position) {}
 
   Status check_header() {
     std::array<char, kHeaderBytes> raw;
@@ -103,7 +104,7 @@ class FrameReader {
   File& file_;
   const int64_t number_;
   std::string buffer_;
-  int64_t base_ = kHeaderBytes;  // Position in the file of buffer_[0].
+  int64_t base_;  // Position in the file of buffer_[0].
   size_t at_ = 0;
 };
 
@@ -163,24 +164,25 @@ class FileLog final : public SegmentLog {
     return segments_;
   }
 
-  Status read(int64_t segment, const std::function<Status(std::string_view)>& on_record) override {
+  Result<int64_t> read(int64_t segment, int64_t position, const OnRecord& on_record) override {
     int64_t end = INT64_MAX;
     {
       const sys::Lock lock(mutex_);
       if (file_ && segment == current_) end = size_;
     }
     const std::unique_ptr<File> file = TRY(world_.fs.open(path_of(segment), OpenMode::kRead));
-    FrameReader reader(*file, segment);
+    FrameReader reader(*file, segment, std::max<int64_t>(position, kHeaderBytes));
     TRY(reader.check_header());
     while (reader.position() < end) {
+      const int64_t at = reader.position();
       const std::optional<std::string_view> record = TRY(reader.next(options_.record_bytes_max));
       if (!record) break;
-      TRY(on_record(*record));
+      if (!TRY(on_record(*record, at))) return at;
     }
     // Recovery has cut the tails; whatever breaks a closed segment now is damage.
     if (end == INT64_MAX && reader.position() != TRY(file->size()))
       return corrupt("log.corrupt", "a record in " + path_of(segment) + " fails its checksum");
-    return {};
+    return reader.position();
   }
 
   Status remove(int64_t segment) override {

@@ -47,9 +47,11 @@ class SegmentLog {
   // Closes the current segment if it holds a record; the next append opens a new one.
   virtual Status rotate() = 0;
   virtual std::vector<LogSegment> segments() const = 0;  // In order.
-  // Calls `on_record` for each whole record. Of the open segment: what was written so far.
-  virtual Status read(int64_t segment,
-                      const std::function<Status(std::string_view)>& on_record) = 0;
+  // Calls `on_record(payload, position)` for each whole record from `position` on (0: the first)
+  // until it says false; of the open segment: what was written so far. Where to go on: the
+  // position after the last record that was taken. kNotFound when the segment has been removed.
+  using OnRecord = std::function<Result<bool>(std::string_view payload, int64_t position)>;
+  virtual Result<int64_t> read(int64_t segment, int64_t position, const OnRecord& on_record) = 0;
   virtual Status remove(int64_t segment) = 0;  // CHECKs that it is closed; fine when gone.
 };
 

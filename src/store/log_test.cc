@@ -31,11 +31,10 @@ Status add(SegmentLog& log, std::string_view record, LogAck ack = LogAck::kKerne
 std::vector<std::string> all(SegmentLog& log) {
   std::vector<std::string> out;
   for (const LogSegment& s : log.segments())
-    log.read(s.number,
-             [&](std::string_view r) -> Status {
-               out.emplace_back(r);
-               return {};
-             })
+    log.read(s.number, 0, [&](std::string_view r, int64_t) -> Result<bool> {
+         out.emplace_back(r);
+         return true;
+       })
         .value();
   return out;
 }
@@ -96,10 +95,10 @@ TEST(SegmentLog, ADamagedRecordIsSaidAndNotReturned) {
   disk.fs.flip_bit("/log/000000000001.log", 24 + 12 + 5 + 12, 3);
   const std::unique_ptr<SegmentLog> log = disk.open().value();
   std::vector<std::string> seen;
-  const Status status = log->read(1, [&](std::string_view r) -> Status {
-    seen.emplace_back(r);
-    return {};
-  });
+  const Result<int64_t> status = log->read(1, 0, [&](std::string_view r, int64_t) -> Result<bool> {
+ seen.emplace_back(r);
+ return true;
+ });
   EXPECT_EQ(status.error().reason, "log.corrupt");
   EXPECT_EQ(seen, std::vector<std::string>{"first"});
 }

@@ -13,6 +13,18 @@ EProcess::EProcess(size_t arms, double concentration)
   CHECK(arms >= 2 && concentration > 0);
 }
 
+EProcess EProcess::restore(std::vector<int64_t> counts, std::vector<double> theta_sums,
+                           double log_e, double log_e_max) {
+  EProcess process(counts.size());
+  CHECK(theta_sums.size() == counts.size());
+  for (const int64_t n : counts) process.events_ += n;
+  process.counts_ = std::move(counts);
+  process.theta_sums_ = std::move(theta_sums);
+  process.log_e_ = log_e;
+  process.log_e_max_ = log_e_max;
+  return process;
+}
+
 void EProcess::add(size_t arm, std::span<const double> theta) {
   CHECK(arm < counts_.size() && theta.size() == counts_.size());
   CHECK(theta[arm] > 0 && theta[arm] <= 1);

@@ -21,11 +21,15 @@ class EProcess {
   static constexpr double kConcentration = 100;  // k of the mixture.
 
   explicit EProcess(size_t arms, double concentration = kConcentration);
+  // What another process had reached; `theta_sums` per arm (expected_share times events).
+  static EProcess restore(std::vector<int64_t> counts, std::vector<double> theta_sums,
+                          double log_e, double log_e_max);
 
   // One event on `arm` while arm a received share theta[a] of the traffic (each > 0, sum 1).
   void add(size_t arm, std::span<const double> theta);
 
   double log_e() const { return log_e_; }
+  double log_e_max() const { return log_e_max_; }
   double e_value() const;
   int64_t events() const { return events_; }
   const std::vector<int64_t>& counts() const { return counts_; }
