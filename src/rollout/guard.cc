@@ -31,22 +31,20 @@ void GuardState::add(const Outcome& o) {
 
 Json GuardState::verdict(double alpha) const {
   const std::vector<int64_t>& errors = errors_.counts();
-  const std::string reason =
-      concat({"the canary made ", std::to_string(errors[1]), " of ",
-              std::to_string(errors_.events()), " errors on ",
-              format_double(errors_.expected_share(kCanaryArm)), " of the traffic"});
-  return Json::object(
-      {{"decision", condemns(alpha) ? "rollback" : "continue"},
-       {"n", n_},
-       {"n_canary", n_canary_},
-       {"errors", Json::object({{"stable", errors[0]}, {"canary", errors[1]}})},
-       {"e_value", errors_.e_value()},
-       {"threshold", 1 / alpha},
-       {"alpha", alpha},
-       {"expected_share", errors_.expected_share(kCanaryArm)},
-       {"observed_share", errors_.observed_share(kCanaryArm)},
-       {"data_digest", "sha256:" + digest_},
-       {"reason", reason}});
+  const std::string reason = concat(
+      {"the canary made ", std::to_string(errors[1]), " of ", std::to_string(errors_.events()),
+       " errors on ", format_double(errors_.expected_share(kCanaryArm)), " of the traffic"});
+  return Json::object({{"decision", condemns(alpha) ? "rollback" : "continue"},
+                       {"n", n_},
+                       {"n_canary", n_canary_},
+                       {"errors", Json::object({{"stable", errors[0]}, {"canary", errors[1]}})},
+                       {"e_value", errors_.e_value()},
+                       {"threshold", 1 / alpha},
+                       {"alpha", alpha},
+                       {"expected_share", errors_.expected_share(kCanaryArm)},
+                       {"observed_share", errors_.observed_share(kCanaryArm)},
+                       {"data_digest", "sha256:" + digest_},
+                       {"reason", reason}});
 }
 
 Json GuardState::to_json() const {
@@ -72,9 +70,9 @@ Result<GuardState> GuardState::from_json(const Json& json) {
   if (stable < 0 || canary < 0)
     return corrupt("guard.corrupt", "the guard's memory holds negative counts");
   const auto all = static_cast<double>(stable + canary);
-  state.errors_ = stats::EProcess::restore(
-      {stable, canary}, {(1 - expected) * all, expected * all},
-      TRY(codec::want_double(json, "log_e")), TRY(codec::want_double(json, "log_e_max")));
+  state.errors_ = stats::EProcess::restore({stable, canary}, {(1 - expected) * all, expected * all},
+                                           TRY(codec::want_double(json, "log_e")),
+                                           TRY(codec::want_double(json, "log_e_max")));
   return state;
 }
 

@@ -19,8 +19,8 @@ class Serving;
 
 // The guard of a canary: takes labelled outcomes as they join and takes the canary back, by itself,
 // once it is sure that the canary errs more than its share. "Sure": the conditional multinomial
-// e-process over the errors of both arms reaches 1/alpha (engine/stats/eprocess.h), which happens to
-// an equally good canary with probability at most alpha, however often one looks.
+// e-process over the errors of both arms reaches 1/alpha (engine/stats/eprocess.h), which happens
+// to an equally good canary with probability at most alpha, however often one looks.
 //
 // Assumes that a label is as likely to arrive for one arm as for the other. The outcomes, the
 // verdict, the change of the deployment and its ledger event are one transaction.

@@ -26,11 +26,11 @@ namespace sql {
 Result<GuardState> find(store::Tx& tx, std::string_view project, std::string_view deployment_uid,
                         int64_t canary_started_ms) {
   std::string text;
-  const bool found = TRY(tx.first(
-      "SELECT state FROM canary_guard WHERE project = ? AND deployment_uid = ?"
-      " AND canary_started_ms = ?",
-      {project, deployment_uid, canary_started_ms},
-      [&](const store::Row& row) { text = row.str(0); }));
+  const bool found =
+      TRY(tx.first("SELECT state FROM canary_guard WHERE project = ? AND deployment_uid = ?"
+                   " AND canary_started_ms = ?",
+                   {project, deployment_uid, canary_started_ms},
+                   [&](const store::Row& row) { text = row.str(0); }));
   if (!found) return GuardState();
   return GuardState::from_json(TRY(codec::parse_json(text)));
 }
@@ -38,7 +38,8 @@ Result<GuardState> find(store::Tx& tx, std::string_view project, std::string_vie
 Status put(store::Tx& tx, std::string_view project, std::string_view deployment_uid,
            int64_t canary_started_ms, const GuardState& state) {
   const std::string text = codec::to_json(state.to_json());
-  TRY(tx.exec("INSERT INTO canary_guard (project, deployment_uid, canary_started_ms, state)"
+  TRY(
+      tx.exec("INSERT INTO canary_guard (project, deployment_uid, canary_started_ms, state)"
               " VALUES (?, ?, ?, ?) ON CONFLICT (project, deployment_uid, canary_started_ms)"
               " DO UPDATE SET state = excluded.state",
               {project, deployment_uid, canary_started_ms, text}));

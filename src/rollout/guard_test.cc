@@ -72,8 +72,8 @@ class GuardTest : public test::DbTest, public serving::ModelSource {
       steps.insert(steps.end(), all.begin(), all.end());
     migrated(steps);
     events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), real_clock(), real_rng()});
-    log = store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p", {})
-              .value();
+    log =
+        store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p", {}).value();
     serving = std::make_unique<serving::Serving>(serving::Serving::Deps{
         db(), *events, *this, *log, budget, real_clock(), real_rng(), null_log()});
     guard = std::make_unique<Guard>(Guard::Deps{*serving});
@@ -88,9 +88,10 @@ class GuardTest : public test::DbTest, public serving::ModelSource {
   bool take(const std::vector<Outcome>& outcomes) {
     bool rolled = false;
     db().write([&](store::Tx& tx) -> Status {
-        rolled = TRY(guard->on_outcomes(tx, ctx, uid, outcomes));
-        return {};
-      }).value();
+          rolled = TRY(guard->on_outcomes(tx, ctx, uid, outcomes));
+          return {};
+        })
+        .value();
     return rolled;
   }
 
@@ -125,8 +126,7 @@ TEST_P(GuardTest, TakesABadCanaryBackWithItsEvidence) {
 
 TEST_P(GuardTest, AGoodCanaryStaysAndOneWithoutAGuardToo) {
   serving->start_canary(ctx, "d", {.version = 2, .weight = 0.5, .alpha = 0.01}).value();
-  for (int64_t n = 0; n < 200; ++n)
-    EXPECT_FALSE(take({outcome(n, n % 2 == 0, n % 4 >= 2, 0.5)}));
+  for (int64_t n = 0; n < 200; ++n) EXPECT_FALSE(take({outcome(n, n % 2 == 0, n % 4 >= 2, 0.5)}));
   serving->roll_back(ctx, "d", "next").value();
   serving->start_canary(ctx, "d", {.version = 3, .weight = 0.2, .alpha = 0}).value();
   for (int64_t n = 0; n < 200; ++n) EXPECT_FALSE(take({outcome(n, true, false)}));

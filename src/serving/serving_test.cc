@@ -74,10 +74,12 @@ class ServingTest : public test::DbTest {
   std::vector<PredictionRecord> logged() {
     std::vector<PredictionRecord> out;
     for (const store::LogSegment& s : log->segments())
-      log->read(s.number, 0, [&](std::string_view r, int64_t) -> Result<bool> {
- out.push_back(TRY(decode_prediction(r)));
- return true;
- }).value();
+      log->read(s.number, 0,
+                [&](std::string_view r, int64_t) -> Result<bool> {
+                  out.push_back(TRY(decode_prediction(r)));
+                  return true;
+                })
+          .value();
     return out;
   }
   size_t event_count() { return events->list({.limit = 1000}).value().size(); }

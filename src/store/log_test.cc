@@ -31,10 +31,11 @@ Status add(SegmentLog& log, std::string_view record, LogAck ack = LogAck::kKerne
 std::vector<std::string> all(SegmentLog& log) {
   std::vector<std::string> out;
   for (const LogSegment& s : log.segments())
-    log.read(s.number, 0, [&](std::string_view r, int64_t) -> Result<bool> {
-         out.emplace_back(r);
-         return true;
-       })
+    log.read(s.number, 0,
+             [&](std::string_view r, int64_t) -> Result<bool> {
+               out.emplace_back(r);
+               return true;
+             })
         .value();
   return out;
 }
@@ -96,9 +97,9 @@ TEST(SegmentLog, ADamagedRecordIsSaidAndNotReturned) {
   const std::unique_ptr<SegmentLog> log = disk.open().value();
   std::vector<std::string> seen;
   const Result<int64_t> status = log->read(1, 0, [&](std::string_view r, int64_t) -> Result<bool> {
- seen.emplace_back(r);
- return true;
- });
+    seen.emplace_back(r);
+    return true;
+  });
   EXPECT_EQ(status.error().reason, "log.corrupt");
   EXPECT_EQ(seen, std::vector<std::string>{"first"});
 }

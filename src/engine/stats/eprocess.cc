@@ -28,9 +28,8 @@ EProcess EProcess::restore(std::vector<int64_t> counts, std::vector<double> thet
 void EProcess::add(size_t arm, std::span<const double> theta) {
   CHECK(arm < counts_.size() && theta.size() == counts_.size());
   CHECK(theta[arm] > 0 && theta[arm] <= 1);
-  const double predicted =
-      (concentration_ * theta[arm] + static_cast<double>(counts_[arm])) /
-      (concentration_ + static_cast<double>(events_));
+  const double predicted = (concentration_ * theta[arm] + static_cast<double>(counts_[arm])) /
+                           (concentration_ + static_cast<double>(events_));
   log_e_ += std::log(predicted / theta[arm]);
   log_e_max_ = std::max(log_e_max_, log_e_);
   ++counts_[arm];

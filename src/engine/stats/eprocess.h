@@ -9,8 +9,8 @@
 // happened, it fell on arm a with probability theta_a (its share of the traffic) if all arms are
 // equally good. With a Dirichlet(k theta) mixture over the alternatives,
 //   log E = log B(k theta + n) - log B(k theta) - sum_a n_a log theta_a,
-// E is a test martingale under the null: P(E ever reaches 1/alpha) <= alpha, at whatever moment, and
-// however often, one looks. Needs no variance, no fixed sample size, and holds for rare errors.
+// E is a test martingale under the null: P(E ever reaches 1/alpha) <= alpha, at whatever moment,
+// and however often, one looks. Needs no variance, no fixed sample size, and holds for rare errors.
 //
 // Updated an event at a time (posterior predictive over theta), so theta may change between events.
 // Not thread-safe; copyable; the state is `counts` and `log_e`.
@@ -22,8 +22,8 @@ class EProcess {
 
   explicit EProcess(size_t arms, double concentration = kConcentration);
   // What another process had reached; `theta_sums` per arm (expected_share times events).
-  static EProcess restore(std::vector<int64_t> counts, std::vector<double> theta_sums,
-                          double log_e, double log_e_max);
+  static EProcess restore(std::vector<int64_t> counts, std::vector<double> theta_sums, double log_e,
+                          double log_e_max);
 
   // One event on `arm` while arm a received share theta[a] of the traffic (each > 0, sum 1).
   void add(size_t arm, std::span<const double> theta);
