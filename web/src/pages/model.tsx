@@ -220,7 +220,7 @@ export function Model() {
           )
         }
       />
-      <div className="grid gap-5 xl:grid-cols-[minmax(0,1fr)_25rem]">
+      <div className="grid grid-cols-1 gap-5 xl:grid-cols-[minmax(0,1fr)_25rem] xl:grid-rows-[auto_1fr]">
         <div className="flex min-w-0 flex-col gap-5">
           <Panel title="Who held production" note="one bar per version, to now">
             {history.isPending ? (
@@ -238,10 +238,16 @@ export function Model() {
               <Empty title="No versions yet" />
             </Panel>
           )}
-          {spans.length > 0 && <HistoryTable history={spans} />}
         </div>
         {selected && (
-          <VersionDetail key={selected.version} model={data} version={selected} live={live} />
+          <div className="min-w-0 xl:col-start-2 xl:row-span-2 xl:row-start-1">
+            <VersionDetail key={selected.version} model={data} version={selected} live={live} />
+          </div>
+        )}
+        {spans.length > 0 && (
+          <div className="min-w-0">
+            <HistoryTable history={spans} />
+          </div>
         )}
       </div>
       {rolling_back && live && back_to && (

@@ -52,7 +52,7 @@ export function StageTimeline({ history }: { history: readonly StageSpan[] }) {
             const row = versions.indexOf(bar.version);
             const x = left + bar.x0 * inner;
             const wide = Math.max(4, (bar.x1 - bar.x0) * inner);
-            const label = span_ms(((bar.x1 - bar.x0) * Math.max(1, now - first)) | 0);
+            const label = span_ms((bar.span.to_ms ?? now) - bar.span.from_ms);
             return (
               <g key={`${bar.version}-${bar.span.from_ms}`}>
                 <rect

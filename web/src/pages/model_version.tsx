@@ -155,10 +155,7 @@ export function VersionDetail({
   const approve = may_approve(version, who.data?.principal);
   const tags = Object.entries(version.tags);
   return (
-    <div
-      className="flex min-w-0 flex-col gap-5 xl:sticky xl:top-6 xl:self-start"
-      data-testid="version-detail"
-    >
+    <div className="flex min-w-0 flex-col gap-5 xl:sticky xl:top-6" data-testid="version-detail">
       <Panel
         title={
           <span className="flex items-center gap-2">
