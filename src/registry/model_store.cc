@@ -1,0 +1,147 @@
+#include "base/text.h"
+#include "registry/registry_store.h"
+
+// Models: their rows, tags, aliases and search.
+namespace slip::registry::sql {
+namespace {
+
+constexpr std::string_view kColumns =
+    "m.uid, m.name, m.description, m.author, m.created_ms, m.updated_ms, m.is_protected,"
+    " m.last_version";
+constexpr int kColumnCount = 8;
+
+Model decode(const store::Row& row) {
+  Model m;
+  m.uid = row.str(0);
+  m.name = row.str(1);
+  if (!row.is_null(2)) m.description = row.str(2);
+  m.author = row.str(3);
+  m.created_ms = row.i64(4);
+  m.updated_ms = row.i64(5);
+  m.is_protected = row.i64(6) != 0;
+  m.last_version = row.i64(7);
+  return m;
+}
+
+Status load(store::Tx& tx, std::string_view project, Model* m) {
+  TRY(
+      tx.each("SELECT key, value FROM registered_model_tag WHERE project = ? AND model_uid = ?"
+              " ORDER BY key",
+              {project, m->uid},
+              [&](const store::Row& row) { m->tags.push_back({row.str(0), row.str(1)}); }));
+  return tx.each(
+      "SELECT alias, version FROM model_alias WHERE project = ? AND model_uid = ?"
+      " ORDER BY alias",
+      {project, m->uid},
+      [&](const store::Row& row) { m->aliases.push_back({row.str(0), row.i64(1)}); });
+}
+
+}  // namespace
+
+Status insert_model(store::Tx& tx, std::string_view project, const Model& m) {
+  TRY(
+      tx.exec("INSERT INTO registered_model (project, uid, name, description, author, created_ms,"
+              " updated_ms, is_protected, last_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              {project, m.uid, m.name, store::maybe(m.description), m.author, m.created_ms,
+               m.updated_ms, static_cast<int64_t>(m.is_protected), m.last_version}));
+  for (const Tag& tag : m.tags) TRY(put_model_tag(tx, project, m.uid, tag));
+  return {};
+}
+
+Result<std::optional<Model>> find_model(store::Tx& tx, std::string_view project,
+                                        std::string_view name) {
+  std::optional<Model> out;
+  TRY(tx.first(concat({"SELECT ", kColumns,
+                       " FROM registered_model m WHERE m.project = ? AND m.name = ?"
+                       " AND m.deleted_ms IS NULL"}),
+               {project, name}, [&](const store::Row& row) { out = decode(row); }));
+  if (out) TRY(load(tx, project, &*out));
+  return out;
+}
+
+Status update_model(store::Tx& tx, std::string_view project, const Model& m) {
+  TRY(
+      tx.exec("UPDATE registered_model SET name = ?, description = ?, updated_ms = ?,"
+              " is_protected = ?, last_version = ? WHERE project = ? AND uid = ?",
+              {m.name, store::maybe(m.description), m.updated_ms,
+               static_cast<int64_t>(m.is_protected), m.last_version, project, m.uid}));
+  return {};
+}
+
+Status delete_model(store::Tx& tx, std::string_view project, const Model& m, int64_t now_ms) {
+  TRY(tx.exec("UPDATE registered_model SET deleted_ms = ? WHERE project = ? AND uid = ?",
+              {now_ms, project, m.uid}));
+  TRY(
+      tx.exec("UPDATE model_version SET deleted_ms = ? WHERE project = ? AND model_uid = ?"
+              " AND deleted_ms IS NULL",
+              {now_ms, project, m.uid}));
+  TRY(tx.exec("DELETE FROM model_alias WHERE project = ? AND model_uid = ?", {project, m.uid}));
+  return {};
+}
+
+Status put_model_tag(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                     const Tag& tag) {
+  TRY(
+      tx.exec("INSERT INTO registered_model_tag (project, model_uid, key, value)"
+              " VALUES (?, ?, ?, ?) ON CONFLICT (project, model_uid, key)"
+              " DO UPDATE SET value = excluded.value",
+              {project, model_uid, tag.key, tag.value}));
+  return {};
+}
+
+Status drop_model_tag(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                      std::string_view key) {
+  TRY(tx.exec("DELETE FROM registered_model_tag WHERE project = ? AND model_uid = ? AND key = ?",
+              {project, model_uid, key}));
+  return {};
+}
+
+Status put_alias(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                 const Alias& alias) {
+  TRY(
+      tx.exec("INSERT INTO model_alias (project, model_uid, alias, version) VALUES (?, ?, ?, ?)"
+              " ON CONFLICT (project, model_uid, alias) DO UPDATE SET version = excluded.version",
+              {project, model_uid, alias.alias, alias.version}));
+  return {};
+}
+
+Status drop_alias(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                  std::string_view alias) {
+  TRY(tx.exec("DELETE FROM model_alias WHERE project = ? AND model_uid = ? AND alias = ?",
+              {project, model_uid, alias}));
+  return {};
+}
+
+Status drop_aliases_of(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                       int64_t version) {
+  TRY(tx.exec("DELETE FROM model_alias WHERE project = ? AND model_uid = ? AND version = ?",
+              {project, model_uid, version}));
+  return {};
+}
+
+Result<std::vector<Model>> search_models(store::Tx& tx, std::string_view project,
+                                         const Search& search, std::vector<search::Bound>* last) {
+  search::Sql q;
+  q.add("SELECT ").add(kColumns);
+  for (const search::SortKey& key : search.keys) q.add(", ").add(key.expr);
+  q.add(" FROM registered_model m WHERE m.project = ? AND m.deleted_ms IS NULL")
+      .bind(std::string(project));
+  q.add(search.where.text);
+  q.args.insert(q.args.end(), search.where.args.begin(), search.where.args.end());
+  if (!search.after.empty()) {
+    q.add(" AND ");
+    search::add_after(&q, search.keys, search.after);
+  }
+  search::add_order_by(&q, search.keys);
+  q.add(" LIMIT CAST(? AS BIGINT)").bind(search.limit + 1);
+  std::vector<Model> out;
+  TRY(tx.each(q.text, q.values(), [&](const store::Row& row) {
+    out.push_back(decode(row));
+    if (static_cast<int64_t>(out.size()) == search.limit)
+      *last = search::read_keys(row, kColumnCount, search.keys);
+  }));
+  for (Model& m : out) TRY(load(tx, project, &m));
+  return out;
+}
+
+}  // namespace slip::registry::sql

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/json.h"
+#include "registry/types.h"
+#include "tracking/types.h"
+#include "wire/mlflow/proto_in.h"
+
+// Our records as MLflow's messages: what is unset is left out, int64 are numbers, enums are names.
+namespace slip::wire::mlflow {
+
+codec::Json message_of(const tracking::Experiment& experiment, std::string_view workspace);
+codec::Json message_of(const tracking::Run& run);
+codec::Json run_info(const tracking::Run& run);
+codec::Json message_of(const tracking::Metric& metric);
+codec::Json message_of(const tracking::LoggedModel& model);
+codec::Json message_of(const registry::Version& version);
+codec::Json message_of(const registry::Model& model, const std::vector<registry::Version>& latest);
+
+// Lists that proto would leave out when empty.
+void set_list(codec::Json* object, std::string_view name, std::vector<codec::Json> items);
+void set_token(codec::Json* object, const std::string& token);
+
+template <class T>
+codec::Json tag_list(const std::vector<T>& tags) {
+  codec::Json out = codec::Json::array();
+  for (const T& tag : tags) out.push(codec::Json::object({{"key", tag.key}, {"value", tag.value}}));
+  return out;
+}
+
+// {"key": …, "value": …} of a request; a value may be empty, a key may not.
+Result<std::vector<tracking::Tag>> read_tags(const In& in, std::string_view name);
+Result<tracking::Metric> read_metric(const In& in);
+const In::EnumNames& view_types();
+
+}  // namespace slip::wire::mlflow

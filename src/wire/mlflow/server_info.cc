@@ -1,0 +1,55 @@
+// What clients ask about the server itself before they decide how to talk to it.
+
+#include <array>
+
+#include "wire/mlflow/rows.h"
+
+namespace slip::wire::mlflow {
+namespace {
+
+using codec::Json;
+
+// The version of MLflow's API that is spoken here; clients compare it.
+constexpr std::string_view kSpokenVersion = "3.17.2";
+
+Result<Json> server_info(App&, const Ctx&, const In&) {
+  return Json::object({{"store_type", "SqlStore"},
+                       {"workspaces_enabled", false},
+                       {"trace_archival_enabled", false},
+                       {"multipart_uploads_enabled", false},
+                       {"multipart_downloads_enabled", false},
+                       {"presigned_upload_run_id_supported", false},
+                       {"presigned_upload_model_id_supported", false},
+                       {"features_enabled", Json::object({{"gateway", false}})}});
+}
+
+constexpr std::array<Row, 1> kRows = {{
+    {http::Method::kGet,
+     "3.0/mlflow/server-info",
+     {http::Right::kRead, "server"},
+     http::Audit::kNone,
+     server_info,
+     "Read what this server offers to MLflow's client"},
+}};
+
+}  // namespace
+
+void add_server_info(std::vector<http::Route>* out, const App& app) {
+  add_rows(out, app, kRows);
+  http::Route version;
+  version.method = http::Method::kGet;
+  version.path = "/version";
+  version.permission = {http::Right::kPublic, "server"};
+  version.audit = http::Audit::kNone;
+  version.summary = "Read the version of MLflow's API that is spoken here";
+  version.render_error = render_error;
+  version.blocking = [](const Ctx&, http::Request&) -> Result<http::Reply> {
+    http::Reply reply;
+    reply.content_type = "text/plain; charset=utf-8";
+    reply.body = kSpokenVersion;
+    return reply;
+  };
+  out->push_back(std::move(version));
+}
+
+}  // namespace slip::wire::mlflow
