@@ -35,7 +35,9 @@ test("an error carries what the server said", async () => {
       trace_id: "t",
     }),
   );
-  const error = await call("default", "/x", { method: "POST", body: {} }).catch((e) => e);
+  const error = await call<ApiError>("default", "/x", { method: "POST", body: {} }).catch(
+    (e: unknown) => e as ApiError,
+  );
   expect(error).toBeInstanceOf(ApiError);
   expect([error.status, error.code, error.message, error.hint, error.trace_id]).toEqual([
     409,
@@ -48,7 +50,7 @@ test("an error carries what the server said", async () => {
 
 test("an error that isn't ours still says its status", async () => {
   answer_with(502, "<html>bad gateway</html>");
-  const error = await call("default", "/x").catch((e) => e);
+  const error = await call<ApiError>("default", "/x").catch((e: unknown) => e as ApiError);
   expect([error.status, error.code]).toEqual([502, "http_502"]);
 });
 
@@ -56,15 +58,15 @@ test("a server that can't be reached is an error of its own", async () => {
   vi.stubGlobal("fetch", async () => {
     throw new TypeError("failed");
   });
-  const error = await call("default", "/x").catch((e) => e);
+  const error = await call<ApiError>("default", "/x").catch((e: unknown) => e as ApiError);
   expect([error.status, error.code]).toEqual([0, "unreachable"]);
 });
 
 test("changes carry an idempotency key and the token, reads carry no key", async () => {
   const fetch = answer_with(200, "{}");
   set_token("slp_x");
-  await call("default", "/x", { method: "POST", body: { a: 1 } });
-  await call("default", "/x");
+  await call<ApiError>("default", "/x", { method: "POST", body: { a: 1 } });
+  await call<ApiError>("default", "/x");
   const [post, get] = fetch.mock.calls.map(([, init]) => init.headers as Record<string, string>);
   expect(post?.["Idempotency-Key"]).toMatch(/^[0-9a-f]{32}$/);
   expect(post?.Authorization).toBe("Bearer slp_x");
@@ -74,5 +76,5 @@ test("changes carry an idempotency key and the token, reads carry no key", async
 
 test("no content is no value", async () => {
   answer_with(204, "");
-  expect(await call("default", "/x")).toBeUndefined();
+  expect(await call<ApiError>("default", "/x")).toBeUndefined();
 });

@@ -92,9 +92,15 @@ export interface Verdict {
   threshold: number;
   data_digest?: string;
   reason: string;
+  errors?: { stable: number; canary: number };
+  expected_share?: number | null; // Of the errors, were both arms equally good.
+  observed_share?: number | null;
 }
 
 export interface Canary {
+  version?: number;
+  weight?: number;
+  guard?: { kind: string; alpha: number };
   state: "running" | "promoted" | "rolled_back";
   started_ms: number;
   ended_ms?: number | null;
@@ -104,7 +110,8 @@ export interface Canary {
 export interface Deployment {
   name: string;
   model: string;
-  alias?: string | null;
+  target?: string; // "3", "@champion", "stage:Production".
+  previous_version?: number;
   state: "READY" | "LOADING" | "FAILED";
   error?: string | null;
   arms: Arm[];

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { canary_sentence, evidence_position } from "./canary";
+import type { Canary } from "../api/types";
+import { canary_sentence, evidence_position, follows } from "./canary";
 
 test("evidence runs on a log scale from 1 to the threshold", () => {
   const rows: [number | null, number, number][] = [
@@ -19,14 +20,37 @@ test("evidence runs on a log scale from 1 to the threshold", () => {
 
 test("every state has its sentence", () => {
   const verdict = { decision: "rollback", n: 64, e_value: 131.2, threshold: 100, reason: "" };
-  const base = { started_ms: 0 };
-  expect(canary_sentence({ ...base, state: "rolled_back", verdict })).toBe(
-    "Rolled back: e-value 131 of 100 after 64 labelled answers.",
-  );
-  expect(canary_sentence({ ...base, state: "running" })).toContain("nothing is known");
-  expect(
-    canary_sentence({ ...base, state: "running", verdict: { ...verdict, e_value: 2 } }),
-  ).toContain("not enough");
-  expect(canary_sentence({ ...base, state: "promoted" })).toBe("Promoted.");
-  expect(canary_sentence({ ...base, state: "rolled_back" })).toContain("Rolled back");
+  const base = { started_ms: 0, version: 3 };
+  const guard = { kind: "label_errors", alpha: 0.01 };
+  const rows: [Canary, string][] = [
+    [
+      { ...base, state: "rolled_back", verdict },
+      "Rolled back v3: e-value 131 of 100 after 64 labelled answers.",
+    ],
+    [{ ...base, state: "rolled_back" }, "Rolled back v3 by hand."],
+    [
+      { ...base, state: "running", guard },
+      "Running v3: taken back by itself once its errors give an e-value of 100.",
+    ],
+    [{ ...base, state: "running" }, "Running v3, without a guard."],
+    [
+      { ...base, state: "running", verdict: { ...verdict, n: 0 } },
+      "Running v3: no labels have joined yet, so nothing is known.",
+    ],
+    [
+      { ...base, state: "running", verdict: { ...verdict, e_value: 2 } },
+      "Running v3: e-value 2 of 100 after 64 labelled answers; not enough to call the canary worse.",
+    ],
+    [{ started_ms: 0, state: "promoted" }, "Promoted."],
+  ];
+  for (const [canary, sentence] of rows) expect(canary_sentence(canary)).toBe(sentence);
+});
+
+test("what a deployment follows", () => {
+  expect([
+    follows("@champion"),
+    follows("stage:Production"),
+    follows("3"),
+    follows(undefined),
+  ]).toEqual(["@champion", "Production", null, null]);
 });

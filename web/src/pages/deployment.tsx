@@ -4,6 +4,7 @@ import { useState } from "react";
 import { api_url, call } from "../api/client";
 import { alerts_query, deployment_query } from "../api/queries";
 import type { Alert, Deployment } from "../api/types";
+import { follows } from "../lib/canary";
 import { quantity, timestamp } from "../lib/format";
 import { Confirm } from "../ui/dialog";
 import { AlertState, alert_sentence, ModelLink, StateBadge } from "../ui/domain";
@@ -75,7 +76,10 @@ function ActionDialog({
           The canary v{canary?.version} stops at once and v{stable?.version} takes all traffic.
         </p>
       ) : (
-        <p>The version that served before v{stable?.version} takes all traffic at once.</p>
+        <p>
+          v{deployment.previous_version}, which served before v{stable?.version}, takes all traffic
+          at once.
+        </p>
       )}
     </Confirm>
   );
@@ -186,7 +190,7 @@ export function DeploymentPage() {
         sub={
           <>
             Serves <ModelLink name={data.model} />
-            {data.alias && <> and follows @{data.alias}</>}
+            {follows(data.target) ? <> and follows {follows(data.target)}</> : null}
           </>
         }
         actions={
@@ -196,9 +200,11 @@ export function DeploymentPage() {
                 Promote canary
               </Button>
             )}
-            <Button look="danger" icon="back" onClick={() => set_action("rollback")}>
-              {running ? "Abort canary" : "Roll back"}
-            </Button>
+            {(running || data.previous_version !== undefined) && (
+              <Button look="danger" icon="back" onClick={() => set_action("rollback")}>
+                {running ? "Abort canary" : `Roll back to v${data.previous_version}`}
+              </Button>
+            )}
           </>
         }
       />

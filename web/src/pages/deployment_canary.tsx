@@ -1,6 +1,6 @@
 import type { Deployment } from "../api/types";
 import { canary_sentence, evidence_position } from "../lib/canary";
-import { integer, quantity, short_digest, span_ms, timestamp, words } from "../lib/format";
+import { integer, percent, quantity, short_digest, span_ms, timestamp, words } from "../lib/format";
 import { Badge, Copy, Empty, Facts, Panel, useNow } from "../ui/kit";
 
 const kTicks = [0, 0.25, 0.5, 0.75, 1];
@@ -121,6 +121,18 @@ export function CanaryPanel({ deployment }: { deployment: Deployment }) {
               ? ([
                   ["Decision", words(verdict.decision)],
                   ["Reason", verdict.reason || "–"],
+                  ...(verdict.errors
+                    ? [
+                        [
+                          "Errors",
+                          `${integer(verdict.errors.stable)} stable, ${integer(verdict.errors.canary)} canary`,
+                        ],
+                        [
+                          "Canary's share",
+                          `${percent(verdict.observed_share)} of the errors, ${percent(verdict.expected_share)} expected`,
+                        ],
+                      ]
+                    : []),
                   [
                     "Data digest",
                     verdict.data_digest ? (
