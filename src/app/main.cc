@@ -1,6 +1,32 @@
 #include <cstdio>
 
-int main() {
-  std::puts("slipway 0.1.0");
-  return 0;
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/log.h"
+#include "sys/process.h"
+#include "sys/rng.h"
+
+namespace {
+
+void print(std::FILE* to, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), to);
+  std::fflush(to);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace slip;
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const app::Sys sys{real_fs(),      real_clock(),    real_rng(),
+                     real_process(), real_executor(), null_log()};
+  cli::Terminal terminal{[](std::string_view text) { print(stdout, text); },
+                         [](std::string_view text) { print(stderr, text); },
+                         ::isatty(STDOUT_FILENO) != 0};
+  cli::Commands commands(app::common_options());
+  app::add_all(commands, sys);
+  return commands.run(words, terminal);
 }

@@ -22,7 +22,8 @@ namespace {
 
 Error from_errno(int code, std::string_view what, std::string_view path) {
   std::array<char, 128> buffer;
-  std::string text = concat({what, " ", path, ": ", strerror_r(code, buffer.data(), buffer.size())});
+  std::string text =
+      concat({what, " ", path, ": ", strerror_r(code, buffer.data(), buffer.size())});
   switch (code) {
     case ENOENT:
     case ENOTDIR:
@@ -60,8 +61,8 @@ class PosixFile final : public File {
   Result<size_t> read_at(int64_t offset, std::span<char> out) override {
     size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done,
-                                offset + static_cast<int64_t>(done));
+      const ssize_t n =
+          ::pread(fd_, out.data() + done, out.size() - done, offset + static_cast<int64_t>(done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return from_errno(errno, "read", path_);
       if (n == 0) break;
@@ -94,7 +95,7 @@ class PosixFile final : public File {
   }
 
   Result<int64_t> size() override {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(fd_, &st) != 0) return from_errno(errno, "stat", path_);
     return static_cast<int64_t>(st.st_size);
   }
@@ -148,7 +149,7 @@ class PosixFs final : public Fs {
       if (::mkdir(path.c_str(), 0750) == 0) return {};
     }
     const int code = errno;
-    struct stat st {};
+    struct stat st{};
     if (code == EEXIST && ::stat(path.c_str(), &st) == 0 && S_ISDIR(st.st_mode)) return {};
     return from_errno(code, "make directory", path);
   }
@@ -164,7 +165,7 @@ class PosixFs final : public Fs {
   }
 
   Status remove_all(const std::string& path) override {
-    struct stat st {};
+    struct stat st{};
     if (::lstat(path.c_str(), &st) != 0) {
       if (errno == ENOENT) return {};
       return from_errno(errno, "stat", path);
@@ -172,6 +173,11 @@ class PosixFs final : public Fs {
     if (S_ISDIR(st.st_mode))
       for (const FileInfo& child : TRY(list(path))) TRY(remove_all(path + "/" + child.name));
     return remove(path);
+  }
+
+  Status make_private(const std::string& path) override {
+    if (::chmod(path.c_str(), 0600) != 0) return from_errno(errno, "make private", path);
+    return {};
   }
 
   Status sync_dir(const std::string& path) override {
@@ -190,7 +196,7 @@ class PosixFs final : public Fs {
     std::vector<FileInfo> out;
     while (const dirent* e = ::readdir(handle)) {
       const std::string name = e->d_name;
-      struct stat st {};
+      struct stat st{};
       if (name == "." || name == "..") continue;
       if (::fstatat(::dirfd(handle), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
       out.push_back(to_info(name, st));
@@ -202,14 +208,14 @@ class PosixFs final : public Fs {
   }
 
   Result<FileInfo> stat(const std::string& path) override {
-    struct stat st {};
+    struct stat st{};
     if (::stat(path.c_str(), &st) != 0) return from_errno(errno, "stat", path);
     const size_t slash = path.rfind('/');
     return to_info(slash == path.npos ? path : path.substr(slash + 1), st);
   }
 
   Result<DiskSpace> space(const std::string& path) override {
-    struct statvfs vfs {};
+    struct statvfs vfs{};
     if (::statvfs(path.c_str(), &vfs) != 0) return from_errno(errno, "statvfs", path);
     const auto block = static_cast<int64_t>(vfs.f_frsize);
     return DiskSpace{.total_bytes = block * static_cast<int64_t>(vfs.f_blocks),

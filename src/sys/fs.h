@@ -19,11 +19,11 @@
 namespace slip {
 
 enum class OpenMode : uint8_t {
-  kRead,          // Must exist.
-  kReadWrite,     // Must exist.
-  kCreate,        // Created when missing, kept when present; read and write.
-  kCreateNew,     // kExists when present.
-  kTruncate,      // Created or emptied.
+  kRead,       // Must exist.
+  kReadWrite,  // Must exist.
+  kCreate,     // Created when missing, kept when present; read and write.
+  kCreateNew,  // kExists when present.
+  kTruncate,   // Created or emptied.
 };
 
 class File {
@@ -65,6 +65,11 @@ class Fs {
   virtual Status sync_dir(const std::string& path) = 0;
   virtual Result<std::vector<FileInfo>> list(const std::string& dir) = 0;  // Sorted by name.
   virtual Result<FileInfo> stat(const std::string& path) = 0;
+  // Readable and writable by its owner only (0600). Simulated disks have one user.
+  virtual Status make_private(const std::string& path) {
+    TRY(stat(path));
+    return {};
+  }
   virtual Result<DiskSpace> space(const std::string& path) = 0;
   // Opens `relative` for reading below `root` without leaving it and without following links
   // (openat2 with RESOLVE_BENEATH|NO_SYMLINKS). For names that a request has influenced.

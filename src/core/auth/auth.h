@@ -110,7 +110,7 @@ class Auth {
   std::string label(std::string_view uid) const;
 
   // First start. With a name and a password: makes that administrator, once. Without: when nobody
-  // exists, a token for `admin` that ends with the first token it makes; nothing otherwise.
+  // exists, a token for `admin` that ends when it has made a lasting one like itself; else nothing.
   struct FirstAdmin {
     std::string user;
     std::string password;

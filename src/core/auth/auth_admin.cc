@@ -116,7 +116,8 @@ Result<IssuedToken> Auth::create_token(const Ctx& ctx, const NewToken& wanted) {
                     .last_used_ms = std::nullopt};
   const std::shared_ptr<const State> state = state_.load();
   const auto maker = state->tokens.find(ctx.credential);
-  const bool ends_maker = maker != state->tokens.end() && maker->second.row.once;
+  const bool lasting_admin = wanted.role == Role::kManage && wanted.project == kAny;
+  const bool ends_maker = lasting_admin && maker != state->tokens.end() && maker->second.row.once;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     row.principal_uid = TRY(ensure_principal(tx, ctx, wanted));
     std::vector<Grant> own = TRY(sql::grants(tx));

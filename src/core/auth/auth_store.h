@@ -26,7 +26,7 @@ struct TokenRow {
   std::string project;
   Role role = Role::kNone;
   std::string secret_sha256;  // 64 hex digits.
-  bool once = false;          // Ends with the first token it makes.
+  bool once = false;          // Ends when it has made a lasting administrator's.
   int64_t created_ms = 0;
   std::optional<int64_t> expires_ms;
   std::optional<int64_t> last_used_ms;

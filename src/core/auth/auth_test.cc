@@ -286,11 +286,14 @@ TEST_P(AuthTest, FirstAdministratorByPassword) {
   EXPECT_EQ(auth.identify(wrong, "").error().reason, "auth.bad_credentials");
 }
 
-TEST_P(AuthTest, TheBootstrapTokenMakesOneToken) {
+TEST_P(AuthTest, TheBootstrapTokenEndsWithItsSuccessor) {
   const std::optional<IssuedToken> first = auth.bootstrap({}).value();
   ASSERT_TRUE(first);
   const Ctx admin = ctx_of(first->text);
   NewToken wanted;
+  wanted.principal = "ann";
+  ASSERT_TRUE(auth.create_token(admin, wanted).ok());
+  EXPECT_TRUE(auth.identify("Bearer " + first->text, "").ok());
   wanted.principal = "admin";
   wanted.role = Role::kManage;
   const IssuedToken lasting = auth.create_token(admin, wanted).value();

@@ -49,6 +49,14 @@ prometheus::ClientMetric print(MetricKind kind, const Labels& labels, double val
   return metric;
 }
 
+// Hundreds of routes that nobody called would bury the rest.
+bool touched(const Series& s) {
+  if (s.counter) return s.counter->value() != 0;
+  if (s.gauge) return true;
+  const auto counts = s.histogram->counts();
+  return std::any_of(counts.begin(), counts.end(), [](int64_t n) { return n != 0; });
+}
+
 prometheus::ClientMetric print(const Series& s) {
   if (s.counter)
     return print(MetricKind::kCounter, s.labels, static_cast<double>(s.counter->value()));
@@ -158,7 +166,8 @@ std::string Metrics::text() const {
       family.type = type_of(row.kind);
       const auto series = state->series.find(name);
       if (series != state->series.end())
-        for (const auto& [labels, s] : series->second) family.metric.push_back(print(s));
+        for (const auto& [labels, s] : series->second)
+          if (labels.empty() || touched(s)) family.metric.push_back(print(s));
       for (const Sample& s : samples)
         if (s.metric == name) family.metric.push_back(print(row.kind, s.labels, s.value));
       if (!family.metric.empty()) out.push_back(std::move(family));

@@ -87,7 +87,7 @@ class Metrics {
   Histogram& histogram(std::string_view name, const Labels& labels = {});
   void collect(std::function<void(std::vector<Sample>*)> at_scrape);
 
-  // Prometheus text format 0.0.4.
+  // Prometheus text format 0.0.4. Labelled counters and histograms appear once they count.
   std::string text() const;
 
  private:

@@ -1,0 +1,17 @@
+#include "app/commands.h"
+
+namespace slip::app {
+
+void add_all(cli::Commands& commands, const Sys& sys) {
+  add_serve(commands, sys);
+  add_config(commands, sys);
+  add_basics(commands, sys);
+}
+
+std::vector<cli::Option> common_options() {
+  return {{"json", "", "Print JSON."},
+          {"server", "URL", "The server [http://127.0.0.1:7070] [env: SLIPWAY_URL]"},
+          {"project", "NAME", "The project [default] [env: SLIPWAY_PROJECT]"}};
+}
+
+}  // namespace slip::app

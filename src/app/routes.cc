@@ -1,0 +1,68 @@
+#include "ui/routes.h"
+
+#include <algorithm>
+
+#include "app/manual.h"
+#include "app/world.h"
+#include "base/version.h"
+#include "sys/clock.h"
+#include "sys/process.h"
+#include "wire/native/access.h"
+#include "wire/native/ledger.h"
+#include "wire/native/live.h"
+#include "wire/native/status.h"
+
+namespace slip::app {
+namespace {
+
+wire::native::StatusApp status_app(World& w) {
+  return {.clock = w.sys.clock,
+          .process = w.sys.process,
+          .budget = w.budget,
+          .version = kVersion,
+          .git = std::string(git_revision()),
+          .data_dir = w.data_dir,
+          .db = std::string(w.db->kind()),
+          .auth = w.auth_required(),
+          .started_ns = w.started_ns,
+          .models_loaded = nullptr,
+          .metrics = [&w] { return w.metrics.text(); }};
+}
+
+http::Route openapi_route(World& w) {
+  http::Route row;
+  row.method = http::Method::kGet;
+  row.path = "/openapi.json";
+  row.permission = {http::Right::kPublic, "server"};
+  row.audit = http::Audit::kNone;
+  row.summary = "This API as an OpenAPI document.";
+  row.blocking = [&w](const Ctx&, http::Request&) -> Result<http::Reply> {
+    http::Reply reply;
+    reply.body = w.openapi;
+    return reply;
+  };
+  return row;
+}
+
+}  // namespace
+
+std::vector<http::Route> all_routes(World& w) {
+  std::vector<http::Route> out;
+  const auto add = [&](std::vector<http::Route> rows) {
+    std::move(rows.begin(), rows.end(), std::back_inserter(out));
+  };
+  add(wire::native::status_routes(status_app(w)));
+  add(wire::native::access_routes({*w.auth}));
+  add(wire::native::ledger_routes({*w.ledger, *w.auth}));
+  add(wire::native::live_routes({*w.live, [&w] { w.jobs->poke("events.live"); }}));
+  add(ui::routes(w.console));
+  add(manual_routes());
+  out.push_back(openapi_route(w));
+  const int64_t max_body = w.config.number("max_body");
+  for (http::Route& row : out)
+    if (row.body.kind == http::BodyKind::kMemory)
+      row.body.limit_bytes = std::min(row.body.limit_bytes, max_body);
+  return out;
+}
+
+}  // namespace slip::app

@@ -1,0 +1,193 @@
+#include "app/settings.h"
+
+#include <algorithm>
+#include <array>
+
+#include "app/toml.h"
+#include "base/text.h"
+#include "sys/fs.h"
+#include "sys/process.h"
+
+namespace slip::app {
+namespace {
+
+using enum SettingType;
+
+constexpr std::array<SettingRow, 22> kSettings = {{
+    {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
+    {"host", kText, "127.0.0.1", "", "Address to listen on."},
+    {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
+    {"db", kText, "", "", "postgresql://user:password@host:port/db instead of SQLite in data_dir.",
+     true},
+    {"auth", kChoice, "auto", "auto|on|off",
+     "Whether credentials are needed; auto: unless host is a loopback address."},
+    {"admin_user", kText, "", "", "First administrator, made when no principal exists."},
+    {"admin_password", kText, "", "", "Its password, at least 12 bytes.", true, false},
+    {"admin_password_file", kText, "", "", "File that holds the password instead."},
+    {"allowed_hosts", kList, "", "", "Further names by which browsers may reach the server."},
+    {"allowed_origins", kList, "", "", "Further origins whose pages may change things."},
+    {"tls_certificate", kText, "", "", "PEM file, leaf first; turns TLS on together with tls_key."},
+    {"tls_key", kText, "", "", "PEM file of the private key."},
+    {"max_body", kSize, "64MiB", "bytes", "Largest body that is read into memory."},
+    {"http_threads", kInt, "0", "", "Event loops; 0: one a core."},
+    {"pool_threads", kInt, "64", "", "Most threads for blocking requests."},
+    {"job_runners", kInt, "2", "", "Background steps that run at once."},
+    {"memory_max", kSize, "0", "bytes", "What all shares may hold; 0: 70 % of what there is."},
+    {"drain_ms", kInt, "10000", "ms", "How long requests may go on after SIGTERM."},
+    {"log_level", kChoice, "info", "debug|info|warn|error", "Least level that is logged."},
+    {"log_file", kText, "", "", "File for the log; empty: standard error."},
+    {"access_log", kSwitch, "off", "", "A line for each request."},
+    {"oip_server_name", kText, "slipway", "", "Name that /v2 gives."},
+}};
+
+std::string spelled(std::string_view name, char from, char to, bool upper) {
+  std::string out(name);
+  for (char& c : out) {
+    if (c == from) c = to;
+    if (upper && c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return out;
+}
+
+std::optional<std::string> as_switch(std::string_view value) {
+  for (const std::string_view yes : {"on", "true", "1", "yes"})
+    if (iequals(value, yes)) return "on";
+  for (const std::string_view no : {"off", "false", "0", "no"})
+    if (iequals(value, no)) return "off";
+  return std::nullopt;
+}
+
+Result<std::string> normal(const SettingRow& row, const std::string& value) {
+  const auto bad = [&](std::string_view want) {
+    return invalid("config.bad_value",
+                   concat({row.name, " = '", row.secret ? "…" : value, "': want ", want}));
+  };
+  switch (row.type) {
+    case kText:
+    case kList:
+      return value;
+    case kInt: {
+      const std::optional<int64_t> n = parse_int(value);
+      if (!n || *n < 0) return bad("a whole number, not negative");
+      return std::to_string(*n);
+    }
+    case kSize: {
+      const std::optional<int64_t> n = parse_size(value);
+      if (!n || *n < 0) return bad("a size such as 64MiB");
+      return std::to_string(*n);
+    }
+    case kSwitch: {
+      const std::optional<std::string> on = as_switch(value);
+      if (!on) return bad("on or off");
+      return *on;
+    }
+    case kChoice: {
+      const std::vector<std::string_view> choices = split(row.unit, '|');
+      const std::string wanted = as_switch(value).value_or(value);
+      for (const std::string_view choice : choices)
+        if (choice == value || choice == wanted) return std::string(choice);
+      return bad(row.unit);
+    }
+  }
+  CHECK(false);
+}
+
+std::string nearest_setting(std::string_view name) {
+  std::string best;
+  size_t distance = 3;
+  for (const SettingRow& row : kSettings) {
+    const size_t d = edit_distance(name, row.name);
+    if (d < distance) distance = d, best = row.name;
+  }
+  return best;
+}
+
+}  // namespace
+
+std::span<const SettingRow> settings() { return kSettings; }
+
+const SettingRow* find_setting(std::string_view name) {
+  for (const SettingRow& row : kSettings)
+    if (row.name == name) return &row;
+  return nullptr;
+}
+
+std::string flag_of(const SettingRow& row) { return "--" + spelled(row.name, '_', '-', false); }
+std::string variable_of(const SettingRow& row) {
+  return "SLIPWAY_" + spelled(row.name, '.', '_', true);
+}
+
+Status Config::put(const std::string& name, const std::string& value, const std::string& origin) {
+  const SettingRow* row = find_setting(name);
+  if (row == nullptr) {
+    Error error = invalid("config.unknown_key", concat({origin, ": no setting '", name, "'"}));
+    const std::string near = nearest_setting(name);
+    if (near.empty()) return error;
+    return std::move(error).with_hint(concat({"did you mean ", near, "?"}));
+  }
+  Result<std::string> good = normal(*row, value);
+  if (!good.ok()) return std::move(good).error().within(origin);
+  Setting setting{row, std::move(*good), origin};
+  candidates_[name].insert(candidates_[name].begin(), setting);
+  for (Setting& s : values_)
+    if (s.row == row) s = setting;
+  return {};
+}
+
+Result<Config> Config::resolve(const Sources& sources) {
+  Config config;
+  for (const SettingRow& row : kSettings) {
+    config.values_.push_back({&row, "", ""});
+    TRY(config.put(std::string(row.name), std::string(row.fallback), "default"));
+  }
+  const std::string file = sources.file.empty() ? "slipway.toml" : sources.file;
+  const Result<std::string> text =
+      read_file(sources.fs, file, static_cast<int64_t>(kTomlBytesMax) + 1);
+  if (text.ok()) {
+    Result<std::vector<TomlEntry>> entries = parse_toml(*text);
+    if (!entries.ok()) return std::move(entries).error().within(file);
+    for (const TomlEntry& e : *entries)
+      TRY(config.put(e.key, e.value, file + ":" + std::to_string(e.line)));
+  } else if (!sources.file.empty() || text.error().code != Code::kNotFound) {
+    return not_found("config.file_missing", concat({file, ": ", text.error().text}));
+  }
+  for (const SettingRow& row : kSettings) {
+    const std::string value = sources.process.env(variable_of(row));
+    if (!value.empty()) TRY(config.put(std::string(row.name), value, variable_of(row)));
+  }
+  for (const auto& [name, value] : sources.flags) {
+    const SettingRow* row = find_setting(name);
+    TRY(config.put(name, value, row ? flag_of(*row) : "--" + name));
+  }
+  return config;
+}
+
+const Setting& Config::at(std::string_view name) const {
+  const auto found = std::find_if(values_.begin(), values_.end(),
+                                  [&](const Setting& s) { return s.row->name == name; });
+  CHECK(found != values_.end());
+  return *found;
+}
+
+const std::string& Config::text(std::string_view name) const { return at(name).value; }
+int64_t Config::number(std::string_view name) const {
+  const std::optional<int64_t> n = parse_int(text(name));
+  CHECK(n);
+  return *n;
+}
+bool Config::on(std::string_view name) const { return text(name) == "on"; }
+
+std::vector<std::string> Config::list(std::string_view name) const {
+  std::vector<std::string> out;
+  for (const std::string_view item : split(text(name), ','))
+    if (!trim(item).empty()) out.emplace_back(trim(item));
+  return out;
+}
+
+const std::vector<Setting>& Config::candidates(std::string_view name) const {
+  const auto found = candidates_.find(name);
+  CHECK(found != candidates_.end());
+  return found->second;
+}
+
+}  // namespace slip::app

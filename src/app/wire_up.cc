@@ -1,0 +1,191 @@
+#include "app/world.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/log.h"
+#include "sys/process.h"
+#include "sys/rng.h"
+
+namespace slip::app {
+namespace {
+
+bool is_loopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
+}
+
+Status lock_data_dir(World& w) {
+  const std::string& dir = w.data_dir;
+  TRY(w.sys.fs.make_dirs(dir));
+  const std::string path = dir + "/lock";
+  w.lock = TRY(w.sys.fs.open(path, OpenMode::kCreate));
+  const Status locked = w.lock->lock();
+  if (!locked.ok() && locked.error().code == Code::kConflict)
+    return conflict("data_dir.locked", concat({"another server is using the data directory ", dir}))
+        .with_hint("stop it, or give this one another --data-dir");
+  return locked;
+}
+
+Result<std::unique_ptr<store::Db>> open_db(World& w) {
+  const store::World stores{w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log};
+  const std::string& url = w.config.text("db");
+  if (!url.empty()) return store::open_postgres(stores, url);
+  return store::open_sqlite(stores, w.data_dir + "/slipway.db", {});
+}
+
+Status open_core(World& w) {
+  const std::vector<store::Migration> steps = all_migrations();
+  TRY(store::migrate(*w.db, steps));
+  w.ledger = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{*w.db, w.sys.clock, w.sys.rng});
+  w.auth = std::make_unique<auth::Auth>(auth::Auth::Deps{*w.db, *w.ledger, w.sys.clock, w.sys.rng},
+                                        auth::Options{.required = w.auth_required()});
+  TRY(w.auth->load());
+  w.jobs = std::make_unique<jobs::Jobs>(
+      jobs::Jobs::Deps{*w.db, w.sys.clock, w.sys.rng, w.sys.executor, w.sys.log});
+  w.live = std::make_unique<wire::native::LiveFeed>(*w.ledger);
+  return {};
+}
+
+Result<std::string> admin_password(const World& w) {
+  const std::string& file = w.config.text("admin_password_file");
+  if (file.empty()) return w.config.text("admin_password");
+  const std::string text = TRY(read_file(w.sys.fs, file, 4096));
+  return std::string(trim(text));
+}
+
+// The file exists before it holds anything, so the token is never readable by others.
+Status write_private(Fs& fs, const std::string& path, std::string_view text) {
+  std::unique_ptr<File> file = TRY(fs.open(path, OpenMode::kTruncate));
+  TRY(fs.make_private(path));
+  TRY(file->write_at(0, text));
+  TRY(file->sync());
+  return fs.sync_dir(parent_dir(path));
+}
+
+Status first_admin(World& w) {
+  const auth::Auth::FirstAdmin admin{w.config.text("admin_user"), TRY(admin_password(w))};
+  if (!w.auth_required() && admin.user.empty() && admin.password.empty()) return {};
+  const std::optional<auth::IssuedToken> token = TRY(w.auth->bootstrap(admin));
+  if (!token) return {};
+  const std::string path = w.data_dir + "/bootstrap-token";
+  TRY(write_private(w.sys.fs, path, token->text + "\n"));
+  w.sys.log.info("first administrator's token written", {{"file", std::string_view(path)}});
+  return {};
+}
+
+Status open_console(World& w) {
+  ui::Settings settings;
+  settings.config_json = concat({R"({"project":"default","version":")", kVersion, R"("})"});
+  ui::Console console = TRY(ui::Console::open(ui::embedded_pack(), settings));
+  w.console = std::make_shared<const ui::Console>(std::move(console));
+  return {};
+}
+
+http::ServerOptions server_options(const World& w) {
+  const Config& c = w.config;
+  http::ServerOptions o;
+  o.host = c.text("host");
+  o.port = static_cast<uint16_t>(c.number("port"));
+  const int64_t threads = c.number("http_threads");
+  o.threads = threads > 0 ? static_cast<int>(threads) : w.sys.process.cpu_count();
+  o.hosts = c.list("allowed_hosts");
+  o.origins = c.list("allowed_origins");
+  o.access_log = c.on("access_log");
+  return o;
+}
+
+Status read_tls(const World& w, http::ServerOptions* options) {
+  const std::string& certificate = w.config.text("tls_certificate");
+  const std::string& key = w.config.text("tls_key");
+  if (certificate.empty() != key.empty())
+    return invalid("config.tls", "tls_certificate and tls_key belong together");
+  if (certificate.empty()) return {};
+  options->tls_certificate = TRY(read_file(w.sys.fs, certificate, 1 << 20));
+  options->tls_key = TRY(read_file(w.sys.fs, key, 1 << 20));
+  return {};
+}
+
+}  // namespace
+
+int64_t budget_bytes(const Config& config, Process& process) {
+  const int64_t wanted = config.number("memory_max");
+  return wanted > 0 ? wanted : process.memory_limit_bytes() / 10 * 7;
+}
+
+World::World(Sys sys_, Config config_)
+    : sys(sys_),
+      config(std::move(config_)),
+      started_ns(sys.clock.steady_ns()),
+      data_dir(config.text("data_dir")),
+      budget(budget_bytes(config, sys.process)) {}
+
+World::~World() { stop(); }
+
+bool World::auth_required() const {
+  const std::string& wanted = config.text("auth");
+  return wanted == "on" || (wanted == "auto" && !is_loopback(config.text("host")));
+}
+
+Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
+  auto w = std::make_unique<World>(sys, std::move(config));
+  if (!w->auth_required() && !is_loopback(w->config.text("host")))
+    return invalid("config.auth_required", concat({"listening on ", w->config.text("host"),
+                                                   " without authentication would let anybody in"}))
+        .with_hint("leave out --no-auth, or listen on 127.0.0.1");
+  TRY(lock_data_dir(*w));
+  w->metrics.declare(server_metrics());
+  w->db = TRY(open_db(*w));
+  w->blobs =
+      TRY(store::open_blobs({sys.fs, sys.clock, sys.executor, sys.log}, w->data_dir + "/blobs"));
+  TRY(open_core(*w));
+  TRY(first_admin(*w));
+  TRY(open_console(*w));
+  w->gate = std::make_unique<AuthGate>(*w->auth);
+  add_duties(*w);
+  return w;
+}
+
+Status World::listen() {
+  std::vector<http::Route> rows = all_routes(*this);
+  probe = std::make_unique<RouteProbe>(metrics, rows);
+  collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
+  metrics.collect([this](std::vector<telemetry::Sample>* out) {
+    out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
+  });
+  pool = make_pool(sys.executor, sys.clock,
+                   {.name = "pool",
+                    .threads_max = static_cast<size_t>(config.number("pool_threads")),
+                    .queue_max = 1024,
+                    .idle_ms = 10'000});
+  http::ServerOptions options = server_options(*this);
+  TRY(read_tls(*this, &options));
+  server = TRY(http::Server::start({.executor = sys.executor,
+                                    .clock = sys.clock,
+                                    .rng = sys.rng,
+                                    .log = sys.log,
+                                    .pool = *pool,
+                                    .budget = budget,
+                                    .gate = *gate,
+                                    .probe = probe.get(),
+                                    .blobs = blobs.get()},
+                                   std::move(rows), options));
+  probe->bind(server->rows());
+  jobs->start(static_cast<int>(config.number("job_runners")));
+  return {};
+}
+
+void World::stop() {
+  if (live) live->close();
+  if (server) server->drain(config.number("drain_ms"));
+  if (jobs) jobs->stop();
+  server.reset();
+}
+
+std::string World::http_url() const {
+  const std::string& host = config.text("host");
+  const bool v6 = host.find(':') != host.npos && !host.starts_with('[');
+  return concat({config.text("tls_certificate").empty() ? "http://" : "https://", v6 ? "[" : "",
+                 host, v6 ? "]" : "", ":", std::to_string(server->port())});
+}
+
+}  // namespace slip::app

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/gate.h"
+#include "app/probe.h"
+#include "app/settings.h"
+#include "base/budget.h"
+#include "core/auth/auth.h"
+#include "core/jobs/jobs.h"
+#include "core/ledger/ledger.h"
+#include "core/telemetry/metrics.h"
+#include "http/server.h"
+#include "store/blobs.h"
+#include "store/db.h"
+#include "sys/executor.h"
+#include "ui/console.h"
+#include "wire/native/live.h"
+
+namespace slip {
+class Clock;
+class File;
+class Fs;
+class Log;
+class Process;
+class Rng;
+}  // namespace slip
+
+// The whole server as one object: what main runs, what the sweep of routes and the start-up test
+// run. To plug in a domain: its migrations in migrations.cc, a member below, its construction in
+// wire_up.cc, its rows in routes.cc, its duties in duties.cc.
+//
+// Invariant: members stand in order of construction; each uses only those above it. The data
+// directory is locked as long as this lives.
+namespace slip::app {
+
+struct Sys {
+  Fs& fs;
+  Clock& clock;
+  Rng& rng;
+  Process& process;
+  Executor& executor;
+  Log& log;
+};
+
+struct World {
+  // Opens the data directory and everything in it; serves nothing yet. kConflict
+  // `data_dir.locked`, kForbidden `fs.denied`, kInvalid `config.auth_required`, and what the parts
+  // say.
+  static Result<std::unique_ptr<World>> open(Sys sys, Config config);
+  World(Sys sys, Config config);
+  ~World();
+
+  Status listen();  // Background work, then HTTP.
+  void stop();      // Drains; idempotent.
+  bool auth_required() const;
+  std::string http_url() const;  // After listen().
+
+  const Sys sys;
+  const Config config;
+  const int64_t started_ns;
+  const std::string data_dir;
+  Budget budget;
+  telemetry::Metrics metrics;
+  std::unique_ptr<File> lock;
+  std::unique_ptr<store::Db> db;
+  std::unique_ptr<store::Blobs> blobs;
+  std::unique_ptr<ledger::Ledger> ledger;
+  std::unique_ptr<auth::Auth> auth;
+  std::unique_ptr<jobs::Jobs> jobs;
+  std::unique_ptr<wire::native::LiveFeed> live;
+  std::shared_ptr<const ui::Console> console;
+  std::unique_ptr<AuthGate> gate;
+  std::unique_ptr<RouteProbe> probe;
+  std::unique_ptr<Pool> pool;
+  std::string openapi;  // Set before the server starts.
+  std::unique_ptr<http::Server> server;
+};
+
+std::vector<store::Migration> all_migrations();     // migrations.cc
+std::vector<http::Route> all_routes(World& world);  // routes.cc
+void add_duties(World& world);                      // duties.cc
+std::string_view git_revision();                    // git.cc
+int64_t budget_bytes(const Config& config, Process& process);
+
+}  // namespace slip::app
