@@ -372,14 +372,14 @@ TEST(Blobs, WritersReadersAndASweepAtOnce) {
           EXPECT_TRUE(blobs->verify(rooted.begin()->first).ok());
         }
       };
+      const auto mark = [&](const std::function<void(const Digest&)>& keep) -> Status {
+        for (const auto& [digest, bytes] : rooted) keep(digest);
+        return {};
+      };
       const auto sweeper = [&] {
         for (int i = 0; i < 4; ++i) {
           int64_t fence = world.clock.now_us();
           for (const auto& [id, since] : storing) fence = std::min(fence, since);
-          const auto mark = [&](const std::function<void(const Digest&)>& keep) -> Status {
-            for (const auto& [digest, bytes] : rooted) keep(digest);
-            return {};
-          };
           EXPECT_TRUE(blobs->sweep(fence, mark).ok());
         }
       };

@@ -22,10 +22,10 @@ inline constexpr int64_t kRangeEntriesTarget = 50'000;
 inline constexpr size_t kPathBytesMax = 1024;
 
 struct Entry {
-  std::string path;   // UTF-8, '/'-separated, no empty, "." or ".." segment.
-  Digest digest;      // Of the bytes.
+  std::string path;  // UTF-8, '/'-separated, no empty, "." or ".." segment.
+  Digest digest;     // Of the bytes.
   int64_t size = 0;
-  std::string meta;   // Small, owner's business: content type, row count, …
+  std::string meta;  // Small, owner's business: content type, row count, …
   bool operator==(const Entry&) const = default;
 };
 
