@@ -53,13 +53,13 @@ Connection::Connection(std::shared_ptr<Core> core, Socket socket)
       peer_(peer_of(socket_)),
       gone_(std::make_shared<std::atomic<bool>>(false)) {
   core_->connections.insert(this);
-  core_->shared.connections.fetch_add(1, std::memory_order_relaxed);
+  core_->shared.connections.add();
   if (core_->shared.tls) tls_ = std::make_unique<TlsSession>(*core_->shared.tls, "");
 }
 
 Connection::~Connection() {
   core_->connections.erase(this);
-  core_->shared.connections.fetch_sub(1, std::memory_order_relaxed);
+  core_->shared.connections.remove();
 }
 
 void Connection::start() {
@@ -175,12 +175,13 @@ bool Connection::step_head() {
     return true;
   }
   if (!exchange_->head.has_body) {
+    body_done_ = true;
     dispatch();
     return true;
   }
   if (!exchange_->head.expect.empty() && unread().empty())
     out_.append("HTTP/1.1 100 Continue\r\n\r\n");
-  moved_ = 0;
+  moved_ = static_cast<int64_t>(unread().size());
   arm(timeouts().stall_ms);
   return true;
 }
@@ -200,7 +201,7 @@ void Connection::begin_exchange(std::string_view head) {
   x.ctx.deadline_ns = core_->now_ns + timeouts().handler_ms * 1'000'000;
   x.ctx.cancel = gone_;
   phase_ = Phase::kBody;
-  body_done_ = false;
+  body_done_ = spooling_ = false;
 }
 
 // Answers instead of the handler. What the client still sends can't be told apart from a next
@@ -257,6 +258,7 @@ bool Connection::step_body() {
 }
 
 void Connection::dispatch() {
+  if (exchange_->route->body.kind == BodyKind::kSpool) return spool();  // Of an empty body.
   phase_ = Phase::kHandling;
   disarm();
   if (exchange_->route->blocking) return run_on_pool();

@@ -170,7 +170,8 @@ Status Exchange::decode_body() {
   if (!plain && plain.error().code == Code::kExhausted)
     return invalid("http.body_too_large",
                    concat({"the body may have at most ", format_size(limit), " unpacked"}));
-  request.body = TRY(std::move(plain));
+  if (!plain) return invalid("body.encoding", "the body isn't what its Content-Encoding says");
+  request.body = std::move(plain).value();
   return {};
 }
 
@@ -199,8 +200,21 @@ Reply Exchange::run_blocking() {
   };
   Result<Reply> result = run();
   Reply out = result ? std::move(*result) : render(result.error());
+  compress(&out);
   request.draft.reset();  // What a handler left uncommitted is forgotten here, not on the loop.
   return out;
+}
+
+void Exchange::compress(Reply* out) const {
+  if (static_cast<int64_t>(out->body.size()) < kGzipBytesMin || !compressible(out->content_type) ||
+      find_header(out->headers, "content-encoding"))
+    return;
+  out->headers.emplace_back("Vary", "Accept-Encoding");
+  if (!accepts_gzip(request.header("accept-encoding"))) return;
+  out->body = codec::gzip_compress(out->body, 4);
+  out->headers.emplace_back("Content-Encoding", "gzip");
+  for (auto& [name, value] : out->headers)  // Other bytes, so no longer the strong tag's.
+    if (iequals(name, "etag") && value.starts_with('"')) value.insert(0, "W/");
 }
 
 void Exchange::run_inline() {
@@ -209,7 +223,8 @@ void Exchange::run_inline() {
   Responder responder(shared_from_this());
   auto ran = guarded(Code::kInternal, "handler.threw",
                      [&] { route->inline_(ctx, request, std::move(responder)); });
-  if (!ran && !answered.load()) answer(render(ran.error()));
+  if (!ran)  // Its responder has answered 500 on the way out.
+    shared.parts.log.error("handler threw", {{"text", ran.error().text}, {"path", request.path}});
 }
 
 void Exchange::abandon() {

@@ -32,6 +32,7 @@ struct Exchange final : Responder::Impl, std::enable_shared_from_this<Exchange> 
   Reply run_blocking();
   void run_inline();
   Status decode_body();
+  void compress(Reply* out) const;  // When the client takes gzip and it pays.
   Reply render(const Error& error);
 
   void answer(Reply reply_) override;

@@ -15,6 +15,8 @@ namespace {
 namespace bh = boost::beast::http;
 using boost::beast::error_code;
 
+boost::asio::const_buffer asio_buffer(std::string_view s) { return {s.data(), s.size()}; }
+
 std::string_view sv(boost::beast::string_view s) { return {s.data(), s.size()}; }
 
 // Names are tokens, so only letters have a case to lose.
@@ -24,84 +26,109 @@ void lower_in_place(std::string* block, std::string_view part) {
     if (p[i] >= 'A' && p[i] <= 'Z') p[i] = static_cast<char>(p[i] | 0x20);
 }
 
-class Parser final : public bh::basic_parser<true> {
+// What both directions share: fields are checked and collected, the payload goes to a sink.
+template <bool kRequest>
+class Parser : public bh::basic_parser<kRequest> {
  public:
-  Parser(std::string* block, RequestHead* head) : block_(block), head_(head) {
-    header_limit(std::numeric_limits<uint32_t>::max());  // find_head has bounded it.
-    body_limit(boost::none);                             // The connection bounds it.
+  Parser(std::string* block, std::vector<HeaderView>* headers) : block_(block), headers_(headers) {
+    this->header_limit(std::numeric_limits<uint32_t>::max());  // find_head has bounded it.
+    this->body_limit(boost::none);                             // The connection bounds it.
   }
   void sink(std::string* out) { out_ = out; }
   const char* refusal() const { return refusal_; }
+  bool has_host() const { return hosts_ > 0; }
+  std::string_view expect() const { return expect_; }
+  std::string_view host() const { return host_; }
 
  private:
-  bool refuse(const char* why, error_code& ec) {
+  void refuse(const char* why, error_code& ec) {
     refusal_ = why;
     ec = bh::error::bad_value;
-    return false;
   }
   bool inside(std::string_view part) const {
     return part.empty() || (part.data() >= block_->data() &&
                             part.data() + part.size() <= block_->data() + block_->size());
   }
-
-  void on_request_impl(bh::verb, boost::beast::string_view method, boost::beast::string_view target,
-                       int version, error_code&) override {
-    head_->method = sv(method);
-    head_->target = sv(target);
-    head_->http11 = version == 11;
+  void check_framing(bh::field field, std::string_view value, error_code& ec) {
+    if (field == bh::field::host && hosts_++ > 0) refuse("http.host", ec);
+    if (field == bh::field::content_length && lengths_++ > 0) refuse("http.framing", ec);
+    if (field != bh::field::transfer_encoding) return;
+    if (lengths_ > 0 || codings_++ > 0) {
+      refuse("http.framing", ec);
+    } else if (!iequals(value, "chunked")) {
+      refuse("http.transfer_coding", ec);
+    }
   }
+
   void on_field_impl(bh::field field, boost::beast::string_view raw_name,
-                     boost::beast::string_view raw_value, error_code& ec) override {
+                     boost::beast::string_view raw_value, error_code& ec) final {
     if (!block_) return;  // A trailer: parsed, ignored.
     const std::string_view name = sv(raw_name);
     const std::string_view value = sv(raw_value);
-    if (!inside(value)) {
-      refuse("http.syntax", ec);  // Folded: Beast joined it elsewhere.
-      return;
-    }
-    if (head_->headers.size() == kFieldsMax) {
-      refuse("http.header_too_large", ec);
-      return;
-    }
-    if (field == bh::field::host && hosts_++ > 0) refuse("http.host", ec);
-    if (field == bh::field::host) head_->host = value;
-    if (field == bh::field::content_length && lengths_++ > 0) refuse("http.framing", ec);
-    if (field == bh::field::transfer_encoding) {
-      if (lengths_ > 0 || codings_++ > 0)
-        refuse("http.framing", ec);
-      else if (!iequals(value, "chunked"))
-        refuse("http.transfer_coding", ec);
-    }
-    if (field == bh::field::expect) head_->expect = value;
+    if (!inside(value)) return refuse("http.syntax", ec);  // Folded: Beast joined it elsewhere.
+    if (headers_->size() == kFieldsMax) return refuse("http.header_too_large", ec);
+    check_framing(field, value, ec);
+    if (field == bh::field::host) host_ = value;
+    if (field == bh::field::expect) expect_ = value;
     lower_in_place(block_, name);
-    head_->headers.emplace_back(name, value);
+    headers_->emplace_back(name, value);
   }
-  void on_header_impl(error_code&) override { block_ = nullptr; }
-  void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) override {}
-  size_t on_body_impl(boost::beast::string_view body, error_code&) override {
+  void on_header_impl(error_code&) final { block_ = nullptr; }
+  void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) final {}
+  size_t on_body_impl(boost::beast::string_view body, error_code&) final {
     out_->append(body.data(), body.size());
     return body.size();
   }
-  void on_chunk_header_impl(uint64_t, boost::beast::string_view, error_code&) override {}
-  size_t on_chunk_body_impl(uint64_t, boost::beast::string_view body, error_code&) override {
+  void on_chunk_header_impl(uint64_t, boost::beast::string_view, error_code&) final {}
+  size_t on_chunk_body_impl(uint64_t, boost::beast::string_view body, error_code&) final {
     out_->append(body.data(), body.size());
     return body.size();
   }
-  void on_finish_impl(error_code&) override {}
-  // Not called for requests.
-  void on_response_impl(int, boost::beast::string_view, int, error_code&) override {}
+  void on_finish_impl(error_code&) final {}
 
   std::string* block_;
-  RequestHead* head_;
+  std::vector<HeaderView>* headers_;
   std::string* out_ = nullptr;
+  std::string_view host_;
+  std::string_view expect_;
   const char* refusal_ = nullptr;
   int hosts_ = 0;
   int lengths_ = 0;
   int codings_ = 0;
 };
 
-Error refused(const Parser& parser, const error_code& ec) {
-  const std::string_view reason = parser.refusal() ? parser.refusal() : "";
+class Incoming final : public Parser<true> {
+ public:
+  Incoming(std::string* block, RequestHead* head) : Parser(block, &head->headers), head_(head) {}
+
+ private:
+  void on_request_impl(bh::verb, boost::beast::string_view method, boost::beast::string_view target,
+                       int version, error_code&) override {
+    head_->method = sv(method);
+    head_->target = sv(target);
+    head_->http11 = version == 11;
+  }
+  void on_response_impl(int, boost::beast::string_view, int, error_code&) override {}
+
+  RequestHead* head_;
+};
+
+class Answered final : public Parser<false> {
+ public:
+  Answered(std::string* block, ResponseHead* head) : Parser(block, &head->headers), head_(head) {}
+
+ private:
+  void on_request_impl(bh::verb, boost::beast::string_view, boost::beast::string_view, int,
+                       error_code&) override {}
+  void on_response_impl(int code, boost::beast::string_view, int, error_code&) override {
+    head_->status = code;
+  }
+
+  ResponseHead* head_;
+};
+
+Error refused(const char* refusal, const error_code& ec) {
+  const std::string_view reason = refusal ? refusal : "";
   if (reason == "http.transfer_coding")
     return invalid(reason, "the only transfer coding is chunked");
   if (reason == "http.header_too_large") return invalid(reason, "more than 100 header fields");
@@ -110,7 +137,32 @@ Error refused(const Parser& parser, const error_code& ec) {
   if (reason == "http.framing" || ec == bh::error::bad_content_length ||
       ec == bh::error::multiple_content_length || ec == bh::error::bad_transfer_encoding)
     return invalid("http.framing", "the message's length is given twice or not as a number");
-  return invalid("http.syntax", concat({"malformed request: ", ec.message()}));
+  return invalid("http.syntax", concat({"malformed message: ", ec.message()}));
+}
+
+template <class P>
+Status put_head(P& parser, const std::string& block) {
+  error_code ec;
+  size_t used = 0;
+  while (!ec && !parser.is_header_done() && used < block.size())
+    used += parser.put(asio_buffer({block.data() + used, block.size() - used}), ec);
+  if (!ec && !parser.is_header_done()) ec = bh::error::partial_message;
+  if (ec) return refused(parser.refusal(), ec);
+  return {};
+}
+
+template <class P>
+Result<size_t> put_body(P& parser, std::string_view in, std::string* out) {
+  parser.sink(out);
+  error_code ec;
+  size_t used = 0;
+  while (!parser.is_done() && used < in.size()) {
+    const size_t n = parser.put(asio_buffer(in.substr(used)), ec);
+    used += n;
+    if (ec == bh::error::need_more || (!ec && n == 0)) break;
+    if (ec) return refused(parser.refusal(), ec);
+  }
+  return used;
 }
 
 }  // namespace
@@ -129,7 +181,7 @@ Result<size_t> find_head(std::string_view in, size_t seen) {
 }
 
 struct RequestParser::Impl {
-  std::optional<Parser> parser;
+  std::optional<Incoming> parser;
 };
 
 RequestParser::RequestParser() : impl_(std::make_unique<Impl>()) {}
@@ -139,14 +191,10 @@ RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
 
 Status RequestParser::parse_head(std::string* block, RequestHead* head) {
   head->headers.clear();
-  head->host = head->expect = {};
-  Parser& parser = impl_->parser.emplace(block, head);
-  error_code ec;
-  size_t used = 0;
-  while (!ec && !parser.is_header_done() && used < block->size())
-    used += parser.put(boost::asio::const_buffer(block->data() + used, block->size() - used), ec);
-  if (!ec && !parser.is_header_done()) ec = bh::error::partial_message;
-  if (ec) return refused(parser, ec);
+  Incoming& parser = impl_->parser.emplace(block, head);
+  TRY(put_head(parser, *block));
+  head->host = parser.host();
+  head->expect = parser.expect();
   head->chunked = parser.chunked();
   const auto length = parser.content_length();
   head->content_length = 0;
@@ -159,25 +207,44 @@ Status RequestParser::parse_head(std::string* block, RequestHead* head) {
   head->keep_alive = parser.keep_alive();
   if (head->chunked && !head->http11)
     return invalid("http.framing", "HTTP/1.0 has no transfer codings");
-  if (head->http11 && head->host.data() == nullptr)
-    return invalid("http.host", "the Host field is missing");
+  if (head->http11 && !parser.has_host()) return invalid("http.host", "the Host field is missing");
   return {};
 }
 
 Result<size_t> RequestParser::parse_body(std::string_view in, std::string* out) {
-  Parser& parser = *impl_->parser;
-  parser.sink(out);
-  error_code ec;
-  size_t used = 0;
-  while (!parser.is_done() && used < in.size()) {
-    const size_t n = parser.put(boost::asio::const_buffer(in.data() + used, in.size() - used), ec);
-    used += n;
-    if (ec == bh::error::need_more || (!ec && n == 0)) break;
-    if (ec) return refused(parser, ec);
-  }
-  return used;
+  return put_body(*impl_->parser, in, out);
 }
 
 bool RequestParser::done() const { return impl_->parser && impl_->parser->is_done(); }
+
+struct ResponseParser::Impl {
+  std::optional<Answered> parser;
+};
+
+ResponseParser::ResponseParser() : impl_(std::make_unique<Impl>()) {}
+ResponseParser::~ResponseParser() = default;
+
+Status ResponseParser::parse_head(std::string* block, bool no_body, ResponseHead* head) {
+  head->headers.clear();
+  Answered& parser = impl_->parser.emplace(block, head);
+  parser.skip(no_body);
+  TRY(put_head(parser, *block));
+  head->keep_alive = parser.keep_alive();
+  return {};
+}
+
+Result<size_t> ResponseParser::parse_body(std::string_view in, std::string* out) {
+  return put_body(*impl_->parser, in, out);
+}
+
+Status ResponseParser::finish() {
+  error_code ec;
+  impl_->parser->put_eof(ec);
+  if (ec || !impl_->parser->is_done())
+    return unavailable("http.truncated", "the reply ended before its end");
+  return {};
+}
+
+bool ResponseParser::done() const { return impl_->parser && impl_->parser->is_done(); }
 
 }  // namespace slip::http

@@ -58,4 +58,27 @@ class RequestParser {
   std::unique_ptr<Impl> impl_;
 };
 
+// The client's half: the same strictness for what a server answers.
+struct ResponseHead {  // Views into the block given to parse_head.
+  int status = 0;
+  std::vector<HeaderView> headers;  // Names in lower case.
+  bool keep_alive = true;
+};
+
+class ResponseParser {
+ public:
+  ResponseParser();
+  ~ResponseParser();
+
+  // `no_body`: the reply to a HEAD.
+  Status parse_head(std::string* block, bool no_body, ResponseHead* head);
+  Result<size_t> parse_body(std::string_view in, std::string* out);
+  Status finish();  // The stream has ended; fine when the length was open, else `http.truncated`.
+  bool done() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 }  // namespace slip::http

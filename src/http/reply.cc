@@ -29,6 +29,48 @@ constexpr std::array kReasons = {
     ReasonRow{"http.method_unknown", 501},
 };
 
+struct StatusRow {
+  int status;
+  std::string_view text;
+};
+constexpr std::array kStatuses = {
+    StatusRow{200, "OK"},
+    StatusRow{201, "Created"},
+    StatusRow{202, "Accepted"},
+    StatusRow{204, "No Content"},
+    StatusRow{206, "Partial Content"},
+    StatusRow{301, "Moved Permanently"},
+    StatusRow{302, "Found"},
+    StatusRow{303, "See Other"},
+    StatusRow{304, "Not Modified"},
+    StatusRow{307, "Temporary Redirect"},
+    StatusRow{308, "Permanent Redirect"},
+    StatusRow{400, "Bad Request"},
+    StatusRow{401, "Unauthorized"},
+    StatusRow{403, "Forbidden"},
+    StatusRow{404, "Not Found"},
+    StatusRow{405, "Method Not Allowed"},
+    StatusRow{406, "Not Acceptable"},
+    StatusRow{408, "Request Timeout"},
+    StatusRow{409, "Conflict"},
+    StatusRow{410, "Gone"},
+    StatusRow{412, "Precondition Failed"},
+    StatusRow{413, "Content Too Large"},
+    StatusRow{414, "URI Too Long"},
+    StatusRow{415, "Unsupported Media Type"},
+    StatusRow{416, "Range Not Satisfiable"},
+    StatusRow{417, "Expectation Failed"},
+    StatusRow{422, "Unprocessable Content"},
+    StatusRow{429, "Too Many Requests"},
+    StatusRow{431, "Request Header Fields Too Large"},
+    StatusRow{499, "Client Closed Request"},
+    StatusRow{500, "Internal Server Error"},
+    StatusRow{501, "Not Implemented"},
+    StatusRow{503, "Service Unavailable"},
+    StatusRow{504, "Gateway Timeout"},
+    StatusRow{505, "HTTP Version Not Supported"},
+};
+
 void append_int(std::string* out, int64_t value) {
   std::array<char, 24> digits;
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
@@ -92,80 +134,9 @@ Reply render_error(const Route* route, const Error& error, const Ctx& ctx, bool 
 }
 
 std::string_view status_text(int status) {
-  switch (status) {
-    case 200:
-      return "OK";
-    case 201:
-      return "Created";
-    case 202:
-      return "Accepted";
-    case 204:
-      return "No Content";
-    case 206:
-      return "Partial Content";
-    case 301:
-      return "Moved Permanently";
-    case 302:
-      return "Found";
-    case 303:
-      return "See Other";
-    case 304:
-      return "Not Modified";
-    case 307:
-      return "Temporary Redirect";
-    case 308:
-      return "Permanent Redirect";
-    case 400:
-      return "Bad Request";
-    case 401:
-      return "Unauthorized";
-    case 403:
-      return "Forbidden";
-    case 404:
-      return "Not Found";
-    case 405:
-      return "Method Not Allowed";
-    case 406:
-      return "Not Acceptable";
-    case 408:
-      return "Request Timeout";
-    case 409:
-      return "Conflict";
-    case 410:
-      return "Gone";
-    case 412:
-      return "Precondition Failed";
-    case 413:
-      return "Content Too Large";
-    case 414:
-      return "URI Too Long";
-    case 415:
-      return "Unsupported Media Type";
-    case 416:
-      return "Range Not Satisfiable";
-    case 417:
-      return "Expectation Failed";
-    case 422:
-      return "Unprocessable Content";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    case 499:
-      return "Client Closed Request";
-    case 500:
-      return "Internal Server Error";
-    case 501:
-      return "Not Implemented";
-    case 503:
-      return "Service Unavailable";
-    case 504:
-      return "Gateway Timeout";
-    case 505:
-      return "HTTP Version Not Supported";
-    default:
-      return status < 400 ? "OK" : "Error";
-  }
+  for (const StatusRow& row : kStatuses)
+    if (row.status == status) return row.text;
+  return status < 400 ? "OK" : "Error";
 }
 
 void append_head(std::string* out, const ReplyHead& head) {

@@ -77,13 +77,13 @@ class Source {
 struct Reply {
   int status = 200;
   std::string content_type = "application/json";
-  std::string body;
-  std::vector<Header> headers;
+  std::string body = {};
+  std::vector<Header> headers = {};
   // Instead of `body`:
-  std::unique_ptr<store::BlobReader> blob;  // Served with Range, ETag, If-None-Match support.
-  std::string blob_etag;                    // Strong, without quotes.
-  std::unique_ptr<Source> stream;           // Chunked.
-  std::shared_ptr<EventStream> events;      // text/event-stream, until either side closes.
+  std::unique_ptr<store::BlobReader> blob = {};  // Served with Range, ETag, If-None-Match support.
+  std::string blob_etag = {};                    // Strong, without quotes.
+  std::unique_ptr<Source> stream = {};           // Chunked.
+  std::shared_ptr<EventStream> events = {};      // text/event-stream, until either side closes.
 };
 
 // One shot, any thread. Destroyed unanswered, it answers 500 `request.unanswered`. The handler's

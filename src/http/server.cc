@@ -121,7 +121,7 @@ namespace {
 void take(const std::shared_ptr<Core>& core, Socket socket) {
   boost::system::error_code ec;
   Shared& shared = core->shared;
-  if (shared.connections.load(std::memory_order_relaxed) >= shared.options.connections_max) {
+  if (shared.connections.size() >= shared.options.connections_max) {
     socket.non_blocking(true, ec);
     socket.send(asio::buffer(kTooMany.data(), kTooMany.size()), 0, ec);
     return;
@@ -250,9 +250,7 @@ Result<std::unique_ptr<Server>> Server::start(ServerParts parts, std::vector<Rou
 
 uint16_t Server::port() const { return impl_->port; }
 const std::vector<Route>& Server::rows() const { return impl_->shared.router.rows(); }
-size_t Server::connections() const {
-  return impl_->shared.connections.load(std::memory_order_relaxed);
-}
+size_t Server::connections() const { return impl_->shared.connections.size(); }
 void Server::tick() {
   impl_->everywhere([](Core& core) { core.look_at_timeouts(); });
 }
@@ -271,10 +269,8 @@ void Server::drain(int64_t patience_ms) {
       if (held) held->drain();
     }
   });
-  Clock& clock = s.shared.parts.clock;
-  const int64_t until = clock.steady_ns() + patience_ms * 1'000'000;
-  while (connections() > 0 && clock.steady_ns() < until)
-    s.shared.parts.executor.sleep_until(std::min(until, clock.steady_ns() + 5'000'000));
+  if (patience_ms > 0)
+    s.shared.connections.wait_none(s.shared.parts.clock.steady_ns() + patience_ms * 1'000'000);
   s.everywhere([](Core& core) {
     const std::vector<Connection*> all(core.connections.begin(), core.connections.end());
     for (Connection* connection : all) {
@@ -282,7 +278,7 @@ void Server::drain(int64_t patience_ms) {
       if (held) held->abort();
     }
   });
-  s.shared.jobs.wait();
+  s.shared.jobs.wait_none(INT64_MAX);
   s.everywhere([](Core& core) { core.ticker.cancel(); });
   s.work.clear();  // The loops end when nothing is left to run.
   s.loops.clear();

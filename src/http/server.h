@@ -43,12 +43,12 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 7070;  // 0: any free one.
   int threads = 1;
-  Timeouts timeouts;
+  Timeouts timeouts = {};
   size_t connections_max = 10'000;
-  std::vector<std::string> hosts;  // See http/origin.h.
-  std::vector<std::string> origins;
-  std::string tls_certificate;  // PEM, leaf first; both or none.
-  std::string tls_key;          // PEM.
+  std::vector<std::string> hosts = {};  // See http/origin.h.
+  std::vector<std::string> origins = {};
+  std::string tls_certificate = {};  // PEM, leaf first; both or none.
+  std::string tls_key = {};          // PEM.
   bool access_log = false;
   int spin_us = 0;            // Poll this long before sleeping; burns a core for latency.
   bool manual_ticks = false;  // Tests: timeouts are looked at only by Server::tick().

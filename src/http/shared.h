@@ -16,8 +16,8 @@
 // What all loops of one server share. Private to http/.
 namespace slip::http {
 
-// Pool work that may still touch the server; its end waits for them.
-class JobCount {
+// How many of something are still there, and a way to wait until none is. Any thread.
+class Tally {
  public:
   void add() {
     const sys::Lock lock(mutex_);
@@ -27,15 +27,20 @@ class JobCount {
     const sys::Lock lock(mutex_);
     if (--n_ == 0) none_.notify_all();
   }
-  void wait() {
+  size_t size() const {
+    const sys::Lock lock(mutex_);
+    return n_;
+  }
+  // Until none is left, or until `deadline_ns` (steady).
+  void wait_none(int64_t deadline_ns) {
     sys::Lock lock(mutex_);
-    while (n_ > 0) none_.wait(lock);
+    while (n_ > 0 && none_.wait_until(lock, deadline_ns)) {}
   }
 
  private:
-  sys::Mutex mutex_;
+  mutable sys::Mutex mutex_;
   sys::CondVar none_;
-  int64_t n_ = 0;
+  size_t n_ = 0;
 };
 
 struct Shared {
@@ -51,8 +56,8 @@ struct Shared {
   HostPolicy hosts;
   std::unique_ptr<TlsContext> tls;  // Null: plain.
   std::atomic<bool> draining{false};
-  std::atomic<size_t> connections{0};
-  JobCount jobs;
+  Tally connections;
+  Tally jobs;  // Pool work that may still touch the server.
 };
 
 }  // namespace slip::http

@@ -133,6 +133,19 @@ World::~World() {
   pool_.reset();
 }
 
+Route public_row(Method method, std::string path, Blocking handler, Body body) {
+  Route row;
+  row.method = method;
+  row.path = std::move(path);
+  row.permission = {Right::kPublic, {}};
+  row.audit = Audit::kNone;
+  row.summary = "Does it.";
+  row.body = body;
+  row.blocking =
+      handler ? std::move(handler) : [](const Ctx&, Request&) -> Result<Reply> { return Reply{}; };
+  return row;
+}
+
 Route simple_row(std::string path, std::string body) {
   Route row;
   row.path = std::move(path);

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -24,17 +23,6 @@ class TwoTokens final : public Gate {
  public:
   Result<Ctx> authenticate(const Credentials& credentials) override;
   Status authorize(const Ctx& ctx, const Permission& permission, const Request& request) override;
-};
-
-// Moves only when told to.
-class HandClock final : public Clock {
- public:
-  int64_t now_us() override { return 1'790'000'000'000'000 + steady_ns_.load() / 1000; }
-  int64_t steady_ns() override { return steady_ns_.load(); }
-  void advance_ms(int64_t ms) { steady_ns_ += ms * 1'000'000; }
-
- private:
-  std::atomic<int64_t> steady_ns_{1'000'000'000};
 };
 
 struct RawReply {
@@ -61,9 +49,9 @@ class RawClient {
 };
 
 struct WorldOptions {
-  ServerOptions server;
+  ServerOptions server = {};
   int64_t budget_bytes = 256 << 20;
-  Pool::Options pool;
+  Pool::Options pool = {};
   Clock* clock = nullptr;  // The real one.
   Log* log = nullptr;
   Probe* probe = nullptr;
@@ -89,5 +77,7 @@ class World {
 
 // A public GET row that answers `body`, for tests that need any row.
 Route simple_row(std::string path, std::string body);
+// A public row with a blocking handler; without one it answers 200 and nothing.
+Route public_row(Method method, std::string path, Blocking handler, Body body = no_body());
 
 }  // namespace slip::http::testing
