@@ -9,7 +9,7 @@ export interface GateCheck {
   name: string;
   kind: "floor" | "champion";
   metric: string;
-  value: number | null;
+  value?: number | null; // Missing: the run never logged it.
   threshold?: number | null;
   champion_version?: number | null;
   champion_value?: number | null;
@@ -68,6 +68,8 @@ export interface ModelDetail extends ModelSummary {
 }
 
 export interface StageSpan {
+  n?: number; // 1, 2, 3 … per model.
+  back_n?: number; // The span that a rollback of this one brings back; 0: none.
   stage: Stage;
   version: number;
   from_ms: number;

@@ -87,6 +87,20 @@ test("rollback returns to the previous holder", () => {
   expect(previous_holder([span(2, 5), span(1, 0, 5)])?.version).toBe(1);
 });
 
+test("where the server names the way back, that is followed", () => {
+  const chain = (n: number, v: number, back_n: number, to_ms?: number) => ({
+    ...span(v, n, to_ms),
+    n,
+    back_n,
+  });
+  const rows: [StageSpan[], number | undefined][] = [
+    [[chain(1, 1, 0, 5), chain(2, 2, 1)], 1],
+    [[chain(1, 1, 0, 5), chain(2, 2, 1, 6), chain(3, 1, 0)], undefined],
+    [[chain(1, 1, 0, 5), chain(2, 2, 1, 6), chain(3, 2, 2)], 1],
+  ];
+  for (const [history, version] of rows) expect(previous_holder(history)?.version).toBe(version);
+});
+
 test("bars fill the range from the first start to now", () => {
   const bars = production_bars([span(1, 0, 50), span(2, 50)], 100);
   expect(bars.map(({ version: v, x0, x1, open }) => [v, x0, x1, open])).toEqual([

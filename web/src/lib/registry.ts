@@ -47,17 +47,25 @@ export function may_approve(version: ModelVersion, actor: string | undefined): A
   return yes;
 }
 
-/** The version that a rollback would bring back: the last holder of Production before this one. */
+/**
+ * The span that a rollback would bring back. Where the server says which (`back_n`) that chain is
+ * followed, past versions equal to the current one; else it is the last holder before this one.
+ */
 export function previous_holder(history: readonly StageSpan[]): StageSpan | null {
   const held = history
     .filter((span) => span.stage === "Production")
-    .sort((a, b) => a.from_ms - b.from_ms);
-  const now = held.at(-1);
-  for (let i = held.length - 2; i >= 0; i--) {
-    const span = held[i];
-    if (span && now && span.version !== now.version) return span;
+    .sort((a, b) => (a.n ?? a.from_ms) - (b.n ?? b.from_ms));
+  const now = held.findLast((span) => !span.to_ms) ?? held.at(-1);
+  if (!now) return null;
+  if (now.back_n !== undefined) {
+    let at = held.find((span) => span.n === now.back_n);
+    while (at && at.version === now.version) {
+      const next: number | undefined = at.back_n;
+      at = held.find((span) => span.n === next);
+    }
+    return at ?? null;
   }
-  return null;
+  return held.slice(0, held.indexOf(now)).findLast((span) => span.version !== now.version) ?? null;
 }
 
 export function waiting_for_approval(model: ModelDetail): ModelVersion[] {

@@ -16,16 +16,16 @@ import { toast } from "../ui/toast";
 
 function check_sentence(check: GateCheck): string {
   if (check.kind === "champion" && check.champion_value != null) {
-    const gap = check.value === null ? "missing" : signed(check.value - check.champion_value);
-    return `${gap} against v${check.champion_version} (${decimal(check.champion_value)})`;
+    const gap = check.value == null ? "missing" : signed(check.value - check.champion_value);
+    const least = check.threshold == null ? "" : `, at least ${decimal(check.threshold)}`;
+    return `${gap} against v${check.champion_version} (${decimal(check.champion_value)})${least}`;
   }
   if (check.threshold != null) return `at least ${decimal(check.threshold)}`;
   return check.detail;
 }
 
 function Check({ check }: { check: GateCheck }) {
-  const limit =
-    check.kind === "champion" ? (check.champion_value ?? null) : (check.threshold ?? null);
+  const limit = check.threshold ?? check.champion_value ?? null;
   // Most metrics live in 0…1; others get a scale on which both marks can be seen.
   const scale = Math.max(1, 1.25 * Math.max(check.value ?? 0, limit ?? 0) - 0.25);
   return (
@@ -39,7 +39,7 @@ function Check({ check }: { check: GateCheck }) {
         <span className="font-medium">{check.metric}</span>
         <span className="sr-only">{check.passed ? "passed" : "failed"}</span>
         <span className="ml-auto font-semibold" data-testid="value">
-          {check.value === null ? "missing" : decimal(check.value)}
+          {check.value == null ? "missing" : decimal(check.value)}
         </span>
       </div>
       <Meter
