@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "monitor/monitor.h"
+
+// Where a label meets its prediction, whichever came first.
+namespace slip::monitor {
+
+struct Joined {
+  std::vector<Labelled> outcomes;
+};
+
+// Writes the label to the row and counts it. The row must not have one.
+Status join_label(store::Tx& tx, const std::string& project, const LoggedRow& row,
+                  const std::string& label, int64_t now_us, Joined* joined);
+// Labels that came before this row.
+Status join_pending(store::Tx& tx, const std::string& project, const LoggedRow& row,
+                    int64_t now_us, Joined* joined);
+
+std::string pending_key(const std::string& prediction_id, int64_t row);
+std::string pending_ref_key(const std::string& client_ref);
+
+// "<uuid>" is row 0, "<uuid>/<row>" that row. kInvalid `labels.prediction_id`.
+Result<std::pair<std::string, int64_t>> parse_prediction_ref(std::string_view text);
+
+}  // namespace slip::monitor
