@@ -102,8 +102,7 @@ Result<std::optional<Distance>> judge_scores(store::Tx& tx, const std::string& p
     double rows = 0;
     for (const double c : b.counts) rows += c;
     return std::optional(compare_histograms("score", b.counts, rows, histogram(bins, scores),
-                                            static_cast<double>(scores.size()),
-                                            config.thresholds));
+                                            static_cast<double>(scores.size()), config.thresholds));
   }
   b.values.insert(b.values.end(), scores.begin(), scores.end());
   if (static_cast<int64_t>(b.values.size()) >= kScoreBaselineRows) {
@@ -163,8 +162,8 @@ Status Monitor::fire(store::Tx& tx, const Ctx& ctx, const Watch& watch, const Wi
 Status Monitor::close_window(store::Tx& tx, const Ctx& ctx, const Watch& watch,
                              sql::OpenWindow* open) {
   Window& w = open->window;
-  w.features = watch.profile.compare(open->counts, static_cast<double>(w.rows),
-                                     watch.config.thresholds);
+  w.features =
+      watch.profile.compare(open->counts, static_cast<double>(w.rows), watch.config.thresholds);
   if (const std::optional<Distance> score =
           TRY(judge_scores(tx, watch.project, watch.config, *open)))
     w.features.push_back(*score);
@@ -202,7 +201,8 @@ void count_into(const Profile& profile, const std::vector<InputSpec>& inputs,
   ++w.rows;
   ++w.versions[row.model_version];
   if (std::isfinite(row.score)) w.score_sum += row.score;
-  if (open->scores.size() < sql::kScoresKept) open->scores.emplace_back(row.model_version, row.score);
+  if (open->scores.size() < sql::kScoresKept)
+    open->scores.emplace_back(row.model_version, row.score);
   count_row(profile, inputs, record, row.row, &open->counts);
 }
 
@@ -283,14 +283,12 @@ Result<bool> Monitor::ingest(const Ctx& ctx) {
   if (segment->number != step.before.segment) step.after = {segment->number, 0, 0};
   int64_t rows = 0;
   const int64_t next = TRY(deps_.log.read(
-      segment->number, step.after.position,
-      [&](std::string_view payload, int64_t) -> Result<bool> {
+      segment->number, step.after.position, [&](std::string_view payload, int64_t) -> Result<bool> {
         if (rows >= kRowsPerStep) return false;
         Step::Piece piece;
         piece.record = TRY(serving::decode_prediction(payload));
         piece.first_row = step.pieces.empty() ? step.after.row : 0;
-        piece.end_row =
-            std::min(piece.record.rows(), piece.first_row + kRowsPerStep - rows);
+        piece.end_row = std::min(piece.record.rows(), piece.first_row + kRowsPerStep - rows);
         rows += piece.end_row - piece.first_row;
         const bool whole = piece.end_row == piece.record.rows();
         step.after.row = whole ? 0 : piece.end_row;

@@ -16,8 +16,8 @@ struct Joined {
 Status join_label(store::Tx& tx, const std::string& project, const LoggedRow& row,
                   const std::string& label, int64_t now_us, Joined* joined);
 // Labels that came before this row.
-Status join_pending(store::Tx& tx, const std::string& project, const LoggedRow& row,
-                    int64_t now_us, Joined* joined);
+Status join_pending(store::Tx& tx, const std::string& project, const LoggedRow& row, int64_t now_us,
+                    Joined* joined);
 
 std::string pending_key(const std::string& prediction_id, int64_t row);
 std::string pending_ref_key(const std::string& client_ref);

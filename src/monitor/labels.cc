@@ -19,11 +19,10 @@ std::string pending_ref_key(const std::string& client_ref) { return "ref:" + cli
 Result<std::pair<std::string, int64_t>> parse_prediction_ref(std::string_view text) {
   const size_t slash = text.find('/');
   const Result<Uuid> id = parse_uuid(text.substr(0, slash));
-  const std::optional<int64_t> row =
-      slash == text.npos ? 0 : parse_int(text.substr(slash + 1));
+  const std::optional<int64_t> row = slash == text.npos ? 0 : parse_int(text.substr(slash + 1));
   if (!id.ok() || !row || *row < 0)
-    return invalid("labels.prediction_id", concat({"`", text.substr(0, 80),
-                                                   "` is no prediction id"}));
+    return invalid("labels.prediction_id",
+                   concat({"`", text.substr(0, 80), "` is no prediction id"}));
   return std::pair(id->text(), *row);
 }
 
@@ -41,14 +40,13 @@ Status join_label(store::Tx& tx, const std::string& project, const LoggedRow& ro
   return {};
 }
 
-Status join_pending(store::Tx& tx, const std::string& project, const LoggedRow& row,
-                    int64_t now_us, Joined* joined) {
-  std::optional<std::string> label =
-      TRY(sql::take_pending(tx, project, row.deployment_uid,
-                            pending_key(row.prediction_id, row.row)));
+Status join_pending(store::Tx& tx, const std::string& project, const LoggedRow& row, int64_t now_us,
+                    Joined* joined) {
+  std::optional<std::string> label = TRY(
+      sql::take_pending(tx, project, row.deployment_uid, pending_key(row.prediction_id, row.row)));
   if (!label && !row.client_ref.empty() && row.row == 0)
-    label = TRY(sql::take_pending(tx, project, row.deployment_uid,
-                                  pending_ref_key(row.client_ref)));
+    label =
+        TRY(sql::take_pending(tx, project, row.deployment_uid, pending_ref_key(row.client_ref)));
   if (!label) return {};
   return join_label(tx, project, row, *label, now_us, joined);
 }
@@ -62,8 +60,8 @@ struct Target {
 
 Result<std::vector<Target>> check_labels(std::span<const Label> labels) {
   if (static_cast<int64_t>(labels.size()) > kLabelsPerRequestMax)
-    return exhausted("labels.too_many", concat({"at most ", std::to_string(kLabelsPerRequestMax),
-                                                " labels at once"}));
+    return exhausted("labels.too_many",
+                     concat({"at most ", std::to_string(kLabelsPerRequestMax), " labels at once"}));
   std::vector<Target> out;
   for (const Label& l : labels) {
     if (l.prediction_id.empty() == l.client_ref.empty())

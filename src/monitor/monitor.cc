@@ -21,14 +21,14 @@ std::string key_of(std::string_view project, std::string_view uid) {
 Status check_config(const Config& c) {
   if (c.inputs.empty()) return invalid("monitor.inputs", "name at least one input to watch");
   if (c.window_rows < kWindowRowsMin || c.window_rows > kWindowRowsMax)
-    return invalid("monitor.window_rows", concat({"window_rows lies between ",
-                                                  std::to_string(kWindowRowsMin), " and ",
-                                                  std::to_string(kWindowRowsMax)}));
+    return invalid("monitor.window_rows",
+                   concat({"window_rows lies between ", std::to_string(kWindowRowsMin), " and ",
+                           std::to_string(kWindowRowsMax)}));
   if (!(c.thresholds.psi > 0) || !(c.thresholds.js > 0))
     return invalid("monitor.thresholds", "thresholds are positive");
   if (c.reference_rows_max < 1 || c.reference_rows_max > kReferenceRowsMax)
-    return invalid("monitor.rows_max", concat({"rows_max lies between 1 and ",
-                                               std::to_string(kReferenceRowsMax)}));
+    return invalid("monitor.rows_max",
+                   concat({"rows_max lies between 1 and ", std::to_string(kReferenceRowsMax)}));
   for (size_t i = 0; i < c.inputs.size(); ++i)
     for (size_t k = 0; k < i; ++k)
       if (c.inputs[i].name == c.inputs[k].name)
@@ -37,8 +37,7 @@ Status check_config(const Config& c) {
 }
 
 Error no_monitor(std::string_view deployment) {
-  return not_found("monitor.not_found",
-                   concat({"deployment `", deployment, "` has no monitor"}));
+  return not_found("monitor.not_found", concat({"deployment `", deployment, "` has no monitor"}));
 }
 
 }  // namespace
@@ -81,8 +80,7 @@ Result<Config> Config::from_json(const Json& json) {
   if (list == nullptr || !list->is_array())
     return invalid("monitor.inputs", "`inputs` lists what to watch");
   for (const Json& item : list->items()) {
-    const std::optional<InputKind> kind =
-        parse_input_kind(TRY(codec::want_string(item, "kind")));
+    const std::optional<InputKind> kind = parse_input_kind(TRY(codec::want_string(item, "kind")));
     if (!kind) return invalid("monitor.kind", "an input's kind is text, numeric or categorical");
     c.inputs.push_back({TRY(codec::want_string(item, "name")), *kind});
   }
@@ -109,9 +107,8 @@ Result<std::shared_ptr<const Monitor::Watch>> Monitor::build_watch(const Ctx& ct
   for (const InputSpec& i : config.inputs) wanted[column_of(i.name)] = i.kind;
   Ctx own = ctx;
   own.project.text = project;
-  const std::map<std::string, InputValues> columns =
-      TRY(deps_.reference.read(own, config.dataset, config.dataset_version, wanted,
-                               config.reference_rows_max));
+  const std::map<std::string, InputValues> columns = TRY(deps_.reference.read(
+      own, config.dataset, config.dataset_version, wanted, config.reference_rows_max));
   std::map<std::string, InputValues> values;
   for (const InputSpec& i : config.inputs) {
     const auto found = columns.find(column_of(i.name));
@@ -149,9 +146,7 @@ Result<Config> Monitor::configure(const Ctx& ctx, Config config) {
     draft.body = config.to_json();
     return deps_.ledger.append(tx, ctx, draft);
   }));
-  watches_.with([&](auto& all) {
-    all[key_of(ctx.project.text, config.deployment_uid)] = watch;
-  });
+  watches_.with([&](auto& all) { all[key_of(ctx.project.text, config.deployment_uid)] = watch; });
   return config;
 }
 
@@ -207,8 +202,7 @@ Result<std::vector<Window>> Monitor::windows(const Ctx& ctx, const std::string& 
   return out;
 }
 
-Result<std::vector<Performance>> Monitor::performance(const Ctx& ctx,
-                                                      const std::string& deployment,
+Result<std::vector<Performance>> Monitor::performance(const Ctx& ctx, const std::string& deployment,
                                                       int64_t limit) {
   const std::string uid = TRY(deps_.deployments.uid_of(ctx, deployment));
   std::vector<Performance> out;

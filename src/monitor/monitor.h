@@ -38,7 +38,7 @@ class Ledger;
 // commit together. Deployments without a monitor are passed over. Any thread.
 namespace slip::monitor {
 
-inline constexpr int64_t kRowsPerStep = 250;         // Of the log in one transaction.
+inline constexpr int64_t kRowsPerStep = 250;  // Of the log in one transaction.
 inline constexpr int64_t kLabelsPerRequestMax = 10'000;
 inline constexpr int64_t kLabelsPerStep = 200;
 inline constexpr size_t kLabelBytesMax = 1024;
@@ -79,8 +79,7 @@ class OutcomeSink {
  public:
   virtual ~OutcomeSink() = default;
   // True when something was decided that serving must hear of after the commit.
-  virtual Result<bool> on_outcomes(store::Tx& tx, const Ctx& ctx,
-                                   const std::string& deployment_uid,
+  virtual Result<bool> on_outcomes(store::Tx& tx, const Ctx& ctx, const std::string& deployment_uid,
                                    std::span<const Labelled> outcomes) = 0;
   virtual void after_commit() = 0;
 };

@@ -160,7 +160,8 @@ Result<std::optional<Config>> find_config(store::Tx& tx, std::string_view projec
 
 Status put_config(store::Tx& tx, std::string_view project, const Config& config) {
   const std::string text = codec::to_json(config.to_json());
-  TRY(tx.exec("INSERT INTO monitor (project, deployment_uid, config) VALUES (?, ?, ?)"
+  TRY(
+      tx.exec("INSERT INTO monitor (project, deployment_uid, config) VALUES (?, ?, ?)"
               " ON CONFLICT (project, deployment_uid) DO UPDATE SET config = excluded.config",
               {project, config.deployment_uid, text}));
   return {};
@@ -174,7 +175,8 @@ Result<Cursor> find_cursor(store::Tx& tx) {
 }
 
 Status put_cursor(store::Tx& tx, const Cursor& cursor) {
-  TRY(tx.exec("INSERT INTO monitor_cursor (project, segment, position, row_number)"
+  TRY(
+      tx.exec("INSERT INTO monitor_cursor (project, segment, position, row_number)"
               " VALUES ('', ?, ?, ?) ON CONFLICT (project) DO UPDATE SET"
               " segment = excluded.segment, position = excluded.position,"
               " row_number = excluded.row_number",
@@ -185,17 +187,19 @@ Status put_cursor(store::Tx& tx, const Cursor& cursor) {
 Result<std::optional<OpenWindow>> find_open(store::Tx& tx, std::string_view project,
                                             std::string_view uid) {
   RawWindow raw;
-  const bool found = TRY(tx.first(
-      concat({"SELECT ", kWindowColumns, " FROM monitor_window WHERE project = ?"
-              " AND deployment_uid = ? AND closed = 0 ORDER BY number DESC LIMIT 1"}),
-      {project, uid}, [&](const store::Row& row) { raw = decode_window(row); }));
+  const bool found =
+      TRY(tx.first(concat({"SELECT ", kWindowColumns,
+                           " FROM monitor_window WHERE project = ?"
+                           " AND deployment_uid = ? AND closed = 0 ORDER BY number DESC LIMIT 1"}),
+                   {project, uid}, [&](const store::Row& row) { raw = decode_window(row); }));
   if (!found) return std::optional<OpenWindow>();
   return std::optional<OpenWindow>(TRY(parse_window(std::move(raw))));
 }
 
 Result<int64_t> last_number(store::Tx& tx, std::string_view project, std::string_view uid) {
   int64_t n = 0;
-  TRY(tx.first("SELECT number FROM monitor_window WHERE project = ? AND deployment_uid = ?"
+  TRY(
+      tx.first("SELECT number FROM monitor_window WHERE project = ? AND deployment_uid = ?"
                " ORDER BY number DESC LIMIT 1",
                {project, uid}, [&](const store::Row& row) { n = row.i64(0); }));
   return n;
@@ -213,15 +217,16 @@ Status put_window(store::Tx& tx, std::string_view project, std::string_view uid,
                       " row_count = excluded.row_count, score_sum = excluded.score_sum,"
                       " closed = excluded.closed, alarm = excluded.alarm,"
                       " versions = excluded.versions, state = excluded.state"}),
-              {project, uid, w.number, w.start_us, w.end_us, w.rows, w.score_sum,
-               int64_t{w.closed}, int64_t{w.alarm}, versions, state}));
+              {project, uid, w.number, w.start_us, w.end_us, w.rows, w.score_sum, int64_t{w.closed},
+               int64_t{w.alarm}, versions, state}));
   return {};
 }
 
 Result<std::vector<Window>> last_windows(store::Tx& tx, std::string_view project,
                                          std::string_view uid, int64_t limit) {
   std::vector<RawWindow> raw;
-  TRY(tx.each(concat({"SELECT ", kWindowColumns, " FROM monitor_window WHERE project = ?"
+  TRY(tx.each(concat({"SELECT ", kWindowColumns,
+                      " FROM monitor_window WHERE project = ?"
                       " AND deployment_uid = ? ORDER BY number DESC LIMIT ?"}),
               {project, uid, limit},
               [&](const store::Row& row) { raw.push_back(decode_window(row)); }));
@@ -234,15 +239,17 @@ Result<std::vector<Window>> last_windows(store::Tx& tx, std::string_view project
 Result<std::string> find_baseline(store::Tx& tx, std::string_view project, std::string_view uid,
                                   int64_t version) {
   std::string state;
-  TRY(tx.first("SELECT state FROM monitor_baseline WHERE project = ? AND deployment_uid = ?"
+  TRY(
+      tx.first("SELECT state FROM monitor_baseline WHERE project = ? AND deployment_uid = ?"
                " AND version = ?",
                {project, uid, version}, [&](const store::Row& row) { state = row.str(0); }));
   return state;
 }
 
-Status put_baseline(store::Tx& tx, std::string_view project, std::string_view uid,
-                    int64_t version, std::string_view state) {
-  TRY(tx.exec("INSERT INTO monitor_baseline (project, deployment_uid, version, state)"
+Status put_baseline(store::Tx& tx, std::string_view project, std::string_view uid, int64_t version,
+                    std::string_view state) {
+  TRY(
+      tx.exec("INSERT INTO monitor_baseline (project, deployment_uid, version, state)"
               " VALUES (?, ?, ?, ?) ON CONFLICT (project, deployment_uid, version)"
               " DO UPDATE SET state = excluded.state",
               {project, uid, version, state}));
@@ -250,20 +257,21 @@ Status put_baseline(store::Tx& tx, std::string_view project, std::string_view ui
 }
 
 Result<bool> insert_row(store::Tx& tx, std::string_view project, const LoggedRow& r) {
-  const int64_t n = TRY(tx.exec(
-      concat({"INSERT INTO prediction_row (project, ", kRowColumns,
-              ", labeled_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)"
-              " ON CONFLICT (project, prediction_id, row_number) DO NOTHING"}),
-              {project, r.prediction_id, r.row, r.deployment_uid, r.ts_us, r.model_version,
-               int64_t{r.on_canary}, r.canary_weight, r.client_ref, r.predicted,
-               std::isfinite(r.score) ? r.score : 0.0, r.window}));
+  const int64_t n =
+      TRY(tx.exec(concat({"INSERT INTO prediction_row (project, ", kRowColumns,
+                          ", labeled_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)"
+                          " ON CONFLICT (project, prediction_id, row_number) DO NOTHING"}),
+                  {project, r.prediction_id, r.row, r.deployment_uid, r.ts_us, r.model_version,
+                   int64_t{r.on_canary}, r.canary_weight, r.client_ref, r.predicted,
+                   std::isfinite(r.score) ? r.score : 0.0, r.window}));
   return n == 1;
 }
 
 Result<std::optional<LoggedRow>> find_row(store::Tx& tx, std::string_view project,
                                           std::string_view prediction_id, int64_t row_number) {
   std::optional<LoggedRow> out;
-  TRY(tx.first(concat({"SELECT ", kRowColumns, " FROM prediction_row WHERE project = ?"
+  TRY(tx.first(concat({"SELECT ", kRowColumns,
+                       " FROM prediction_row WHERE project = ?"
                        " AND prediction_id = ? AND row_number = ?"}),
                {project, prediction_id, row_number},
                [&](const store::Row& row) { out = decode_row(row); }));
@@ -273,7 +281,8 @@ Result<std::optional<LoggedRow>> find_row(store::Tx& tx, std::string_view projec
 Result<std::optional<LoggedRow>> find_row_by_ref(store::Tx& tx, std::string_view project,
                                                  std::string_view uid, std::string_view ref) {
   std::optional<LoggedRow> out;
-  TRY(tx.first(concat({"SELECT ", kRowColumns, " FROM prediction_row WHERE project = ?"
+  TRY(tx.first(concat({"SELECT ", kRowColumns,
+                       " FROM prediction_row WHERE project = ?"
                        " AND deployment_uid = ? AND client_ref = ? ORDER BY ts_us DESC LIMIT 1"}),
                {project, uid, ref}, [&](const store::Row& row) { out = decode_row(row); }));
   return out;
@@ -281,7 +290,8 @@ Result<std::optional<LoggedRow>> find_row_by_ref(store::Tx& tx, std::string_view
 
 Status set_label(store::Tx& tx, std::string_view project, const LoggedRow& r,
                  std::string_view label, int64_t labeled_us) {
-  TRY(tx.exec("UPDATE prediction_row SET label = ?, labeled_us = ? WHERE project = ?"
+  TRY(
+      tx.exec("UPDATE prediction_row SET label = ?, labeled_us = ? WHERE project = ?"
               " AND prediction_id = ? AND row_number = ?",
               {label, labeled_us, project, r.prediction_id, r.row}));
   return {};
@@ -297,15 +307,17 @@ Result<bool> insert_pending(store::Tx& tx, std::string_view project, std::string
 }
 
 Result<bool> any_pending(store::Tx& tx, std::string_view project, std::string_view uid) {
-  return tx.first("SELECT label_key FROM pending_label WHERE project = ? AND deployment_uid = ?"
-                  " LIMIT 1",
-                  {project, uid}, [](const store::Row&) {});
+  return tx.first(
+      "SELECT label_key FROM pending_label WHERE project = ? AND deployment_uid = ?"
+      " LIMIT 1",
+      {project, uid}, [](const store::Row&) {});
 }
 
 Result<std::optional<std::string>> take_pending(store::Tx& tx, std::string_view project,
                                                 std::string_view uid, std::string_view key) {
   std::optional<std::string> label;
-  TRY(tx.first("DELETE FROM pending_label WHERE project = ? AND deployment_uid = ?"
+  TRY(
+      tx.first("DELETE FROM pending_label WHERE project = ? AND deployment_uid = ?"
                " AND label_key = ? RETURNING label",
                {project, uid, key}, [&](const store::Row& row) { label = row.str(0); }));
   return label;
@@ -313,7 +325,8 @@ Result<std::optional<std::string>> take_pending(store::Tx& tx, std::string_view 
 
 Status add_outcome(store::Tx& tx, std::string_view project, std::string_view uid,
                    const LoggedRow& row, bool correct) {
-  TRY(tx.exec("INSERT INTO monitor_outcome (project, deployment_uid, window_number, version,"
+  TRY(
+      tx.exec("INSERT INTO monitor_outcome (project, deployment_uid, window_number, version,"
               " labeled, correct) VALUES (?, ?, ?, ?, 1, ?)"
               " ON CONFLICT (project, deployment_uid, window_number, version) DO UPDATE SET"
               " labeled = monitor_outcome.labeled + 1,"
@@ -326,33 +339,33 @@ Result<std::vector<Performance>> performance(store::Tx& tx, std::string_view pro
                                              std::string_view uid, int64_t windows) {
   std::vector<Performance> out;
   const int64_t first = TRY(last_number(tx, project, uid)) - windows;
-  TRY(tx.each("SELECT o.window_number, w.start_us, w.end_us, o.version, o.labeled, o.correct"
-              " FROM monitor_outcome o JOIN monitor_window w ON w.project = o.project"
-              " AND w.deployment_uid = o.deployment_uid AND w.number = o.window_number"
-              " WHERE o.project = ? AND o.deployment_uid = ? AND o.window_number > ?"
-              " ORDER BY o.window_number, o.version",
-              {project, uid, first}, [&](const store::Row& row) {
-                out.push_back({row.i64(0), row.i64(1), row.i64(2), row.i64(3), row.i64(4),
-                               row.i64(5)});
-              }));
+  TRY(tx.each(
+      "SELECT o.window_number, w.start_us, w.end_us, o.version, o.labeled, o.correct"
+      " FROM monitor_outcome o JOIN monitor_window w ON w.project = o.project"
+      " AND w.deployment_uid = o.deployment_uid AND w.number = o.window_number"
+      " WHERE o.project = ? AND o.deployment_uid = ? AND o.window_number > ?"
+      " ORDER BY o.window_number, o.version",
+      {project, uid, first}, [&](const store::Row& row) {
+        out.push_back({row.i64(0), row.i64(1), row.i64(2), row.i64(3), row.i64(4), row.i64(5)});
+      }));
   return out;
 }
 
 Result<std::optional<Alert>> find_open_alert(store::Tx& tx, std::string_view project,
                                              std::string_view uid, std::string_view feature) {
   std::optional<Alert> out;
-  TRY(tx.first(concat({"SELECT ", kAlertColumns, " FROM alert WHERE project = ?"
+  TRY(tx.first(concat({"SELECT ", kAlertColumns,
+                       " FROM alert WHERE project = ?"
                        " AND deployment_uid = ? AND resolved_us = 0 AND feature = ?"}),
                {project, uid, feature}, [&](const store::Row& row) { out = decode_alert(row); }));
   return out;
 }
 
-Status insert_alert(store::Tx& tx, std::string_view project, std::string_view uid,
-                    const Alert& a) {
+Status insert_alert(store::Tx& tx, std::string_view project, std::string_view uid, const Alert& a) {
   TRY(tx.exec(concat({"INSERT INTO alert (project, deployment_uid, ", kAlertColumns,
                       ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"}),
-              {project, uid, a.id, a.deployment, a.kind, a.feature, a.value, a.threshold,
-               a.window, a.fired_us, a.resolved_us}));
+              {project, uid, a.id, a.deployment, a.kind, a.feature, a.value, a.threshold, a.window,
+               a.fired_us, a.resolved_us}));
   return {};
 }
 

@@ -42,8 +42,8 @@ Result<std::vector<Window>> last_windows(store::Tx& tx, std::string_view project
 // The scores that a version showed when it began; JSON of the owner's making.
 Result<std::string> find_baseline(store::Tx& tx, std::string_view project, std::string_view uid,
                                   int64_t version);
-Status put_baseline(store::Tx& tx, std::string_view project, std::string_view uid,
-                    int64_t version, std::string_view state);
+Status put_baseline(store::Tx& tx, std::string_view project, std::string_view uid, int64_t version,
+                    std::string_view state);
 
 // False when the row is there already: a request that was logged twice counts once.
 Result<bool> insert_row(store::Tx& tx, std::string_view project, const LoggedRow& row);

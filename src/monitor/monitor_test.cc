@@ -55,13 +55,13 @@ class MonitorTest : public test::DbTest,
                                                   int64_t) override {
     if (dataset != "docs") return not_found("dataset.not_found", "no dataset");
     std::map<std::string, InputValues> out;
-    gen::Dice dice = gen::Dice::seeded(99);
+    gen::Dice own_dice = gen::Dice::seeded(99);
     for (const auto& [name, kind] : columns)
       for (int i = 0; i < 1000; ++i) {
         if (kind == InputKind::kNumeric)
-          out[name].numbers.push_back(static_cast<double>(dice.below(100)));
+          out[name].numbers.push_back(static_cast<double>(own_dice.below(100)));
         else
-          out[name].texts.push_back(text_of(dice, 'e'));
+          out[name].texts.push_back(text_of(own_dice, 'e'));
       }
     return out;
   }
@@ -223,8 +223,8 @@ TEST_P(MonitorTest, LabelsJoinOnceWhicheverComesFirst) {
   decide = true;
   log_request('e');
   ingest_all();
-  const Label by_ref{.prediction_id = "", .client_ref = "ref" + std::to_string(clock_us),
-                     .label = "a"};
+  const Label by_ref{
+      .prediction_id = "", .client_ref = "ref" + std::to_string(clock_us), .label = "a"};
   EXPECT_EQ(monitor->add_labels(ctx, "d", std::span(&by_ref, 1)).value().joined, 1);
   EXPECT_EQ(told, 1);
 }
@@ -243,7 +243,8 @@ TEST_P(MonitorTest, BadLabelsRefuseTheWholeRequest) {
       {"both", {.prediction_id = id, .client_ref = "r", .label = "a"}, "labels.target"},
       {"no id", {.prediction_id = "x", .client_ref = "", .label = "a"}, "labels.prediction_id"},
       {"bad row",
-       {.prediction_id = id + "/-1", .client_ref = "", .label = "a"}, "labels.prediction_id"},
+       {.prediction_id = id + "/-1", .client_ref = "", .label = "a"},
+       "labels.prediction_id"},
       {"too long",
        {.prediction_id = id, .client_ref = "", .label = std::string(kLabelBytesMax + 1, 'x')},
        "labels.too_long"},
@@ -299,9 +300,9 @@ TEST(Profile, NumbersAndCategoriesDriftToo) {
     reference["age"].numbers.push_back(static_cast<double>(dice.below(50)));
     reference["city"].texts.push_back(dice.one_in(3) ? "north" : "south");
   }
-  const Profile p = Profile::build({{"age", InputKind::kNumeric}, {"city", InputKind::kCategorical}},
-                                   reference)
-                        .value();
+  const Profile p =
+      Profile::build({{"age", InputKind::kNumeric}, {"city", InputKind::kCategorical}}, reference)
+          .value();
   WindowCounts same = p.empty_window();
   WindowCounts other = p.empty_window();
   for (int i = 0; i < 500; ++i) {

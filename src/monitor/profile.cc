@@ -129,8 +129,7 @@ void Profile::add_text(std::string_view name, std::string_view text, WindowCount
   Histogram& tokens = (*window)[input->first + kTokens];
   const std::array<double, 3> row =
       numbers_of(words::describe(text, input->vocabulary, std::span(tokens)));
-  for (size_t i = 0; i < row.size(); ++i)
-    ++(*window)[input->first + i][input->bins[i].bin(row[i])];
+  for (size_t i = 0; i < row.size(); ++i) ++(*window)[input->first + i][input->bins[i].bin(row[i])];
 }
 
 void Profile::add_number(std::string_view name, double value, WindowCounts* window) const {
@@ -163,9 +162,8 @@ Distance compare_histograms(const std::string& name, const Histogram& reference,
   d.js = stats::jensen_shannon(reference, current);
   d.psi_threshold = std::max(
       thresholds.psi, stats::psi_by_chance(bins, reference_rows, current_rows, kChanceAlpha));
-  d.js_threshold =
-      std::max(thresholds.js, stats::jensen_shannon_by_chance(bins, reference_rows, current_rows,
-                                                              kChanceAlpha));
+  d.js_threshold = std::max(thresholds.js, stats::jensen_shannon_by_chance(
+                                               bins, reference_rows, current_rows, kChanceAlpha));
   d.alarm = d.psi > d.psi_threshold || d.js > d.js_threshold;
   return d;
 }

@@ -36,8 +36,8 @@ struct InputSpec {
 
 // One column of values, all texts or all numbers.
 struct InputValues {
-  std::vector<std::string> texts;    // kText, kCategorical.
-  std::vector<double> numbers;       // kNumeric; NaN: missing.
+  std::vector<std::string> texts;  // kText, kCategorical.
+  std::vector<double> numbers;     // kNumeric; NaN: missing.
 };
 
 using Histogram = std::vector<double>;

@@ -29,8 +29,7 @@ int64_t stride_of(const Tensor& t, int64_t rows) {
 InputRef parse_input_ref(std::string_view name) {
   const size_t open = name.find('[');
   if (open != name.npos && name.ends_with(']')) {
-    const std::optional<int64_t> index =
-        parse_int(name.substr(open + 1, name.size() - open - 2));
+    const std::optional<int64_t> index = parse_int(name.substr(open + 1, name.size() - open - 2));
     if (index && *index >= 0) return {std::string(name.substr(0, open)), *index};
   }
   return {std::string(name), 0};

@@ -21,9 +21,9 @@ NumericBins NumericBins::make(std::span<const double> reference, size_t wanted) 
     if (border > sorted.front() && (bins.borders_.empty() || border > bins.borders_.back()))
       bins.borders_.push_back(border);
   }
-  // Two values only, the second rare: the quantiles miss it, a border between them does not.
-  if (bins.borders_.empty() && !sorted.empty() && sorted.back() > sorted.front())
-    bins.borders_.push_back(*std::upper_bound(sorted.begin(), sorted.end(), sorted.front()));
+  // Nearly all of one value: quantiles see nothing else, yet below, at and above it differ.
+  if (bins.borders_.empty() && !sorted.empty())
+    bins.borders_ = {sorted.front(), std::nextafter(sorted.front(), HUGE_VAL)};
   return bins;
 }
 

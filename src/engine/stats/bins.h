@@ -11,8 +11,9 @@
 namespace slip::stats {
 
 // Numeric: borders at quantiles of the reference, so every bin holds about the same share of it;
-// equal borders collapse. Bin i holds border[i-1] <= x < border[i]; the first and last are open.
-// One more bin takes NaN (missing values drift too).
+// equal borders collapse, a single
+// value gets a border on each side. Bin i holds border[i-1] <= x < border[i]; the first and last
+// are open. One more bin takes NaN (missing values drift too).
 class NumericBins {
  public:
   // `wanted` ≥ 2. Infinities are values; NaN is not.
