@@ -7,11 +7,45 @@ constexpr int64_t kAuthRefreshMs = 300;  // Revocation reaches every node in < 1
 constexpr int64_t kFlushUsedMs = 30'000;
 constexpr int64_t kFlushCountedMs = 10'000;
 constexpr int64_t kNumberMs = 20;
+constexpr int64_t kFollowMs = 50;
+
+// Deployments follow aliases and stages: looks at what the ledger tells of models since last time,
+// and in any case once a start, when the routing table is empty.
+class Follower {
+ public:
+  explicit Follower(World& w) : w_(w) {}
+
+  Status run(const Ctx& ctx) {
+    const int64_t head = TRY(w_.ledger->last_seq());
+    if (head == seen_) return {};
+    bool concerned = seen_ < 0;
+    while (seen_ >= 0 && seen_ < head && !concerned) {
+      ledger::Filter filter;
+      filter.after_seq = seen_;
+      filter.limit = ledger::kListMax;
+      const std::vector<ledger::Event> events = TRY(w_.ledger->list(filter));
+      for (const ledger::Event& e : events)
+        concerned = concerned || e.verb.starts_with("model") || e.verb.starts_with("deployment");
+      if (events.empty()) break;
+      seen_ = events.back().seq;
+    }
+    if (concerned) TRY(w_.serving->refresh(ctx));
+    seen_ = head;
+    return {};
+  }
+
+ private:
+  World& w_;
+  int64_t seen_ = -1;
+};
 
 }  // namespace
 
 void add_duties(World& w) {
   jobs::Jobs& jobs = *w.jobs;
+  jobs.every(
+      "serving.follow", kFollowMs,
+      [follower = std::make_shared<Follower>(w)](const Ctx& ctx) { return follower->run(ctx); });
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,
              [&w](const Ctx&) { return w.auth->flush_last_used(); });

@@ -11,6 +11,10 @@ std::vector<store::Migration> all_migrations() {
   add(ledger::migrations());
   add(auth::migrations());
   add(jobs::migrations());
+  add(tracking::migrations());
+  add(registry::migrations());
+  add(serving::migrations());
+  add(rollout::migrations());
   return out;
 }
 

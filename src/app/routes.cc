@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "sys/clock.h"
 #include "sys/process.h"
+#include "wire/mlflow/app.h"
 #include "wire/native/access.h"
 #include "wire/native/ledger.h"
 #include "wire/native/live.h"
@@ -14,6 +15,12 @@
 
 namespace slip::app {
 namespace {
+
+int64_t models_loaded(const serving::Serving& serving) {
+  const auto table = serving.table().load();
+  return std::count_if(table->routes.begin(), table->routes.end(),
+                       [](const auto& entry) { return entry.second->error.empty(); });
+}
 
 wire::native::StatusApp status_app(World& w) {
   return {.clock = w.sys.clock,
@@ -25,7 +32,7 @@ wire::native::StatusApp status_app(World& w) {
           .db = std::string(w.db->kind()),
           .auth = w.auth_required(),
           .started_ns = w.started_ns,
-          .models_loaded = nullptr,
+          .models_loaded = [&w] { return models_loaded(*w.serving); },
           .metrics = [&w] { return w.metrics.text(); }};
 }
 
@@ -55,6 +62,9 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::access_routes({*w.auth}));
   add(wire::native::ledger_routes({*w.ledger, *w.auth}));
   add(wire::native::live_routes({*w.live, [&w] { w.jobs->poke("events.live"); }}));
+  add(wire::mlflow::routes({*w.tracking, *w.registry}));
+  add(wire::oip::routes(*w.oip));
+  add(wire::invocations::routes(*w.invocations));
   add(ui::routes(w.console));
   add(manual_routes());
   out.push_back(openapi_route(w));

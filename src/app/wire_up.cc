@@ -1,6 +1,7 @@
 #include "app/world.h"
 #include "base/text.h"
 #include "base/version.h"
+#include "http/openapi.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/log.h"
@@ -43,6 +44,22 @@ Status open_core(World& w) {
   w.jobs = std::make_unique<jobs::Jobs>(
       jobs::Jobs::Deps{*w.db, w.sys.clock, w.sys.rng, w.sys.executor, w.sys.log});
   w.live = std::make_unique<wire::native::LiveFeed>(*w.ledger);
+  return {};
+}
+
+Status open_domains(World& w) {
+  w.tracking = std::make_unique<tracking::Tracking>(
+      tracking::Deps{*w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng});
+  w.origins = std::make_unique<TrackingOrigins>(*w.tracking);
+  w.registry = std::make_unique<registry::Registry>(
+      registry::Registry::Deps{*w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng, *w.origins});
+  w.model_source = std::make_unique<RegistrySource>(*w.registry, *w.blobs);
+  w.predictions = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
+                                              w.data_dir + "/predictions", {}));
+  w.serving = std::make_unique<serving::Serving>(
+      serving::Serving::Deps{*w.db, *w.ledger, *w.model_source, *w.predictions, w.budget,
+                             w.sys.clock, w.sys.rng, w.sys.log});
+  w.guard = std::make_unique<rollout::Guard>(rollout::Guard::Deps{*w.serving});
   return {};
 }
 
@@ -138,6 +155,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   w->blobs =
       TRY(store::open_blobs({sys.fs, sys.clock, sys.executor, sys.log}, w->data_dir + "/blobs"));
   TRY(open_core(*w));
+  TRY(open_domains(*w));
   TRY(first_admin(*w));
   TRY(open_console(*w));
   w->gate = std::make_unique<AuthGate>(*w->auth);
@@ -146,17 +164,21 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
 }
 
 Status World::listen() {
-  std::vector<http::Route> rows = all_routes(*this);
-  probe = std::make_unique<RouteProbe>(metrics, rows);
-  collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
-  metrics.collect([this](std::vector<telemetry::Sample>* out) {
-    out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
-  });
   pool = make_pool(sys.executor, sys.clock,
                    {.name = "pool",
                     .threads_max = static_cast<size_t>(config.number("pool_threads")),
                     .queue_max = 1024,
                     .idle_ms = 10'000});
+  oip = std::make_unique<wire::oip::App>(
+      wire::oip::App{*serving, *pool, config.text("oip_server_name"), kVersion});
+  invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});
+  std::vector<http::Route> rows = all_routes(*this);
+  openapi = TRY(http::openapi(rows, kVersion));
+  probe = std::make_unique<RouteProbe>(metrics, rows);
+  collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
+  metrics.collect([this](std::vector<telemetry::Sample>* out) {
+    out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
+  });
   http::ServerOptions options = server_options(*this);
   TRY(read_tls(*this, &options));
   server = TRY(http::Server::start({.executor = sys.executor,

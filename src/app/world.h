@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "app/gate.h"
+#include "app/model_origins.h"
+#include "app/model_source.h"
 #include "app/probe.h"
 #include "app/settings.h"
 #include "base/budget.h"
@@ -14,11 +16,18 @@
 #include "core/ledger/ledger.h"
 #include "core/telemetry/metrics.h"
 #include "http/server.h"
+#include "registry/registry.h"
+#include "rollout/guard.h"
+#include "serving/serving.h"
 #include "store/blobs.h"
 #include "store/db.h"
+#include "store/log.h"
 #include "sys/executor.h"
+#include "tracking/tracking.h"
 #include "ui/console.h"
+#include "wire/invocations/invocations.h"
 #include "wire/native/live.h"
+#include "wire/oip/oip.h"
 
 namespace slip {
 class Clock;
@@ -72,10 +81,21 @@ struct World {
   std::unique_ptr<auth::Auth> auth;
   std::unique_ptr<jobs::Jobs> jobs;
   std::unique_ptr<wire::native::LiveFeed> live;
+  // Domains.
+  std::unique_ptr<tracking::Tracking> tracking;
+  std::unique_ptr<TrackingOrigins> origins;
+  std::unique_ptr<registry::Registry> registry;
+  std::unique_ptr<RegistrySource> model_source;
+  std::unique_ptr<store::SegmentLog> predictions;
+  std::unique_ptr<serving::Serving> serving;
+  std::unique_ptr<rollout::Guard> guard;
+  // The doors.
   std::shared_ptr<const ui::Console> console;
   std::unique_ptr<AuthGate> gate;
   std::unique_ptr<RouteProbe> probe;
   std::unique_ptr<Pool> pool;
+  std::unique_ptr<wire::oip::App> oip;
+  std::unique_ptr<wire::invocations::App> invocations;
   std::string openapi;  // Set before the server starts.
   std::unique_ptr<http::Server> server;
 };

@@ -12,7 +12,7 @@ class Clock;
 class Process;
 }  // namespace slip
 
-// What the server is and how it fares, and the plain pages beside the API: /health, /version.
+// What the server is and how it fares, and the plain pages beside the API: /health, /metrics.
 namespace slip::wire::native {
 
 struct StatusApp {

@@ -1,0 +1,58 @@
+#include "app/model_source.h"
+
+#include "base/text.h"
+
+namespace slip::app {
+namespace {
+
+constexpr std::string_view kStagePrefix = "stage:";
+
+// MLflow's own name for the file of its onnx flavour wins over others beside it.
+Result<store::tree::Entry> onnx_file(const registry::Bundle& bundle) {
+  const store::tree::Entry* found = nullptr;
+  int count = 0;
+  for (const store::tree::Entry& e : bundle.entries) {
+    if (!e.path.ends_with(".onnx")) continue;
+    ++count;
+    if (found == nullptr || e.path == "model.onnx") found = &e;
+  }
+  if (found != nullptr && (count == 1 || found->path == "model.onnx")) return *found;
+  return unsupported(
+      "model_version.no_onnx",
+      concat({"version ", std::to_string(bundle.version.number), " of ", bundle.version.model,
+              count == 0 ? " has no" : " has several", " ONNX file", count == 0 ? "" : "s"}));
+}
+
+}  // namespace
+
+Result<int64_t> RegistrySource::resolve(const Ctx& ctx, const std::string& model,
+                                        const std::string& target) {
+  if (target.starts_with('@'))
+    return TRY(registry_.find_alias(ctx, model, target.substr(1))).number;
+  if (target.starts_with(kStagePrefix)) {
+    const registry::Stage stage =
+        TRY(registry::parse_stage(std::string_view(target).substr(kStagePrefix.size())));
+    const std::vector<registry::Version> found =
+        TRY(registry_.latest_versions(ctx, model, {stage}));
+    if (found.empty())
+      return not_found("model_version.not_found",
+                       concat({"no version of ", model, " is in ", registry::stage_name(stage)}));
+    return found.front().number;
+  }
+  const std::optional<int64_t> number = parse_int(target);
+  if (!number)
+    return invalid("deployment.target", concat({"'", target, "' is no version, @alias or stage:"}));
+  return TRY(registry_.get_version(ctx, model, *number)).number;
+}
+
+Result<serving::ModelSource::Files> RegistrySource::fetch(const Ctx& ctx, const std::string& model,
+                                                          int64_t version) {
+  const registry::Bundle bundle = TRY(registry_.open_bundle(ctx, model, version));
+  const store::tree::Entry file = TRY(onnx_file(bundle));
+  Files out;
+  out.bytes = TRY(blobs_.get(file.digest, serving::kModelBytesMax));
+  out.digest = bundle.version.digest;
+  return out;
+}
+
+}  // namespace slip::app
