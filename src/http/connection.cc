@@ -272,10 +272,13 @@ void Connection::dispatch() {
 bool Connection::submit(std::function<void()> job) {
   Shared& shared = core_->shared;
   shared.jobs.add();
-  const Status taken = shared.parts.pool.submit([&shared, job = std::move(job)] {
-    job();
-    shared.jobs.remove();
-  });
+  const Status taken =
+      shared.parts.pool.submit([&shared, core = core_.get(), job = std::move(job)]() mutable {
+        job();
+        // What the job holds may be the connection's last owner: it ends on its own loop.
+        asio::post(core->io, [held = std::move(job)] {});
+        shared.jobs.remove();
+      });
   if (!taken) shared.jobs.remove();
   return taken.ok();
 }

@@ -9,7 +9,7 @@ import time
 from dev import bench, budgets, build, check, common, demo, fuzz, setup, test, tidy
 
 ASAN = {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
-TSAN = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
+TSAN = {"TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={common.ROOT}/tools/tsan.supp"}
 
 
 def status_step(call):

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "sys/rng.h"
@@ -20,8 +21,7 @@ class SimRng final : public Rng {
     }
   }
   uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15;
-    uint64_t z = state_;
+    uint64_t z = state_.fetch_add(kStep, std::memory_order_relaxed) + kStep;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
     return z ^ (z >> 31);
@@ -30,7 +30,8 @@ class SimRng final : public Rng {
   bool one_in(uint64_t n) { return n != 0 && below(n) == 0; }
 
  private:
-  uint64_t state_;
+  static constexpr uint64_t kStep = 0x9e3779b97f4a7c15;
+  std::atomic<uint64_t> state_;  // Some tests draw from real threads.
 };
 
 }  // namespace slip::sim
