@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "http/body.h"
 #include "http/parser.h"
 #include "sys/clock.h"
 
@@ -93,8 +94,8 @@ struct Client::Impl {
   Status upload(const Call& call);
   Result<size_t> fill();  // 0: the server has closed.
   Result<ClientReply> receive(const Call& call);
-  Result<bool> receive_head(bool head_only, ClientReply* reply, ResponseParser* parser);
-  Status receive_body(const Call& call, ClientReply* reply, ResponseParser* parser);
+  Result<bool> receive_head(bool head_only, ClientReply* reply, BodyDecoder* body);
+  Status receive_body(const Call& call, ClientReply* reply, BodyDecoder* body);
   bool stale();
   Result<ClientReply> once(const Call& call, const std::string& head);
   void drop() {
@@ -183,8 +184,7 @@ Status Client::Impl::upload(const Call& call) {
 }
 
 // False: it was an interim reply (1xx).
-Result<bool> Client::Impl::receive_head(bool head_only, ClientReply* reply,
-                                        ResponseParser* parser) {
+Result<bool> Client::Impl::receive_head(bool head_only, ClientReply* reply, BodyDecoder* body) {
   size_t seen = 0;
   size_t size = 0;
   while ((size = TRY(find_head(in, seen))) == 0) {
@@ -198,39 +198,47 @@ Result<bool> Client::Impl::receive_head(bool head_only, ClientReply* reply,
   std::string block = in.substr(0, size);
   in.erase(0, size);
   ResponseHead head;
-  TRY(parser->parse_head(&block, head_only, &head));
+  TRY(parse_response_head(&block, &head));
   if (head.status < 200) return false;
   reply->status = head.status;
   keep = head.keep_alive;
+  if (head_only || head.status == 204 || head.status == 304) {
+    body->start_length(0);
+  } else if (head.chunked) {
+    body->start_chunked();
+  } else if (head.content_length >= 0) {
+    body->start_length(head.content_length);
+  } else {
+    body->start_until_end();
+  }
   for (const auto& [name, value] : head.headers) reply->headers.emplace_back(name, value);
   return true;
 }
 
-Status Client::Impl::receive_body(const Call& call, ClientReply* reply, ResponseParser* parser) {
+Status Client::Impl::receive_body(const Call& call, ClientReply* reply, BodyDecoder* body) {
   const bool stream = call.on_body && reply->status >= 200 && reply->status < 300;
   std::string piece;
   std::string* into = stream ? &piece : &reply->body;
-  while (!parser->done()) {
-    const size_t used = TRY(parser->parse_body(in, into));
+  while (!body->done()) {
+    const size_t used = TRY(body->feed(in, into));
     in.erase(0, used);
     if (stream && !piece.empty()) TRY(call.on_body(std::exchange(piece, {})));
     if (static_cast<int64_t>(reply->body.size()) > options.reply_bytes_max)
       return exhausted("client.reply_too_large",
                        concat({"the reply is larger than ", format_size(options.reply_bytes_max)}));
-    if (parser->done()) break;
-    if (used > 0 && !in.empty()) continue;
+    if (body->done()) break;
     if (TRY(fill()) > 0) continue;
     keep = false;
-    return parser->finish();
+    return body->finish();
   }
   return {};
 }
 
 Result<ClientReply> Client::Impl::receive(const Call& call) {
   ClientReply reply;
-  ResponseParser parser;
-  while (!TRY(receive_head(call.method == Method::kHead, &reply, &parser))) {}
-  TRY(receive_body(call, &reply, &parser));
+  BodyDecoder body;
+  while (!TRY(receive_head(call.method == Method::kHead, &reply, &body))) {}
+  TRY(receive_body(call, &reply, &body));
   return reply;
 }
 

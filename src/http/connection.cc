@@ -160,7 +160,7 @@ bool Connection::step_head() {
   head_seen_ = 0;
   begin_exchange(unread().substr(0, end ? *end : 0));
   in_begin_ += end ? *end : 0;
-  const Status admitted = end ? exchange_->admit(&parser_, peer_) : Status(end.error());
+  const Status admitted = end ? exchange_->admit(peer_) : Status(end.error());
   if (!admitted) {
     refuse(admitted.error());
     return true;
@@ -181,6 +181,11 @@ bool Connection::step_head() {
   }
   if (!exchange_->head.expect.empty() && unread().empty())
     out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+  if (exchange_->head.chunked) {
+    body_.start_chunked();
+  } else {
+    body_.start_length(exchange_->head.content_length);
+  }
   moved_ = static_cast<int64_t>(unread().size());
   arm(timeouts().stall_ms);
   return true;
@@ -221,7 +226,7 @@ bool Connection::step_body() {
   const bool spools = x.route->body.kind == BodyKind::kSpool;
   std::string& into = spools ? spool_pending_ : x.request.body;
   const size_t before = into.size();
-  const auto used = parser_.parse_body(unread(), &into);
+  const auto used = body_.feed(unread(), &into);
   if (!used) {
     refuse(used.error());
     return true;
@@ -242,19 +247,16 @@ bool Connection::step_body() {
       return true;
     }
   }
-  body_done_ = parser_.done();
+  body_done_ = body_.done();
   if (spools) {
     if (body_done_ || spool_pending_.size() >= kSpoolPieceBytes) spool();
-    return *used > 0 && phase_ == Phase::kBody && !unread().empty() && !body_done_;
+    return false;
   }
   if (body_done_) {
     dispatch();
     return true;
   }
-  if (*used > 0) return !unread().empty();
-  if (unread().size() >= kReadBytesMax / 2)
-    refuse(invalid("http.syntax", "a chunk's header is too long"));
-  return unread().size() >= kReadBytesMax / 2;
+  return false;  // All that came is used up.
 }
 
 void Connection::dispatch() {

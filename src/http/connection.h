@@ -6,9 +6,9 @@
 #include <memory>
 #include <string>
 
+#include "http/body.h"
 #include "http/core.h"
 #include "http/exchange.h"
-#include "http/parser.h"
 
 // One client's connection: reads heads and bodies, hands over exchanges, writes replies, one at a
 // time and in order. Everything runs on the thread of its loop. Private to http/.
@@ -98,7 +98,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::unique_ptr<TlsSession> tls_;
   std::shared_ptr<std::atomic<bool>> gone_;
   std::shared_ptr<Exchange> exchange_;
-  RequestParser parser_;
+  BodyDecoder body_;
   Phase phase_ = Phase::kIdle;
   bool reading_ = false;
   bool advancing_ = false;

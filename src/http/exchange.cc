@@ -114,9 +114,11 @@ Status Exchange::check_caller(const Target& target, std::string_view peer) {
   }
   const std::string_view authorization = request.header("authorization");
   Ctx caller = TRY(shared.parts.gate.authenticate({authorization, project, peer}));
-  ctx.actor_uid = std::move(caller.actor_uid);
-  ctx.actor_kind = std::move(caller.actor_kind);
-  ctx.project = std::move(caller.project);
+  caller.request_id = std::move(ctx.request_id);
+  caller.trace_id = std::move(ctx.trace_id);
+  caller.deadline_ns = ctx.deadline_ns;
+  caller.cancel = std::move(ctx.cancel);
+  ctx = std::move(caller);
   return shared.parts.gate.authorize(ctx, route->permission, request);
 }
 
@@ -143,8 +145,8 @@ Status Exchange::check_body() {
   return {};
 }
 
-Status Exchange::admit(RequestParser* parser, std::string_view peer) {
-  TRY(parser->parse_head(&block, &head));
+Status Exchange::admit(std::string_view peer) {
+  TRY(parse_request_head(&block, &head));
   std::swap(request.headers, head.headers);
   request.peer = peer;
   request.target = head.target;

@@ -26,7 +26,7 @@ struct Exchange final : Responder::Impl, std::enable_shared_from_this<Exchange> 
 
   void reset();
   // From the bytes of a head to a caller that may use the route; fills everything but the body.
-  Status admit(RequestParser* parser, std::string_view peer);
+  Status admit(std::string_view peer);
   Status reserve(int64_t bytes);  // kExhausted when too many bodies are in memory.
   // On the pool: decodes the body, runs the handler, makes the reply ready to be written.
   Reply run_blocking();

@@ -1,7 +1,7 @@
 #include "http/parser.h"
 
+#include <algorithm>
 #include <limits>
-#include <optional>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -26,7 +26,7 @@ void lower_in_place(std::string* block, std::string_view part) {
     if (p[i] >= 'A' && p[i] <= 'Z') p[i] = static_cast<char>(p[i] | 0x20);
 }
 
-// What both directions share: fields are checked and collected, the payload goes to a sink.
+// What both directions share: fields are checked and collected. It sees heads only.
 template <bool kRequest>
 class Parser : public bh::basic_parser<kRequest> {
  public:
@@ -34,7 +34,6 @@ class Parser : public bh::basic_parser<kRequest> {
     this->header_limit(std::numeric_limits<uint32_t>::max());  // find_head has bounded it.
     this->body_limit(boost::none);                             // The connection bounds it.
   }
-  void sink(std::string* out) { out_ = out; }
   const char* refusal() const { return refusal_; }
   bool has_host() const { return hosts_ > 0; }
   std::string_view expect() const { return expect_; }
@@ -62,7 +61,6 @@ class Parser : public bh::basic_parser<kRequest> {
 
   void on_field_impl(bh::field field, boost::beast::string_view raw_name,
                      boost::beast::string_view raw_value, error_code& ec) final {
-    if (!block_) return;  // A trailer: parsed, ignored.
     const std::string_view name = sv(raw_name);
     const std::string_view value = sv(raw_value);
     if (!inside(value)) return refuse("http.syntax", ec);  // Folded: Beast joined it elsewhere.
@@ -73,22 +71,15 @@ class Parser : public bh::basic_parser<kRequest> {
     lower_in_place(block_, name);
     headers_->emplace_back(name, value);
   }
-  void on_header_impl(error_code&) final { block_ = nullptr; }
+  void on_header_impl(error_code&) final {}
   void on_body_init_impl(const boost::optional<uint64_t>&, error_code&) final {}
-  size_t on_body_impl(boost::beast::string_view body, error_code&) final {
-    out_->append(body.data(), body.size());
-    return body.size();
-  }
+  size_t on_body_impl(boost::beast::string_view, error_code&) final { return 0; }
   void on_chunk_header_impl(uint64_t, boost::beast::string_view, error_code&) final {}
-  size_t on_chunk_body_impl(uint64_t, boost::beast::string_view body, error_code&) final {
-    out_->append(body.data(), body.size());
-    return body.size();
-  }
+  size_t on_chunk_body_impl(uint64_t, boost::beast::string_view, error_code&) final { return 0; }
   void on_finish_impl(error_code&) final {}
 
   std::string* block_;
   std::vector<HeaderView>* headers_;
-  std::string* out_ = nullptr;
   std::string_view host_;
   std::string_view expect_;
   const char* refusal_ = nullptr;
@@ -151,18 +142,14 @@ Status put_head(P& parser, const std::string& block) {
   return {};
 }
 
+// Beast has checked the syntax; what is left is to say it in our terms. Negative: not said.
 template <class P>
-Result<size_t> put_body(P& parser, std::string_view in, std::string* out) {
-  parser.sink(out);
-  error_code ec;
-  size_t used = 0;
-  while (!parser.is_done() && used < in.size()) {
-    const size_t n = parser.put(asio_buffer(in.substr(used)), ec);
-    used += n;
-    if (ec == bh::error::need_more || (!ec && n == 0)) break;
-    if (ec) return refused(parser.refusal(), ec);
-  }
-  return used;
+Result<int64_t> length_of(const P& parser) {
+  const auto length = parser.content_length();
+  if (parser.chunked() || !length) return int64_t{-1};
+  if (*length > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
+    return invalid("http.framing", "the message's length is not a sensible number");
+  return static_cast<int64_t>(*length);
 }
 
 }  // namespace
@@ -180,29 +167,14 @@ Result<size_t> find_head(std::string_view in, size_t seen) {
   return size;
 }
 
-struct RequestParser::Impl {
-  std::optional<Incoming> parser;
-};
-
-RequestParser::RequestParser() : impl_(std::make_unique<Impl>()) {}
-RequestParser::~RequestParser() = default;
-RequestParser::RequestParser(RequestParser&&) noexcept = default;
-RequestParser& RequestParser::operator=(RequestParser&&) noexcept = default;
-
-Status RequestParser::parse_head(std::string* block, RequestHead* head) {
+Status parse_request_head(std::string* block, RequestHead* head) {
   head->headers.clear();
-  Incoming& parser = impl_->parser.emplace(block, head);
+  Incoming parser(block, head);
   TRY(put_head(parser, *block));
   head->host = parser.host();
   head->expect = parser.expect();
   head->chunked = parser.chunked();
-  const auto length = parser.content_length();
-  head->content_length = 0;
-  if (!head->chunked && length) {
-    if (*length > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()))
-      return invalid("http.framing", "the message's length is not a sensible number");
-    head->content_length = static_cast<int64_t>(*length);
-  }
+  head->content_length = std::max<int64_t>(TRY(length_of(parser)), 0);
   head->has_body = head->chunked || head->content_length > 0;
   head->keep_alive = parser.keep_alive();
   if (head->chunked && !head->http11)
@@ -211,40 +183,15 @@ Status RequestParser::parse_head(std::string* block, RequestHead* head) {
   return {};
 }
 
-Result<size_t> RequestParser::parse_body(std::string_view in, std::string* out) {
-  return put_body(*impl_->parser, in, out);
-}
-
-bool RequestParser::done() const { return impl_->parser && impl_->parser->is_done(); }
-
-struct ResponseParser::Impl {
-  std::optional<Answered> parser;
-};
-
-ResponseParser::ResponseParser() : impl_(std::make_unique<Impl>()) {}
-ResponseParser::~ResponseParser() = default;
-
-Status ResponseParser::parse_head(std::string* block, bool no_body, ResponseHead* head) {
+Status parse_response_head(std::string* block, ResponseHead* head) {
   head->headers.clear();
-  Answered& parser = impl_->parser.emplace(block, head);
-  parser.skip(no_body);
+  Answered parser(block, head);
+  parser.skip(true);  // Whether there is a body is for the caller to say.
   TRY(put_head(parser, *block));
+  head->chunked = parser.chunked();
+  head->content_length = TRY(length_of(parser));
   head->keep_alive = parser.keep_alive();
   return {};
 }
-
-Result<size_t> ResponseParser::parse_body(std::string_view in, std::string* out) {
-  return put_body(*impl_->parser, in, out);
-}
-
-Status ResponseParser::finish() {
-  error_code ec;
-  impl_->parser->put_eof(ec);
-  if (ec || !impl_->parser->is_done())
-    return unavailable("http.truncated", "the reply ended before its end");
-  return {};
-}
-
-bool ResponseParser::done() const { return impl_->parser && impl_->parser->is_done(); }
 
 }  // namespace slip::http

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,9 +8,10 @@
 
 #include "base/result.h"
 
-// One HTTP/1.x request off the wire, strict where laxity lets two parties disagree about where a
-// message ends: bare LF, folded fields, both framings, a repeated Content-Length or Host, any
-// coding but plain "chunked" are refused. Boost.Beast's parser does the grammar. One thread.
+// The head of an HTTP/1.x message off the wire, strict where laxity lets two parties disagree about
+// where a message ends: bare LF, folded fields, both framings, a repeated Content-Length or Host,
+// any coding but plain "chunked" are refused. Boost.Beast's parser does the grammar; http/body.h
+// does the body. Pure.
 //
 // Errors (the server answers and closes): kInvalid `http.syntax`, `http.framing`, `http.host`,
 // `http.version` (505), `http.transfer_coding` (501), `http.header_too_large` (431).
@@ -22,7 +22,7 @@ inline constexpr size_t kFieldsMax = 100;
 
 using HeaderView = std::pair<std::string_view, std::string_view>;
 
-struct RequestHead {  // Views into the block given to parse_head.
+struct RequestHead {  // Views into the block given to parse_request_head.
   std::string_view method;
   std::string_view target;
   bool http11 = true;
@@ -39,46 +39,17 @@ struct RequestHead {  // Views into the block given to parse_head.
 // `seen`: bytes already looked at in an earlier call.
 Result<size_t> find_head(std::string_view in, size_t seen);
 
-class RequestParser {
- public:
-  RequestParser();
-  ~RequestParser();
-  RequestParser(RequestParser&&) noexcept;
-  RequestParser& operator=(RequestParser&&) noexcept;
-
-  // `block`: exactly one head. Field names are turned to lower case in place.
-  Status parse_head(std::string* block, RequestHead* head);
-  // Appends the payload in `in` to `out`; the number of bytes of `in` that are used up. Stops at
-  // the end of the message. 0: more bytes are needed to go on.
-  Result<size_t> parse_body(std::string_view in, std::string* out);
-  bool done() const;
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
+// `block`: exactly one head. Field names are turned to lower case in place.
+Status parse_request_head(std::string* block, RequestHead* head);
 
 // The client's half: the same strictness for what a server answers.
-struct ResponseHead {  // Views into the block given to parse_head.
+struct ResponseHead {  // Views into the block given to parse_response_head.
   int status = 0;
   std::vector<HeaderView> headers;  // Names in lower case.
   bool keep_alive = true;
+  bool chunked = false;
+  int64_t content_length = -1;  // Negative: not said; until the stream ends, unless chunked.
 };
-
-class ResponseParser {
- public:
-  ResponseParser();
-  ~ResponseParser();
-
-  // `no_body`: the reply to a HEAD.
-  Status parse_head(std::string* block, bool no_body, ResponseHead* head);
-  Result<size_t> parse_body(std::string_view in, std::string* out);
-  Status finish();  // The stream has ended; fine when the length was open, else `http.truncated`.
-  bool done() const;
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
+Status parse_response_head(std::string* block, ResponseHead* head);
 
 }  // namespace slip::http
