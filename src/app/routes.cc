@@ -9,6 +9,7 @@
 #include "sys/process.h"
 #include "wire/mlflow/app.h"
 #include "wire/native/access.h"
+#include "wire/native/datasets.h"
 #include "wire/native/ledger.h"
 #include "wire/native/live.h"
 #include "wire/native/status.h"
@@ -65,6 +66,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::mlflow::routes({*w.tracking, *w.registry}));
   add(wire::oip::routes(*w.oip));
   add(wire::invocations::routes(*w.invocations));
+  add(wire::native::dataset_routes({*w.data}));
   add(ui::routes(w.console));
   add(manual_routes());
   out.push_back(openapi_route(w));

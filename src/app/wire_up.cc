@@ -44,6 +44,8 @@ Status open_core(World& w) {
   w.jobs = std::make_unique<jobs::Jobs>(
       jobs::Jobs::Deps{*w.db, w.sys.clock, w.sys.rng, w.sys.executor, w.sys.log});
   w.live = std::make_unique<wire::native::LiveFeed>(*w.ledger);
+  w.data = std::make_unique<data::Data>(
+      data::Data::Deps{*w.db, *w.ledger, *w.blobs, w.sys.clock, w.sys.rng});
   return {};
 }
 

@@ -15,6 +15,7 @@
 #include "core/jobs/jobs.h"
 #include "core/ledger/ledger.h"
 #include "core/telemetry/metrics.h"
+#include "data/data.h"
 #include "http/server.h"
 #include "registry/registry.h"
 #include "rollout/guard.h"
@@ -80,6 +81,7 @@ struct World {
   std::unique_ptr<ledger::Ledger> ledger;
   std::unique_ptr<auth::Auth> auth;
   std::unique_ptr<jobs::Jobs> jobs;
+  std::unique_ptr<data::Data> data;
   std::unique_ptr<wire::native::LiveFeed> live;
   // Domains.
   std::unique_ptr<tracking::Tracking> tracking;
