@@ -12,6 +12,7 @@
 #include "wire/native/datasets.h"
 #include "wire/native/ledger.h"
 #include "wire/native/live.h"
+#include "wire/native/models.h"
 #include "wire/native/status.h"
 
 namespace slip::app {
@@ -63,6 +64,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::access_routes({*w.auth}));
   add(wire::native::ledger_routes({*w.ledger, *w.auth}));
   add(wire::native::live_routes({*w.live, [&w] { w.jobs->poke("events.live"); }}));
+  add(wire::native::models_routes({*w.registry, *w.auth, nullptr}));
   add(wire::mlflow::routes({*w.tracking, *w.registry}));
   add(wire::oip::routes(*w.oip));
   add(wire::invocations::routes(*w.invocations));

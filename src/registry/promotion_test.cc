@@ -1,8 +1,8 @@
 #include "registry/promotion.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 namespace slip::registry {
 namespace {
@@ -45,7 +45,10 @@ TEST(Promotion, NeedsAGateAndSomebodyElse) {
       {"approved by an author", good, {said("ann", true)}, 0, "model_version.not_approved"},
       {"approved other bytes", good, {said("bob", true, "d0")}, 0, "model_version.not_approved"},
       {"rejected", good, {said("bob", false)}, 0, "model_version.not_approved"},
-      {"approved and rejected", good, {said("bob", true), said("eve", false)}, 0,
+      {"approved and rejected",
+       good,
+       {said("bob", true), said("eve", false)},
+       0,
        "model_version.not_approved"},
       {"an author's rejection is void", good, {said("bob", true), said("ann", false)}, 0, ""},
       {"gate and approval", good, {said("bob", true)}, 0, ""},

@@ -1,8 +1,8 @@
 #include "tracking/tracking.h"
 
-#include <gtest/gtest.h>
-
 #include <cmath>
+
+#include <gtest/gtest.h>
 
 #include "base/text.h"
 #include "core/ledger/ledger.h"
@@ -35,8 +35,8 @@ class TrackingTest : public test::DbTest {
     wanted.start_ms = start_ms;
     return tracking->runs.create(ctx, wanted).value().id;
   }
-  Status log_metric(const std::string& run, const std::string& key, double value,
-                    int64_t step = 0, int64_t at_ms = 1) {
+  Status log_metric(const std::string& run, const std::string& key, double value, int64_t step = 0,
+                    int64_t at_ms = 1) {
     Batch batch;
     Metric m;
     m.key = key;
@@ -326,17 +326,13 @@ TEST_P(TrackingTest, NamesAndLimits) {
     std::string key;
     const char* reason;
   };
-  const Case cases[] = {{"a b-c_d.e:f/g", ""},
-                        {"größe", ""},
-                        {std::string(kKeyMax, 'k'), ""},
-                        {std::string(kKeyMax + 1, 'k'), "tracking.too_long"},
-                        {"", "tracking.missing"},
-                        {"a//b", "tracking.name"},
-                        {"../b", "tracking.name"},
-                        {"/a", "tracking.name"},
-                        {".", "tracking.name"},
-                        {"a\tb", "tracking.name"},
-                        {"a\"b", "tracking.name"}};
+  const Case cases[] = {
+      {"a b-c_d.e:f/g", ""},           {"größe", ""},
+      {std::string(kKeyMax, 'k'), ""}, {std::string(kKeyMax + 1, 'k'), "tracking.too_long"},
+      {"", "tracking.missing"},        {"a//b", "tracking.name"},
+      {"../b", "tracking.name"},       {"/a", "tracking.name"},
+      {".", "tracking.name"},          {"a\tb", "tracking.name"},
+      {"a\"b", "tracking.name"}};
   for (const Case& c : cases) {
     SCOPED_TRACE(c.key.substr(0, 20));
     const Status got = log_metric(run, c.key, 1);

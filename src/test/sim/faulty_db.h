@@ -19,9 +19,9 @@ class FaultyDb final : public store::Db {
     if (unlucky()) return lost("before the body");
     if (unlucky())
       ignore(real_.write([&](store::Tx& tx) -> Status {
-               TRY(body(tx));
-               return lost("replayed");
-             }),
+        TRY(body(tx));
+        return lost("replayed");
+      }),
              "only its effects on the body's outputs matter");
     TRY(real_.write([&](store::Tx& tx) -> Status {
       TRY(body(tx));

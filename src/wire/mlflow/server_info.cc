@@ -9,9 +9,6 @@ namespace {
 
 using codec::Json;
 
-// The version of MLflow's API that is spoken here; clients compare it.
-constexpr std::string_view kSpokenVersion = "3.17.2";
-
 Result<Json> server_info(App&, const Ctx&, const In&) {
   return Json::object({{"store_type", "SqlStore"},
                        {"workspaces_enabled", false},
@@ -34,22 +31,6 @@ constexpr std::array<Row, 1> kRows = {{
 
 }  // namespace
 
-void add_server_info(std::vector<http::Route>* out, const App& app) {
-  add_rows(out, app, kRows);
-  http::Route version;
-  version.method = http::Method::kGet;
-  version.path = "/version";
-  version.permission = {http::Right::kPublic, "server"};
-  version.audit = http::Audit::kNone;
-  version.summary = "Read the version of MLflow's API that is spoken here";
-  version.render_error = render_error;
-  version.blocking = [](const Ctx&, http::Request&) -> Result<http::Reply> {
-    http::Reply reply;
-    reply.content_type = "text/plain; charset=utf-8";
-    reply.body = kSpokenVersion;
-    return reply;
-  };
-  out->push_back(std::move(version));
-}
+void add_server_info(std::vector<http::Route>* out, const App& app) { add_rows(out, app, kRows); }
 
 }  // namespace slip::wire::mlflow

@@ -1,0 +1,277 @@
+#include "wire/native/models.h"
+
+#include <array>
+#include <utility>
+
+#include "base/text.h"
+#include "wire/native/native.h"
+
+namespace slip::wire::native {
+namespace {
+
+using codec::Json;
+using http::Method;
+using http::Right;
+using registry::Check;
+
+Json tags_json(const std::vector<registry::Tag>& tags) {
+  Json out = Json::object();
+  for (const registry::Tag& tag : tags) out.set(tag.key, tag.value);
+  return out;
+}
+
+Json check_json(const registry::CheckResult& r) {
+  const bool floor = r.check.kind == Check::Kind::kFloor;
+  const std::string_view kind = floor ? "floor" : "champion";
+  Json out = Json::object(
+      {{"name", concat({kind, ":", r.check.metric})}, {"kind", kind}, {"metric", r.check.metric}});
+  out.set(floor ? "min" : "max_regression", r.check.bound);
+  out.set("value", r.value ? Json(*r.value) : Json());
+  if (r.threshold) out.set("threshold", *r.threshold);
+  if (r.champion_version > 0) out.set("champion_version", r.champion_version);
+  if (r.champion_value) out.set("champion_value", *r.champion_value);
+  out.set("passed", r.passed);
+  out.set("detail", r.detail);
+  return out;
+}
+
+Json gate_json(const std::optional<registry::Gate>& gate) {
+  if (!gate) return {};
+  Json checks = Json::array();
+  for (const registry::CheckResult& r : gate->checks) checks.push(check_json(r));
+  return Json::object({{"passed", gate->passed},
+                       {"evaluated_ms", gate->evaluated_ms},
+                       {"checks", std::move(checks)}});
+}
+
+Json version_json(const ModelsApp& app, const registry::Version& v) {
+  Json out = Json::object({{"model", v.model},
+                           {"version", v.number},
+                           {"uid", v.uid},
+                           {"stage", registry::stage_name(v.stage)},
+                           {"status", "READY"},
+                           {"source", v.source},
+                           {"created_ms", v.created_ms},
+                           {"updated_ms", v.updated_ms},
+                           {"created_by", app.auth.label(v.author)}});
+  if (!v.run_id.empty()) out.set("run_id", v.run_id);
+  if (!v.digest.empty()) out.set("digest", v.digest);
+  if (v.description) out.set("description", *v.description);
+  Json aliases = Json::array();
+  for (const std::string& alias : v.aliases) aliases.push(alias);
+  out.set("aliases", std::move(aliases));
+  out.set("tags", tags_json(v.tags));
+  out.set("gate", gate_json(v.gate));
+  Json approvals = Json::array();
+  for (const registry::Approval& a : v.approvals)
+    approvals.push(Json::object({{"actor", app.auth.label(a.actor)},
+                                 {"decision", a.approved ? "approved" : "rejected"},
+                                 {"comment", a.comment},
+                                 {"created_ms", a.created_ms},
+                                 {"digest", a.digest}}));
+  out.set("approvals", std::move(approvals));
+  return out;
+}
+
+Json model_json(const ModelsApp& app, const Ctx& ctx, const registry::Model& m,
+                const std::vector<registry::Version>& versions) {
+  Json out = Json::object({{"name", m.name}, {"uid", m.uid}});
+  if (m.description) out.set("description", *m.description);
+  out.set("versions_count", static_cast<int64_t>(versions.size()));
+  out.set("latest_version", versions.empty() ? int64_t{0} : versions.front().number);
+  Json aliases = Json::object();
+  for (const registry::Alias& a : m.aliases) aliases.set(a.alias, a.version);
+  out.set("aliases", std::move(aliases));
+  Json stages = Json::object();
+  for (const registry::Version& v : versions) {  // Highest first: that one is named.
+    const std::string_view stage = registry::stage_name(v.stage);
+    if (v.stage != registry::Stage::kNone && !stages.find(stage)) stages.set(stage, v.number);
+  }
+  out.set("stages", std::move(stages));
+  out.set("protected", m.is_protected);
+  out.set("tags", tags_json(m.tags));
+  out.set("created_ms", m.created_ms);
+  out.set("updated_ms", m.updated_ms);
+  Json deployments = Json::array();
+  if (app.deployments)
+    for (const std::string& name : app.deployments(ctx, m.name)) deployments.push(name);
+  out.set("deployments", std::move(deployments));
+  return out;
+}
+
+Result<std::vector<Check>> read_checks(const Json& body) {
+  std::vector<Check> out;
+  const Json* list = body.find("checks");
+  if (!list || !list->is_array())
+    return invalid("request.missing_field", "checks must be a list of checks");
+  for (const Json& item : list->items()) {
+    Check check;
+    const std::string kind = TRY(codec::want_string(item, "kind"));
+    check.metric = TRY(codec::want_string(item, "metric"));
+    if (kind == "floor") {
+      check.bound = TRY(codec::want_double(item, "min"));
+    } else if (kind == "champion") {
+      check.kind = Check::Kind::kChampion;
+      check.bound = TRY(codec::double_or(item, "max_regression", 0));
+    } else {
+      return invalid("gate.kind", concat({"no kind of check '", kind, "'"}))
+          .with_hint("floor or champion");
+    }
+    out.push_back(std::move(check));
+  }
+  return out;
+}
+
+// An empty body reads as {}.
+Result<Json> optional_body(const http::Request& request) {
+  if (trim(request.body).empty()) return Json::object();
+  return body_object(request);
+}
+
+struct Named {
+  std::string model;
+  int64_t version = 0;
+};
+Result<Named> named(const http::Request& request) {
+  return Named{.model = request.param("name"), .version = TRY(param_int(request, "version"))};
+}
+
+using Call = Result<http::Reply> (*)(const ModelsApp&, const Ctx&, http::Request&);
+
+Result<http::Reply> list(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  const Page page = TRY(page_of(request));
+  registry::Query query;
+  query.max_results = page.limit;
+  if (!page.after.empty()) query.page_token = to_base64(page.after);
+  const auto found = TRY(app.registry.search_models(ctx, query));
+  std::vector<Json> items;
+  for (const registry::Model& m : found.items)
+    items.push_back(model_json(app, ctx, m, TRY(app.registry.list_versions(ctx, m.name))));
+  return json_reply(
+      page_json(std::move(items), from_base64(found.next_page_token).value_or(std::string())));
+}
+
+Result<http::Reply> get(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  const registry::Model m = TRY(app.registry.get_model(ctx, request.param("name")));
+  const auto versions = TRY(app.registry.list_versions(ctx, m.name));
+  Json out = model_json(app, ctx, m, versions);
+  Json items = Json::array();
+  for (const registry::Version& v : versions) items.push(version_json(app, v));
+  out.set("versions", std::move(items));
+  return json_reply(out);
+}
+
+Result<http::Reply> get_version(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  const Named n = TRY(named(request));
+  return json_reply(version_json(app, TRY(app.registry.get_version(ctx, n.model, n.version))));
+}
+
+Result<http::Reply> gate(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  const Named n = TRY(named(request));
+  TRY(app.registry.get_version(ctx, n.model, n.version));  // 404 comes before 400.
+  const std::vector<Check> checks = TRY(read_checks(TRY(body_object(request))));
+  return json_reply(gate_json(TRY(app.registry.evaluate_gate(ctx, n.model, n.version, checks))));
+}
+
+Result<http::Reply> judge(const ModelsApp& app, const Ctx& ctx, http::Request& request,
+                          bool approve) {
+  const Named n = TRY(named(request));
+  const std::string comment = TRY(codec::string_or(TRY(optional_body(request)), "comment", ""));
+  return json_reply(
+      version_json(app, TRY(app.registry.judge(ctx, n.model, n.version, approve, comment))));
+}
+
+Result<http::Reply> approve(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  return judge(app, ctx, request, true);
+}
+
+Result<http::Reply> reject(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  return judge(app, ctx, request, false);
+}
+
+Result<http::Reply> promote(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  const Named n = TRY(named(request));
+  const Json body = TRY(optional_body(request));
+  const registry::Stage stage =
+      TRY(registry::parse_stage(TRY(codec::string_or(body, "stage", "Production"))));
+  const std::string reason = TRY(codec::string_or(body, "reason", ""));
+  if (stage == registry::Stage::kProduction)
+    return json_reply(
+        version_json(app, TRY(app.registry.promote(ctx, n.model, n.version, reason))));
+  return json_reply(
+      version_json(app, TRY(app.registry.set_stage(ctx, n.model, n.version, stage, false))));
+}
+
+Result<http::Reply> rollback(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  const Json body = TRY(optional_body(request));
+  const std::string reason = TRY(codec::string_or(body, "reason", ""));
+  const int64_t from = TRY(codec::int_or(body, "from_version", 0));
+  return json_reply(
+      version_json(app, TRY(app.registry.rollback(ctx, request.param("name"), reason, from))));
+}
+
+Result<http::Reply> history(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
+  std::vector<Json> items;
+  for (const registry::Tenure& t : TRY(app.registry.history(ctx, request.param("name")))) {
+    Json item = Json::object(
+        {{"stage", registry::stage_name(t.stage)}, {"version", t.version}, {"from_ms", t.from_ms}});
+    if (t.to_ms) item.set("to_ms", *t.to_ms);
+    item.set("actor", app.auth.label(t.actor));
+    item.set("reason", t.reason);
+    items.push_back(std::move(item));
+  }
+  return json_reply(page_json(std::move(items), ""));
+}
+
+struct Row {
+  Method method;
+  std::string_view path;
+  Right right;
+  http::Audit audit;
+  Call call;
+  std::string_view summary;
+};
+constexpr std::string_view kVersion = "/models/{name}/versions/{version}";
+constexpr std::array<Row, 9> kRows = {{
+    {Method::kGet, "/models", Right::kRead, http::Audit::kNone, list,
+     "Models with stages, aliases and deployments."},
+    {Method::kGet, "/models/{name}", Right::kRead, http::Audit::kNone, get,
+     "A model with its versions, newest first."},
+    {Method::kGet, "", Right::kRead, http::Audit::kNone, get_version,
+     "A model version with its gate and approvals."},
+    {Method::kPost, "/gate", Right::kEdit, http::Audit::kGoverned, gate,
+     "Judge a version's metrics: floors, and not worse than the champion."},
+    {Method::kPost, "/approve", Right::kEdit, http::Audit::kGoverned, approve,
+     "Approve a version's bytes; its authors cannot."},
+    {Method::kPost, "/reject", Right::kEdit, http::Audit::kGoverned, reject,
+     "Reject a version's bytes; its authors cannot."},
+    {Method::kPost, "/promote", Right::kManage, http::Audit::kGoverned, promote,
+     "Put a version that passed its gate and was approved into Production."},
+    {Method::kPost, "/models/{name}/rollback", Right::kManage, http::Audit::kGoverned, rollback,
+     "Give Production back to the version that held it before."},
+    {Method::kGet, "/models/{name}/history", Right::kRead, http::Audit::kNone, history,
+     "Who held which stage when."},
+}};
+
+}  // namespace
+
+std::vector<http::Route> models_routes(ModelsApp app) {
+  std::vector<http::Route> out;
+  for (const Row& row : kRows) {
+    http::Route route;
+    route.method = row.method;
+    const bool whole = row.path.starts_with("/models");
+    route.path = at(whole ? row.path : concat({kVersion, row.path}));
+    route.permission = {row.right, "model"};
+    route.audit = row.audit;
+    route.summary = row.summary;
+    if (row.method == Method::kPost) route.body = http::memory();
+    route.blocking = [app, call = row.call](const Ctx& ctx, http::Request& request) {
+      return call(app, ctx, request);
+    };
+    out.push_back(std::move(route));
+  }
+  return out;
+}
+
+}  // namespace slip::wire::native

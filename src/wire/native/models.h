@@ -1,0 +1,23 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/auth/auth.h"
+#include "http/route.h"
+#include "registry/registry.h"
+
+// /models: the registry with what MLflow's API lacks: gates, approvals, promotion, rollback and who
+// held which stage when.
+namespace slip::wire::native {
+
+struct ModelsApp {
+  registry::Registry& registry;
+  auth::Auth& auth;  // For the names of actors.
+  // Names of the deployments that serve a model; may be null.
+  std::function<std::vector<std::string>(const Ctx&, const std::string& model)> deployments;
+};
+std::vector<http::Route> models_routes(ModelsApp app);
+
+}  // namespace slip::wire::native
