@@ -1,11 +1,15 @@
 #include "app/commands.h"
 
+#include "cli/rest.h"
+#include "sys/net.h"
+
 namespace slip::app {
 
 void add_all(cli::Commands& commands, const Sys& sys) {
   add_serve(commands, sys);
   add_config(commands, sys);
   add_basics(commands, sys);
+  cli::add_rest_commands(commands, cli::connect_by_http(real_net(), sys.clock, sys.process));
 }
 
 std::vector<cli::Option> common_options() {

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "cli/remote.h"
+
+// The commands that only talk to a server; one function a noun.
+namespace slip::cli {
+
+void add_model_commands(Commands& commands, const Connect& connect);
+void add_deployment_commands(Commands& commands, const Connect& connect);  // Also monitor, alert.
+void add_server_commands(Commands& commands, const Connect& connect);      // status, ledger, token.
+
+// All of the above.
+void add_rest_commands(Commands& commands, const Connect& connect);
+
+}  // namespace slip::cli

@@ -1,0 +1,168 @@
+#include <array>
+
+#include "base/text.h"
+#include "cli/print.h"
+#include "cli/rest.h"
+
+namespace slip::cli {
+namespace {
+
+using codec::Json;
+
+constexpr std::array kModelColumns = {
+    Column{"MODEL", "name"},
+    Column{"PRODUCTION", "stages.Production"},
+    Column{"VERSIONS", "versions_count"},
+    Column{"LATEST", "latest_version"},
+    Column{"ALIASES", "aliases"},
+    Column{"DEPLOYMENTS", "deployments"},
+};
+constexpr std::array kVersionColumns = {
+    Column{"VERSION", "version"}, Column{"STAGE", "stage"},   Column{"GATE", "gate.passed"},
+    Column{"ALIASES", "aliases"}, Column{"BY", "created_by"}, Column{"DIGEST", "digest"},
+};
+constexpr std::array kHistoryColumns = {
+    Column{"STAGE", "stage"}, Column{"VERSION", "version"}, Column{"FROM_MS", "from_ms"},
+    Column{"TO_MS", "to_ms"}, Column{"BY", "actor"},        Column{"REASON", "reason"},
+};
+constexpr std::array kCheckColumns = {
+    Column{"CHECK", "name"},    Column{"VALUE", "value"},   Column{"THRESHOLD", "threshold"},
+    Column{"PASSED", "passed"}, Column{"DETAIL", "detail"},
+};
+
+std::string at_model(const Call& call) {
+  return concat({"/models/", percent_encode(call.argument(0))});
+}
+
+Result<std::string> at_version(const Call& call) {
+  const std::optional<int64_t> version = parse_int(call.argument(1));
+  if (!version) return invalid("usage.number", "VERSION wants a whole number");
+  return concat({at_model(call), "/versions/", std::to_string(*version)});
+}
+
+// "accuracy=0.75,f1=0.6" → checks of one kind.
+Status add_checks(std::vector<Json>* checks, std::string_view list, std::string_view kind,
+                  std::string_view bound) {
+  if (list.empty()) return {};
+  for (const std::string_view part : split(list, ',')) {
+    const size_t equals = part.find('=');
+    const std::optional<double> value =
+        equals == part.npos ? std::nullopt : parse_double(part.substr(equals + 1));
+    if (!value) return invalid("usage.check", concat({"'", part, "' isn't METRIC=NUMBER"}));
+    checks->push_back(Json::object(
+        {{"kind", kind}, {"metric", trim(part.substr(0, equals))}, {std::string(bound), *value}}));
+  }
+  return {};
+}
+
+Result<int> gate(Call& call, Remote& remote) {
+  std::vector<Json> checks;
+  TRY(add_checks(&checks, call.text("floor"), "floor", "min"));
+  TRY(add_checks(&checks, call.text("champion"), "champion", "max_regression"));
+  if (checks.empty())
+    return Error(invalid("usage.option_missing", "a gate wants checks"))
+        .with_hint("--floor accuracy=0.75 --champion accuracy=0.01");
+  const Json body = Json::object({{"checks", Json::array(std::move(checks))}});
+  const Json judged = TRY(remote.post(concat({TRY(at_version(call)), "/gate"}), body));
+  if (call.on("json")) {
+    print_fields(call, judged);
+  } else if (const Json* rows = judged.find("checks"); rows != nullptr && rows->is_array()) {
+    call.terminal.out(table_of(rows->items(), kCheckColumns, call.terminal.out_tty));
+  }
+  return TRY(codec::want_bool(judged, "passed")) ? 0 : kExitGate;
+}
+
+Result<int> show(Call& call, Remote& remote) {
+  if (!call.argument(1).empty()) {
+    print_fields(call, TRY(remote.get(TRY(at_version(call)))));
+    return 0;
+  }
+  const Json model = TRY(remote.get(at_model(call)));
+  const Json* versions = model.find("versions");
+  if (call.on("json") || versions == nullptr || !versions->is_array()) {
+    print_fields(call, model);
+  } else {
+    call.terminal.out(table_of(versions->items(), kVersionColumns, call.terminal.out_tty));
+  }
+  return 0;
+}
+
+Result<int> decide(Call& call, Remote& remote, std::string_view verb) {
+  const Json body = Json::object({{"comment", call.text("comment")}});
+  print_fields(call, TRY(remote.post(concat({TRY(at_version(call)), "/", verb}), body)));
+  return 0;
+}
+
+const std::vector<Argument> kModel = {{"MODEL", "name of the model"}};
+const std::vector<Argument> kModelVersion = {{"MODEL", "name of the model"},
+                                             {"VERSION", "its number"}};
+
+}  // namespace
+
+void add_model_commands(Commands& commands, const Connect& connect) {
+  const auto remote = [connect](auto run) {
+    return [connect, run](Call& call) -> Result<int> {
+      const std::unique_ptr<Remote> server = TRY(connect(call));
+      return run(call, *server);
+    };
+  };
+  commands.add({"model list",
+                "Models with the version in production.",
+                {},
+                {},
+                remote([](Call& call, Remote& r) -> Result<int> {
+                  print_rows(call, TRY(r.all("/models")), kModelColumns);
+                  return 0;
+                }),
+                ""});
+  commands.add({"model show",
+                "A model's versions, or one of them.",
+                {{"MODEL", "name of the model"}, {"VERSION", "its number", false}},
+                {},
+                remote(show),
+                ""});
+  commands.add({"model history",
+                "Which version held which stage, when, by whom, why.",
+                kModel,
+                {},
+                remote([](Call& call, Remote& r) -> Result<int> {
+                  print_rows(call, TRY(r.all(at_model(call) + "/history")), kHistoryColumns);
+                  return 0;
+                }),
+                ""});
+  commands.add({"model gate",
+                "Judges a version by the metrics of its run.",
+                kModelVersion,
+                {{"floor", "METRIC=MIN,…", "Least value of a metric."},
+                 {"champion", "METRIC=LOSS,…", "Most that it may lose against production."}},
+                remote(gate),
+                "Exits with 6 when a check fails."});
+  const std::vector<Option> comment = {{"comment", "TEXT", "Kept with the decision."}};
+  commands.add({"model approve", "Vouches for a version that somebody else made.", kModelVersion,
+                comment, remote([](Call& c, Remote& r) { return decide(c, r, "approve"); }), ""});
+  commands.add({"model reject", "Keeps a version from production.", kModelVersion, comment,
+                remote([](Call& c, Remote& r) { return decide(c, r, "reject"); }), ""});
+  commands.add({"model promote",
+                "Moves a version into a stage.",
+                kModelVersion,
+                {{"stage", "STAGE", "Production (default), Staging, Archived or None."}},
+                remote([](Call& call, Remote& r) -> Result<int> {
+                  const Json body = Json::object({{"stage", call.text("stage", "Production")}});
+                  print_fields(call,
+                               TRY(r.post(concat({TRY(at_version(call)), "/promote"}), body)));
+                  return 0;
+                }),
+                ""});
+  commands.add({"model rollback",
+                "Brings back what held production before.",
+                kModel,
+                {{"reason", "TEXT", "Kept in the history.", true}},
+                remote([](Call& call, Remote& r) -> Result<int> {
+                  const Json body = Json::object({{"reason", call.text("reason")}});
+                  print_fields(call, TRY(r.post(at_model(call) + "/rollback", body)));
+                  return 0;
+                }),
+                ""});
+}
+
+}  // namespace slip::cli

@@ -1,0 +1,206 @@
+#include "cli/rest.h"
+
+#include <deque>
+
+#include <gtest/gtest.h>
+
+#include "base/text.h"
+
+namespace slip::cli {
+namespace {
+
+using codec::Json;
+
+// A server that answers what it was told to, in order, and remembers what it was asked.
+struct Script {
+  std::deque<Result<Json>> answers;
+  std::vector<std::string> asked;  // "POST /models/m/rollback {…}"
+};
+
+class ScriptedRemote final : public Remote {
+ public:
+  explicit ScriptedRemote(Script& script) : script_(script) {}
+  Result<Json> call(http::Method method, std::string_view path, const Json* body) override {
+    script_.asked.push_back(concat({http::method_name(method), " ", path, body ? " " : "",
+                                    body ? codec::to_json(*body) : ""}));
+    if (script_.answers.empty()) return Json::object();
+    Result<Json> next = std::move(script_.answers.front());
+    script_.answers.pop_front();
+    return next;
+  }
+
+ private:
+  Script& script_;
+};
+
+class Rest : public testing::Test {
+ protected:
+  int run(std::vector<std::string> words, std::vector<std::string> answers = {}) {
+    script_ = {};
+    out_ = err_ = "";
+    for (const std::string& text : answers) script_.answers.push_back(codec::parse_json(text));
+    return commands_.run(words, terminal_);
+  }
+  Rest() {
+    add_rest_commands(commands_, [this](const Call&) -> Result<std::unique_ptr<Remote>> {
+      return std::unique_ptr<Remote>(std::make_unique<ScriptedRemote>(script_));
+    });
+  }
+
+  Script script_;
+  std::string out_;
+  std::string err_;
+  Terminal terminal_{[this](std::string_view t) { out_ += t; },
+                     [this](std::string_view t) { err_ += t; }, false};
+  Commands commands_{{{"json", "", "JSON"}}};
+};
+
+TEST_F(Rest, CommandsAskForWhatTheySay) {
+  struct Case {
+    std::vector<std::string> words;
+    const char* asked;
+  };
+  const Case cases[] = {
+      {{"status"}, "GET /status"},
+      {{"model", "show", "a b"}, "GET /models/a%20b"},
+      {{"model", "show", "m", "3"}, "GET /models/m/versions/3"},
+      {{"model", "approve", "m", "3", "--comment", "ok"},
+       R"(POST /models/m/versions/3/approve {"comment":"ok"})"},
+      {{"model", "reject", "m", "3"}, R"(POST /models/m/versions/3/reject {"comment":""})"},
+      {{"model", "promote", "m", "3"},
+       R"(POST /models/m/versions/3/promote {"stage":"Production"})"},
+      {{"model", "rollback", "m", "--reason", "bad"},
+       R"(POST /models/m/rollback {"reason":"bad"})"},
+      {{"deployment", "put", "d", "--model", "m", "--alias", "champion", "--log-ack", "disk"},
+       R"(PUT /deployments/d {"model":"m","alias":"champion","log_ack":"disk"})"},
+      {{"deployment", "put", "d", "--model", "m", "--version", "3"},
+       R"(PUT /deployments/d {"model":"m","version":3})"},
+      {{"deployment", "canary", "d", "--version", "3", "--weight", "0.25", "--alpha", "0.05"},
+       R"(POST /deployments/d/canary {"version":3,"weight":0.25,)"
+       R"("guard":{"kind":"label_errors","alpha":0.05}})"},
+      {{"deployment", "canary", "d", "--version", "3", "--no-guard"},
+       R"(POST /deployments/d/canary {"version":3,"weight":0.1})"},
+      {{"deployment", "promote", "d"}, "POST /deployments/d/canary/promote {}"},
+      {{"deployment", "rollback", "d", "--reason", "x"},
+       R"(POST /deployments/d/rollback {"reason":"x"})"},
+      {{"deployment", "delete", "d"}, "DELETE /deployments/d"},
+      {{"monitor", "drift", "d", "--limit", "7"}, "GET /deployments/d/drift?limit=7"},
+      {{"ledger", "list", "--desc", "--verb", "run.created"},
+       "GET /ledger?limit=50&order=desc&verb=run.created"},
+      {{"token", "create", "--principal", "p", "--role", "read"},
+       R"(POST /tokens {"principal":"p","role":"read"})"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.asked);
+    run(c.words);
+    ASSERT_EQ(script_.asked.size(), 1U) << err_;
+    EXPECT_EQ(script_.asked[0], c.asked);
+  }
+}
+
+TEST_F(Rest, ListsAreReadToTheirEnd) {
+  const std::vector<std::string> pages = {
+      R"({"items":[{"name":"a","versions_count":2}],"next_page_token":"x/1"})",
+      R"({"items":[{"name":"b","stages":{"Production":3}}]})"};
+  EXPECT_EQ(run({"model", "list"}, pages), 0);
+  EXPECT_EQ(script_.asked[1], "GET /models?page_token=x%2F1");
+  EXPECT_EQ(out_, "a\t-\t2\t-\t-\t-\nb\t3\t-\t-\t-\t-\n");
+  EXPECT_EQ(run({"model", "list", "--json"}, pages), 0);
+  EXPECT_EQ(out_,
+            "{\"items\":[{\"name\":\"a\",\"versions_count\":2},"
+            "{\"name\":\"b\",\"stages\":{\"Production\":3}}]}\n");
+  EXPECT_EQ(run({"alert", "list", "--deployment", "d"},
+                {R"({"items":[],"next_page_token":"y"})", R"({"items":[]})"}),
+            0);
+  EXPECT_EQ(script_.asked[1], "GET /alerts?deployment=d&page_token=y");
+}
+
+TEST_F(Rest, AnEndlessListEnds) {
+  script_ = {};
+  class Endless final : public Remote {
+   public:
+    Result<Json> call(http::Method, std::string_view, const Json*) override {
+      return codec::parse_json(R"({"items":[],"next_page_token":"again"})");
+    }
+  } remote;
+  EXPECT_EQ(remote.all("/models").error().reason, "list.too_long");
+}
+
+TEST_F(Rest, AFailedGateIsItsOwnExitCode) {
+  const std::string check =
+      R"({"name":"accuracy >= 0.75","value":0.61234567,"threshold":0.75,"passed":false,)"
+      R"("detail":"too low"})";
+  const std::vector<std::string> words = {"model", "gate", "m", "1", "--floor", "accuracy=0.75"};
+  EXPECT_EQ(run(words, {R"({"passed":false,"checks":[)" + check + "]}"}), kExitGate);
+  EXPECT_EQ(out_, "accuracy >= 0.75\t0.6123\t0.75\tno\ttoo low\n");
+  EXPECT_EQ(script_.asked[0],
+            R"(POST /models/m/versions/1/gate {"checks":[{"kind":"floor","metric":"accuracy",)"
+            R"("min":0.75}]})");
+  EXPECT_EQ(run({"model", "gate", "m", "1", "--champion", "a=0.01, b=0"},
+                {R"({"passed":true,"checks":[]})"}),
+            0);
+  EXPECT_NE(script_.asked[0].find(R"("metric":"b","max_regression":0)"), std::string::npos);
+}
+
+TEST_F(Rest, WrongWordsAskNothing) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {"model", "gate", "m", "1"},
+      {"model", "gate", "m", "1", "--floor", "accuracy"},
+      {"model", "gate", "m", "one", "--floor", "a=1"},
+      {"model", "rollback", "m"},
+      {"deployment", "canary", "d", "--version", "3", "--weight", "much"},
+      {"deployment", "put", "d", "--model", "m", "--version", "new"},
+  };
+  for (const auto& words : wrong) {
+    SCOPED_TRACE(words.back());
+    EXPECT_EQ(run(words), kExitUsage);
+    EXPECT_TRUE(script_.asked.empty());
+  }
+}
+
+TEST_F(Rest, DriftIsARowForEachFeature) {
+  const std::string page =
+      R"({"items":[{"window":4,"features":[{"name":"x","psi":0.12345,"js":null,"alarm":false},)"
+      R"({"name":"y","psi":2.5,"js":0.1,"alarm":true}]},{"window":5}]})";
+  EXPECT_EQ(run({"monitor", "drift", "d"}, {page}), 0);
+  EXPECT_EQ(out_, "4\tx\t0.1235\t-\tno\n4\ty\t2.5\t0.1\tyes\n");
+}
+
+TEST_F(Rest, ATokenIsPrintedBare) {
+  EXPECT_EQ(run({"token", "create", "--principal", "p", "--role", "read"},
+                {R"({"token":"slp_x","id":"1"})"}),
+            0);
+  EXPECT_EQ(out_, "slp_x\n");
+}
+
+TEST(Remote, AnswersBecomeErrors) {
+  struct Case {
+    int status;
+    const char* body;
+    Code code;
+    const char* reason;
+    const char* text;
+  };
+  const Case cases[] = {
+      {404, R"({"code":"model.not_found","detail":"no m"})", Code::kNotFound, "model.not_found",
+       "no m"},
+      {409, R"({"code":"x","title":"Conflict"})", Code::kConflict, "x", "Conflict"},
+      {400, "not json", Code::kInvalid, "server.status_400", "the server answered 400"},
+      {403, "[]", Code::kForbidden, "server.status_403", "the server answered 403"},
+      {401, "", Code::kUnauthorized, "server.status_401", "the server answered 401"},
+      {503, "{}", Code::kUnavailable, "server.status_503", "the server answered 503"},
+      {500, R"({"code":7,"detail":[]})", Code::kInternal, "server.status_500",
+       "the server answered 500"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.body);
+    const Error error = error_of(c.status, c.body);
+    EXPECT_EQ(error.code, c.code);
+    EXPECT_EQ(error.reason, c.reason);
+    EXPECT_EQ(error.text, c.text);
+  }
+  EXPECT_EQ(error_of(409, R"({"code":"c","hint":"do"})").hint, "do");
+}
+
+}  // namespace
+}  // namespace slip::cli
