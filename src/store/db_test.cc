@@ -1,5 +1,6 @@
 #include "store/db.h"
 
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -8,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "store/sql.h"
+#include "sys/executor.h"
 #include "test/gen/dice.h"
 #include "test/store/dbs.h"
 
@@ -358,6 +360,61 @@ TEST_P(DbConformance, RefusesTooManyRows) {
   EXPECT_EQ(count(), kWriteRowsRefused);
 }
 
+// Read, add, write back: no update may be lost, whoever else does the same.
+TEST_P(DbConformance, LosesNoUpdate) {
+  constexpr int64_t kTasks = 4;
+  constexpr int64_t kRounds = 20;
+  ASSERT_TRUE(put("counter", int64_t{0}).ok());
+  const auto increment = [](Tx& tx) -> Status {
+    int64_t n = 0;
+    TRY(tx.each("SELECT n FROM item WHERE name = 'counter'", {},
+                [&](const Row& row) { n = row.i64(0); }));
+    TRY(tx.exec("UPDATE item SET n = ? WHERE name = 'counter'", {n + 1}));
+    return {};
+  };
+  std::vector<std::unique_ptr<Task>> tasks;
+  std::atomic<int64_t> acknowledged = 0;
+  for (int64_t t = 0; t < kTasks; ++t)
+    tasks.push_back(real_executor().spawn("increment", [&] {
+      for (int64_t i = 0; i < kRounds; ++i) {
+        const Status s = db().write(increment);
+        if (s.ok()) ++acknowledged;
+        if (!s.ok()) {
+          EXPECT_EQ(s.error().reason, "store.serialization");
+        }
+      }
+    }));
+  tasks.clear();
+  EXPECT_GE(acknowledged, kTasks * kRounds / 2);
+  EXPECT_EQ(count("n = " + std::to_string(acknowledged)), 1);
+  EXPECT_GE(db().stats().writes, acknowledged);
+}
+
+TEST_P(DbConformance, ReadersSeeWholeTransactions) {
+  ASSERT_TRUE(put("pair", int64_t{0}, 0.0).ok());
+  std::atomic<bool> done = false;
+  auto writer = real_executor().spawn("writer", [&] {
+    for (int64_t i = 1; i <= 30; ++i) {
+      const Status s = db().write([&](Tx& tx) -> Status {
+        TRY(tx.exec("UPDATE item SET n = ?", {i}));
+        TRY(tx.exec("UPDATE item SET x = ?", {static_cast<double>(i)}));
+        return {};
+      });
+      EXPECT_TRUE(s.ok()) << s.error().text;
+    }
+    done = true;
+  });
+  while (!done) {
+    const Status s = db().read([&](Tx& tx) -> Status {
+      int64_t n = -1;
+      TRY(tx.each("SELECT n FROM item", {}, [&](const Row& row) { n = row.i64(0); }));
+      return tx.each("SELECT x FROM item", {},
+                     [&](const Row& row) { EXPECT_EQ(row.f64(0), static_cast<double>(n)); });
+    });
+    EXPECT_TRUE(s.ok()) << s.error().text;
+  }
+}
+
 TEST_P(DbConformance, KeepsWhatWasAcknowledged) {
   ASSERT_TRUE(put("a", int64_t{1}).ok());
   reopen();
@@ -409,6 +466,61 @@ TEST_P(DbConformance, AgreesWithAMap) {
   EXPECT_TRUE(s.ok());
   EXPECT_EQ(have, want);
   EXPECT_GT(want.size(), 2U);
+}
+
+// What only a server can do to its clients.
+class PgConformance : public test::DbTest {
+ protected:
+  // Runs `sql` for its effect.
+  static Status call(Db& on, const std::string& sql) {
+    return on.write([&](Tx& tx) { return tx.each(sql, {}, [](const Row&) {}); });
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Db, PgConformance, testing::ValuesIn(test::db_kinds("postgres")),
+                         [](const auto& made) { return made.param; });
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(PgConformance);
+
+TEST_P(PgConformance, ReconnectsWhenTheServerHungUp) {
+  migrated(kSteps);
+  Db& other = another();
+  const char* const kHangUp =
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
+      "application_name = 'slipway'";
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_TRUE(call(other, kHangUp).ok());
+    const Status written = call(db(), "INSERT INTO item (project, name, n) VALUES ('p', 'x" +
+                                          std::to_string(round) + "', 1)");
+    EXPECT_TRUE(written.ok()) << written.error().text;
+    ASSERT_TRUE(call(other, kHangUp).ok());
+    const Status read =
+        db().read([](Tx& tx) { return tx.each("SELECT name FROM item", {}, [](const Row&) {}); });
+    EXPECT_TRUE(read.ok()) << read.error().text;
+  }
+}
+
+TEST_P(PgConformance, TriesAgainWhenCutOffInABody) {
+  migrated(kSteps);
+  int runs = 0;
+  const Status s = db().write([&](Tx& tx) -> Status {
+    TRY(tx.exec("INSERT INTO item (project, name, n) VALUES ('p', 'once', 1)", {}));
+    if (++runs == 1)
+      TRY(tx.each("SELECT pg_terminate_backend(pg_backend_pid())", {}, [](const Row&) {}));
+    return {};
+  });
+  EXPECT_TRUE(s.ok()) << s.error().text;
+  EXPECT_EQ(runs, 2);
+  EXPECT_EQ(db().stats().replays, 1);
+}
+
+TEST_P(PgConformance, PlansGoStaleUnseen) {
+  migrated(kSteps);
+  const auto all = [&] {
+    return db().read([](Tx& tx) { return tx.each("SELECT * FROM item", {}, [](const Row&) {}); });
+  };
+  ASSERT_TRUE(all().ok());
+  ASSERT_TRUE(call(db(), "ALTER TABLE item ADD COLUMN later BIGINT").ok());
+  const Status s = all();
+  EXPECT_TRUE(s.ok()) << s.error().text;
 }
 
 class Migrate : public test::DbTest {};

@@ -18,6 +18,10 @@ target_compile_options(slip_flags INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=off>
   -fPIC  # Not -fPIE: no copy of a shared library's data in the program.
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND NOT CMAKE_CXX_FLAGS MATCHES "-O1")
+  # From -O2 on, GCC 12 sees uninitialized strings inside std::variant where there are none.
+  target_compile_options(slip_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
+endif()
 find_program(MOLD mold)
 if(MOLD AND NOT SLIPWAY_STRIP)  # mold 1.10 doesn't run GCC 12's LTO plugin reliably.
   target_link_options(slip_flags INTERFACE -fuse-ld=mold)

@@ -44,6 +44,12 @@ std::vector<std::string> db_kinds() {
   return {"sqlite", "postgres"};
 }
 
+std::vector<std::string> db_kinds(const std::string& only) {
+  auto kinds = db_kinds();
+  std::erase_if(kinds, [&](const std::string& kind) { return kind != only; });
+  return kinds;
+}
+
 // Where one database lies: a folder, or a schema of the PostgreSQL server.
 struct DbTest::Place {
   explicit Place(bool postgres) {

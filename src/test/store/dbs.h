@@ -17,6 +17,7 @@
 namespace slip::test {
 
 std::vector<std::string> db_kinds();  // "sqlite", and "postgres" when there is one.
+std::vector<std::string> db_kinds(const std::string& only);  // That one, or none.
 
 class DbTest : public testing::TestWithParam<std::string> {
  public:
