@@ -349,6 +349,22 @@ export const journeys = {
     });
   },
 
+  async a_lost_stream_is_said_and_found_again(world) {
+    const opened = await open_page(world.browser, world.url);
+    try {
+      const { page } = opened;
+      await page.route("**/events", (route) => route.abort());
+      await page.goto(`${world.url}${kConsole}/models`);
+      await page.getByText("The server doesn't answer").waitFor();
+      await says(page.getByTestId("live"), "Offline", "while the stream is refused");
+      await page.unroute("**/events");
+      await says(page.getByTestId("live"), "Live", "afterwards");
+      equal(await page.getByText("The server doesn't answer").count(), 0, "banners");
+    } finally {
+      await opened.context.close();
+    }
+  },
+
   async a_wrong_address_says_so(world) {
     const opened = await open_page(world.browser, world.url);
     try {

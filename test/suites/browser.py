@@ -106,7 +106,7 @@ def what_the_cli_prints(server, token):
         "models": items("model", "list"), "model": versions,
         "deployments": items("deployment", "list"), "deployment": cli(server, "deployment", "show", DEPLOYMENT),
         "drift": items("monitor", "drift", DEPLOYMENT), "performance": cli(server, "monitor", "performance", DEPLOYMENT),
-        "alerts": items("monitor", "alerts", DEPLOYMENT),
+        "alerts": items("alert", "list", "--deployment", DEPLOYMENT),
         "datasets": items("data", "list"),
         "dataset": {"name": "reference", "versions": items("data", "versions", "reference")},
         "ledger": items("ledger", "list", "--desc", "--limit", "200"),

@@ -213,11 +213,14 @@ Result<http::Reply> rollback(const ModelsApp& app, const Ctx& ctx, http::Request
 Result<http::Reply> history(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
   std::vector<Json> items;
   for (const registry::Tenure& t : TRY(app.registry.history(ctx, request.param("name")))) {
-    Json item = Json::object(
-        {{"stage", registry::stage_name(t.stage)}, {"version", t.version}, {"from_ms", t.from_ms}});
+    Json item = Json::object({{"n", t.n},
+                              {"stage", registry::stage_name(t.stage)},
+                              {"version", t.version},
+                              {"from_ms", t.from_ms}});
     if (t.to_ms) item.set("to_ms", *t.to_ms);
     item.set("actor", app.auth.label(t.actor));
     item.set("reason", t.reason);
+    if (t.stage == registry::Stage::kProduction) item.set("back_n", t.back_n);
     items.push_back(std::move(item));
   }
   return json_reply(page_json(std::move(items), ""));
