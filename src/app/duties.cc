@@ -8,6 +8,8 @@ constexpr int64_t kFlushUsedMs = 30'000;
 constexpr int64_t kFlushCountedMs = 10'000;
 constexpr int64_t kNumberMs = 20;
 constexpr int64_t kFollowMs = 50;
+constexpr int64_t kIngestMs = 100;
+constexpr int64_t kIngestStepsAtOnce = 200;
 
 // Deployments follow aliases and stages: looks at what the ledger tells of models since last time,
 // and in any case once a start, when the routing table is empty.
@@ -25,7 +27,8 @@ class Follower {
       filter.limit = ledger::kListMax;
       const std::vector<ledger::Event> events = TRY(w_.ledger->list(filter));
       for (const ledger::Event& e : events)
-        concerned = concerned || e.verb.starts_with("model") || e.verb.starts_with("deployment");
+        concerned = concerned || e.verb.starts_with("model") || e.verb.starts_with("deployment") ||
+                    e.verb.starts_with("canary");
       if (events.empty()) break;
       seen_ = events.back().seq;
     }
@@ -46,6 +49,10 @@ void add_duties(World& w) {
   jobs.every(
       "serving.follow", kFollowMs,
       [follower = std::make_shared<Follower>(w)](const Ctx& ctx) { return follower->run(ctx); });
+  jobs.every("monitor.ingest", kIngestMs, [&w](const Ctx& ctx) -> Status {
+    for (int64_t i = 0; i < kIngestStepsAtOnce && TRY(w.monitor->ingest(ctx)); ++i) {}
+    return {};
+  });
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,
              [&w](const Ctx&) { return w.auth->flush_last_used(); });

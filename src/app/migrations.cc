@@ -16,6 +16,7 @@ std::vector<store::Migration> all_migrations() {
   add(registry::migrations());
   add(serving::migrations());
   add(rollout::migrations());
+  add(monitor::migrations());
   return out;
 }
 

@@ -10,9 +10,11 @@
 #include "wire/mlflow/app.h"
 #include "wire/native/access.h"
 #include "wire/native/datasets.h"
+#include "wire/native/deployments.h"
 #include "wire/native/ledger.h"
 #include "wire/native/live.h"
 #include "wire/native/models.h"
+#include "wire/native/monitor.h"
 #include "wire/native/status.h"
 
 namespace slip::app {
@@ -67,6 +69,8 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::models_routes({*w.registry, *w.auth, nullptr}));
   add(wire::mlflow::routes({*w.tracking, *w.registry}));
   add(wire::oip::routes(*w.oip));
+  add(wire::native::deployment_routes({*w.serving}));
+  add(wire::native::monitor_routes({*w.monitor}));
   add(wire::invocations::routes(*w.invocations));
   add(wire::native::dataset_routes({*w.data}));
   add(ui::routes(w.console));

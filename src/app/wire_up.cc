@@ -62,6 +62,13 @@ Status open_domains(World& w) {
       serving::Serving::Deps{*w.db, *w.ledger, *w.model_source, *w.predictions, w.budget,
                              w.sys.clock, w.sys.rng, w.sys.log});
   w.guard = std::make_unique<rollout::Guard>(rollout::Guard::Deps{*w.serving});
+  w.reference = std::make_unique<DatasetReference>(*w.data);
+  w.served = std::make_unique<ServedDeployments>(*w.serving);
+  w.outcomes = std::make_unique<GuardedOutcomes>(
+      *w.guard, [jobs = w.jobs.get()] { jobs->poke("serving.follow"); });
+  w.monitor = std::make_unique<monitor::Monitor>(
+      monitor::Monitor::Deps{*w.db, *w.ledger, *w.predictions, *w.reference, *w.served, *w.outcomes,
+                             w.sys.clock, w.sys.rng, w.sys.log});
   return {};
 }
 

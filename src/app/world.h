@@ -8,6 +8,7 @@
 #include "app/gate.h"
 #include "app/model_origins.h"
 #include "app/model_source.h"
+#include "app/monitor_sources.h"
 #include "app/probe.h"
 #include "app/settings.h"
 #include "base/budget.h"
@@ -17,6 +18,7 @@
 #include "core/telemetry/metrics.h"
 #include "data/data.h"
 #include "http/server.h"
+#include "monitor/monitor.h"
 #include "registry/registry.h"
 #include "rollout/guard.h"
 #include "serving/serving.h"
@@ -91,6 +93,10 @@ struct World {
   std::unique_ptr<store::SegmentLog> predictions;
   std::unique_ptr<serving::Serving> serving;
   std::unique_ptr<rollout::Guard> guard;
+  std::unique_ptr<DatasetReference> reference;
+  std::unique_ptr<ServedDeployments> served;
+  std::unique_ptr<GuardedOutcomes> outcomes;
+  std::unique_ptr<monitor::Monitor> monitor;
   // The doors.
   std::shared_ptr<const ui::Console> console;
   std::unique_ptr<AuthGate> gate;

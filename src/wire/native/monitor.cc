@@ -1,0 +1,213 @@
+#include "wire/native/monitor.h"
+
+#include "base/text.h"
+#include "codec/json.h"
+#include "monitor/monitor.h"
+#include "wire/native/native.h"
+
+namespace slip::wire::native {
+namespace {
+
+using codec::Json;
+using http::Reply;
+using http::Request;
+
+Result<Reply> put_monitor(const MonitorApp& app, const Ctx& ctx, const Request& request) {
+  monitor::Config config = TRY(monitor::Config::from_json(TRY(body_object(request))));
+  config.deployment = request.param("name");
+  return json_reply(TRY(app.monitor.configure(ctx, std::move(config))).to_json());
+}
+
+Result<Reply> get_monitor(const MonitorApp& app, const Ctx& ctx, const Request& request) {
+  return json_reply(TRY(app.monitor.find(ctx, request.param("name"))).to_json());
+}
+
+Json window_json(const monitor::Window& w) {
+  Json versions = Json::array();
+  for (const auto& [version, rows] : w.versions) versions.push(version);
+  Json features = Json::array();
+  for (const monitor::Distance& d : w.features)
+    features.push(Json::object({{"name", d.name},
+                                {"psi", d.psi},
+                                {"js", d.js},
+                                {"threshold", d.psi_threshold},
+                                {"js_threshold", d.js_threshold},
+                                {"alarm", d.alarm}}));
+  return Json::object(
+      {{"window", w.number},
+       {"start_us", w.start_us},
+       {"end_us", w.end_us},
+       {"n", w.rows},
+       {"closed", w.closed},
+       {"model_versions", std::move(versions)},
+       {"confidence_mean", w.rows == 0 ? 0.0 : w.score_sum / static_cast<double>(w.rows)},
+       {"features", std::move(features)},
+       {"alarm", w.alarm}});
+}
+
+// Newest windows, oldest first; older ones by ?limit=.
+Result<Reply> get_drift(const MonitorApp& app, const Ctx& ctx, const Request& request) {
+  const Page page = TRY(page_of(request));
+  std::vector<Json> items;
+  for (const monitor::Window& w : TRY(app.monitor.windows(ctx, request.param("name"), page.limit)))
+    items.push_back(window_json(w));
+  return json_reply(page_json(std::move(items), ""));
+}
+
+double share(int64_t part, int64_t all) {
+  return all == 0 ? 0 : static_cast<double>(part) / static_cast<double>(all);
+}
+
+// Sums of several (version, labeled, correct).
+struct Tally {
+  int64_t labeled = 0;
+  int64_t correct = 0;
+  std::map<int64_t, std::pair<int64_t, int64_t>> by_version;
+
+  void add(const monitor::Performance& p) {
+    labeled += p.labeled;
+    correct += p.correct;
+    by_version[p.version].first += p.labeled;
+    by_version[p.version].second += p.correct;
+  }
+  void into(Json* out) const {
+    Json versions = Json::object();
+    for (const auto& [version, counts] : by_version)
+      versions.set(
+          std::to_string(version),
+          Json::object({{"n", counts.first}, {"accuracy", share(counts.second, counts.first)}}));
+    out->set("n_labeled", labeled);
+    out->set("accuracy", share(correct, labeled));
+    out->set("by_version", std::move(versions));
+  }
+};
+
+Result<Reply> get_performance(const MonitorApp& app, const Ctx& ctx, const Request& request) {
+  const Page page = TRY(page_of(request));
+  const std::vector<monitor::Performance> rows =
+      TRY(app.monitor.performance(ctx, request.param("name"), page.limit));
+  Tally overall;
+  std::vector<Json> items;
+  for (size_t i = 0; i < rows.size();) {
+    const monitor::Performance& first = rows[i];
+    Tally tally;
+    for (; i < rows.size() && rows[i].window == first.window; ++i) {
+      tally.add(rows[i]);
+      overall.add(rows[i]);
+    }
+    Json item = Json::object(
+        {{"window", first.window}, {"start_us", first.start_us}, {"end_us", first.end_us}});
+    tally.into(&item);
+    items.push_back(std::move(item));
+  }
+  Json total = Json::object();
+  overall.into(&total);
+  Json reply = page_json(std::move(items), "");
+  reply.set("overall", std::move(total));
+  return json_reply(reply);
+}
+
+Result<Reply> post_labels(const MonitorApp& app, const Ctx& ctx, const Request& request) {
+  const Json body = TRY(body_object(request));
+  const std::string deployment = TRY(codec::want_string(body, "deployment"));
+  const Json* list = body.find("labels");
+  if (list == nullptr || !list->is_array())
+    return invalid("labels.shape", "`labels` is a list of {prediction_id or client_ref, label}");
+  std::vector<monitor::Label> labels;
+  for (const Json& item : list->items()) {
+    monitor::Label l;
+    l.prediction_id = TRY(codec::string_or(item, "prediction_id", ""));
+    l.client_ref = TRY(codec::string_or(item, "client_ref", ""));
+    const Json* value = item.find("label");
+    // A class may be a number; it is compared as the text that a prediction is.
+    if (value != nullptr && value->is_int())
+      l.label = std::to_string(value->as_int());
+    else
+      l.label = TRY(codec::want_string(item, "label"));
+    l.event_ms = TRY(codec::int_or(item, "event_ms", 0));
+    labels.push_back(std::move(l));
+  }
+  const monitor::LabelCounts counts = TRY(app.monitor.add_labels(ctx, deployment, labels));
+  return json_reply(Json::object(
+      {{"joined", counts.joined}, {"pending", counts.pending}, {"duplicates", counts.duplicates}}));
+}
+
+Result<Reply> get_prediction(const MonitorApp& app, const Ctx& ctx, const Request& request) {
+  const monitor::LoggedRow r = TRY(app.monitor.prediction(ctx, request.param("id")));
+  Json out = Json::object({{"prediction_id", r.prediction_id},
+                           {"row", r.row},
+                           {"deployment_uid", r.deployment_uid},
+                           {"ts_us", r.ts_us},
+                           {"model_version", r.model_version},
+                           {"role", r.on_canary ? "canary" : "stable"},
+                           {"client_ref", r.client_ref},
+                           {"predicted", r.predicted},
+                           {"score", r.score},
+                           {"window", r.window}});
+  if (r.label) out.set("label", *r.label);
+  return json_reply(out);
+}
+
+Result<Reply> get_alerts(const MonitorApp& app, const Ctx& ctx, const Request& request) {
+  const Page page = TRY(page_of(request));
+  std::vector<Json> items;
+  for (const monitor::Alert& a :
+       TRY(app.monitor.alerts(ctx, query_text(request, "deployment"), page.limit))) {
+    Json item = Json::object({{"id", a.id},
+                              {"deployment", a.deployment},
+                              {"kind", a.kind},
+                              {"feature", a.feature},
+                              {"value", a.value},
+                              {"threshold", a.threshold},
+                              {"window", a.window},
+                              {"fired_us", a.fired_us}});
+    if (a.resolved_us != 0) item.set("resolved_us", a.resolved_us);
+    items.push_back(std::move(item));
+  }
+  return json_reply(page_json(std::move(items), ""));
+}
+
+using Handle = Result<Reply> (*)(const MonitorApp&, const Ctx&, const Request&);
+
+http::Route row(MonitorApp app, http::Method method, std::string_view path, http::Right right,
+                std::string_view summary, Handle handle) {
+  http::Route r;
+  r.method = method;
+  r.path = at(path);
+  r.permission = {right, "deployment"};
+  r.audit = method == http::Method::kGet ? http::Audit::kNone : http::Audit::kEvent;
+  r.summary = summary;
+  if (method != http::Method::kGet) r.body = http::memory();
+  r.blocking = [app, handle](const Ctx& ctx, Request& request) {
+    return handle(app, ctx, request);
+  };
+  return r;
+}
+
+}  // namespace
+
+std::vector<http::Route> monitor_routes(MonitorApp app) {
+  using enum http::Method;
+  using http::Right;
+  std::vector<http::Route> out;
+  out.push_back(row(app, kPut, "/deployments/{name}/monitor", Right::kManage,
+                    "Watch a deployment against a reference dataset.", put_monitor));
+  out.push_back(row(app, kGet, "/deployments/{name}/monitor", Right::kRead,
+                    "What is watched, against what.", get_monitor));
+  out.push_back(row(app, kGet, "/deployments/{name}/drift", Right::kRead,
+                    "Drift per feature and window.", get_drift));
+  out.push_back(row(app, kGet, "/deployments/{name}/performance", Right::kRead,
+                    "Accuracy per window and version.", get_performance));
+  out.push_back(row(app, kGet, "/alerts", Right::kRead, "Alerts, newest first.", get_alerts));
+  out.push_back(row(app, kGet, "/predictions/{id...}", Right::kRead,
+                    "One logged prediction and its label.", get_prediction));
+  http::Route labels =
+      row(app, kPost, "/labels", Right::kUse,
+          "Join labels to predictions, by id or by the client's reference.", post_labels);
+  labels.audit = http::Audit::kCounted;
+  labels.body = http::memory(kLabelsBodyBytesMax);
+  out.push_back(std::move(labels));
+  return out;
+}
+
+}  // namespace slip::wire::native
