@@ -54,8 +54,8 @@ TEST(ResultDeathTest, ReadingTheWrongSideIsOurBug) {
 }
 
 TEST(Guard, TurnsExceptionsIntoErrors) {
-  const Result<int> bad = guarded(Code::kInvalid, "lib.threw",
-                                  []() -> int { throw std::runtime_error("broken"); });
+  const Result<int> bad =
+      guarded(Code::kInvalid, "lib.threw", []() -> int { throw std::runtime_error("broken"); });
   EXPECT_EQ(bad.error().reason, "lib.threw");
   EXPECT_EQ(bad.error().text, "broken");
   EXPECT_EQ(guarded(Code::kInvalid, "lib.threw", [] { return 3; }).value(), 3);
@@ -81,8 +81,9 @@ TEST(Uuid, Version7SortsByTimeAndRoundTrips) {
   EXPECT_EQ(parse_uuid(a.text()).value(), a);
   EXPECT_EQ(parse_uuid(a.hex()).value(), a);
   EXPECT_EQ(make_uuid4(1, 2).text()[14], '4');
-  for (const char* bad : {"", "x", "0191", "0191f00000000000000000000000000g",
-                          "0191f000-0000-7000-8000-00000000000", "0191f00000007-000-8000-000000000000"})
+  for (const char* bad :
+       {"", "x", "0191", "0191f00000000000000000000000000g", "0191f000-0000-7000-8000-00000000000",
+        "0191f00000007-000-8000-000000000000"})
     EXPECT_EQ(parse_uuid(bad).error().reason, "uuid.syntax") << bad;
 }
 

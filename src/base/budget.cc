@@ -33,9 +33,8 @@ Result<Budget::Lease> Budget::reserve(Share share, int64_t bytes) {
   int64_t used = account.used.load(std::memory_order_relaxed);
   do {
     if (bytes > account.limit - used)
-      return exhausted("memory.share_full",
-                       concat({"the memory share `", share_name(share), "` (",
-                               format_size(account.limit), ") is in use"}));
+      return exhausted("memory.share_full", concat({"the memory share `", share_name(share), "` (",
+                                                    format_size(account.limit), ") is in use"}));
   } while (!account.used.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
   return Lease(this, share, bytes);
 }

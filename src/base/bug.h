@@ -8,16 +8,16 @@ namespace slip {
 
 enum class Bug : int {
   kNone = 0,
-  kReplyBeforeCommit = 1,      // store: a write is acknowledged before COMMIT has happened.
-  kSkippedSync = 2,            // store: the log of the database is not synced.
-  kLeakedSavepoint = 3,        // store: a failed body's statements stay in the group.
-  kSweepIgnoresFence = 4,      // blobs: what was written during a sweep is collected.
-  kDroppedReplay = 5,          // store: after a failed group, some bodies are not replayed.
-  kEventWithoutFact = 6,       // ledger: the event is written although the fact was refused.
-  kIndexNotSynced = 7,         // blobs: a blob is acknowledged before its index entry is durable.
-  kCursorBeforeEffect = 8,     // ledger: a consumer's cursor moves before its effect is stored.
-  kTwoHolders = 9,             // registry: promotion forgets to archive who held the stage.
-  kTornTailAccepted = 10,      // blobs: a half-written record at the end of a file is believed.
+  kReplyBeforeCommit = 1,   // store: a write is acknowledged before COMMIT has happened.
+  kSkippedSync = 2,         // store: the log of the database is not synced.
+  kLeakedSavepoint = 3,     // store: a failed body's statements stay in the group.
+  kSweepIgnoresFence = 4,   // blobs: what was written during a sweep is collected.
+  kDroppedReplay = 5,       // store: after a failed group, some bodies are not replayed.
+  kEventWithoutFact = 6,    // ledger: the event is written although the fact was refused.
+  kIndexNotSynced = 7,      // blobs: a blob is acknowledged before its index entry is durable.
+  kCursorBeforeEffect = 8,  // ledger: a consumer's cursor moves before its effect is stored.
+  kTwoHolders = 9,          // registry: promotion forgets to archive who held the stage.
+  kTornTailAccepted = 10,   // blobs: a half-written record at the end of a file is believed.
 };
 inline constexpr int kBugCount = 10;
 std::string_view bug_name(Bug bug);

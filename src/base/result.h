@@ -21,8 +21,7 @@ class [[nodiscard]] Result {
   // A derived pointer, a string literal, …: whatever T can be made from without narrowing.
   template <class U>
     requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::decay_t<U>, T> &&
-             !std::is_same_v<std::decay_t<U>, Error> &&
-             !std::is_same_v<std::decay_t<U>, Result<T>>)
+             !std::is_same_v<std::decay_t<U>, Error> && !std::is_same_v<std::decay_t<U>, Result<T>>)
   Result(U&& value) : v_(std::in_place_index<0>, std::forward<U>(value)) {}
 
   bool ok() const { return v_.index() == 0; }

@@ -97,8 +97,7 @@ std::string to_base64(std::string_view bytes) {
     const size_t n = std::min<size_t>(3, bytes.size() - i);
     for (size_t k = 0; k < 3; ++k)
       word = word << 8 | (k < n ? static_cast<uint8_t>(bytes[i + k]) : 0U);
-    for (size_t k = 0; k < 4; ++k)
-      out.push_back(k <= n ? kBase64[word >> (18 - 6 * k) & 63] : '=');
+    for (size_t k = 0; k < 4; ++k) out.push_back(k <= n ? kBase64[word >> (18 - 6 * k) & 63] : '=');
   }
   return out;
 }
@@ -286,8 +285,8 @@ std::string format_size(int64_t bytes) {
   while (value >= 1024 && unit + 1 < kNames.size()) value /= 1024, ++unit;
   std::array<char, 32> out;
   const bool whole = value == std::floor(value) || value >= 100;
-  const int n = std::snprintf(out.data(), out.size(), whole ? "%.0f %s" : "%.1f %s", value,
-                              kNames[unit]);
+  const int n =
+      std::snprintf(out.data(), out.size(), whole ? "%.0f %s" : "%.1f %s", value, kNames[unit]);
   return {out.data(), static_cast<size_t>(n)};
 }
 

@@ -15,7 +15,7 @@ std::string to_hex(std::span<const uint8_t> bytes);
 std::string to_hex(std::string_view bytes);
 std::optional<std::string> from_hex(std::string_view hex);  // Lower or upper case, even length.
 
-std::string to_base64(std::string_view bytes);                // Standard alphabet, padded.
+std::string to_base64(std::string_view bytes);                 // Standard alphabet, padded.
 std::optional<std::string> from_base64(std::string_view b64);  // Standard or URL alphabet.
 
 std::string percent_encode(std::string_view text);  // RFC 3986 unreserved stay.

@@ -36,8 +36,7 @@ class RealExecutor final : public Executor {
   }
   void sleep_until(int64_t deadline_ns) override {
     using std::chrono::steady_clock;
-    std::this_thread::sleep_until(
-        steady_clock::time_point(std::chrono::nanoseconds(deadline_ns)));
+    std::this_thread::sleep_until(steady_clock::time_point(std::chrono::nanoseconds(deadline_ns)));
   }
 };
 

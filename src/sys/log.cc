@@ -53,11 +53,10 @@ class JsonLog final : public Log {
 
   bool enabled(Level level) const override { return level >= level_; }
 
-  void write(Level level, std::string_view message,
-             std::initializer_list<Field> fields) override {
-    std::string line = concat({"{\"ts\":\"", format_time_ms(real_clock().now_ms()),
-                               "\",\"level\":\"", kLevelNames[static_cast<size_t>(level)],
-                               "\",\"msg\":"});
+  void write(Level level, std::string_view message, std::initializer_list<Field> fields) override {
+    std::string line =
+        concat({"{\"ts\":\"", format_time_ms(real_clock().now_ms()), "\",\"level\":\"",
+                kLevelNames[static_cast<size_t>(level)], "\",\"msg\":"});
     append_quoted(&line, message);
     for (const Field& f : fields) {
       line.push_back(',');

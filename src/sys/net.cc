@@ -115,11 +115,10 @@ class RealNet final : public Net {
     std::vector<Address> out;
     for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
       std::array<char, INET6_ADDRSTRLEN> text{};
-      const void* raw = a->ai_family == AF_INET
-                            ? static_cast<void*>(
-                                  &reinterpret_cast<sockaddr_in*>(a->ai_addr)->sin_addr)
-                            : static_cast<void*>(
-                                  &reinterpret_cast<sockaddr_in6*>(a->ai_addr)->sin6_addr);
+      const void* raw =
+          a->ai_family == AF_INET
+              ? static_cast<void*>(&reinterpret_cast<sockaddr_in*>(a->ai_addr)->sin_addr)
+              : static_cast<void*>(&reinterpret_cast<sockaddr_in6*>(a->ai_addr)->sin6_addr);
       if (::inet_ntop(a->ai_family, raw, text.data(), text.size()) != nullptr)
         out.push_back({text.data(), port});
     }
@@ -129,8 +128,7 @@ class RealNet final : public Net {
 
   Result<std::unique_ptr<Conn>> dial(const Address& address, int64_t deadline_ns) override {
     const SocketAddress to = TRY(to_sockaddr(address));
-    const int fd =
-        ::socket(to.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    const int fd = ::socket(to.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return from_errno(errno, "socket");
     auto conn = std::make_unique<TcpConn>(fd);
     const int one = 1;
@@ -182,9 +180,9 @@ bool is_public_v6(const std::array<uint8_t, 16>& b) {
   if ((b[0] & 0xe0) != 0x20) return false;  // Only 2000::/3 is global unicast …
   if (b[0] == 0x20 && b[1] == 0x02) return is_public_v4(word(&b[2]));  // … 6to4 carries an IPv4,
   const uint32_t high = word(&b[0]);
-  if (high == 0x20010db8) return false;       // documentation,
+  if (high == 0x20010db8) return false;                 // documentation,
   if ((high & 0xfffffe00) == 0x20010000) return false;  // Teredo, ORCHID and relatives,
-  return (high & 0xfffff000) != 0x3fff0000;   // documentation again (RFC 9637).
+  return (high & 0xfffff000) != 0x3fff0000;             // documentation again (RFC 9637).
 }
 
 }  // namespace

@@ -39,8 +39,7 @@ class PosixChild final : public Child {
     if (!exit_) {
       ::kill(pid_, SIGKILL);
       int status = 0;
-      while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
-      }
+      while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
     }
     if (pid_fd_ >= 0) ::close(pid_fd_);
   }
@@ -125,7 +124,7 @@ class PosixProcess final : public Process {
   }
 
   int64_t memory_limit_bytes() const override {
-    struct sysinfo info {};
+    struct sysinfo info{};
     ::sysinfo(&info);
     const auto machine = static_cast<int64_t>(info.totalram) * info.mem_unit;
     int64_t limit = machine;

@@ -21,7 +21,7 @@ struct SpawnOptions {
 };
 
 struct Exit {
-  int code = 0;    // Valid when signal == 0.
+  int code = 0;  // Valid when signal == 0.
   int signal = 0;
 };
 

@@ -1,5 +1,4 @@
 #include <atomic>
-
 #include <csignal>
 
 #include <gtest/gtest.h>
@@ -99,8 +98,8 @@ TEST(Pool, RunsEverythingAndRefusesWhatDoesNotFit) {
   bool open = false;
   int ran = 0;
   {
-    const std::unique_ptr<Pool> pool = make_pool(
-        real_executor(), real_clock(), {.name = "t", .threads_max = 2, .queue_max = 3});
+    const std::unique_ptr<Pool> pool =
+        make_pool(real_executor(), real_clock(), {.name = "t", .threads_max = 2, .queue_max = 3});
     const auto work = [&] {
       sys::Lock lock(mutex);
       while (!open) changed.wait(lock);
@@ -136,11 +135,29 @@ TEST(Process, ChildrenEndAndAreKilled) {
 TEST(Net, KnowsWhichAddressesArePublic) {
   for (const char* ip : {"8.8.8.8", "1.1.1.1", "172.32.0.1", "2606:4700::1111"})
     EXPECT_TRUE(is_public_ip(ip)) << ip;
-  for (const char* ip :
-       {"127.0.0.1", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254",
-        "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "198.18.0.1", "::1", "fe80::1",
-        "fc00::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:0a00:0001::1", "2001:db8::1", "::",
-        "127.1", "0x7f000001", "example", ""})
+  for (const char* ip : {"127.0.0.1",
+                         "10.1.2.3",
+                         "172.16.0.1",
+                         "172.31.255.255",
+                         "192.168.1.1",
+                         "169.254.169.254",
+                         "100.64.0.1",
+                         "0.0.0.0",
+                         "224.0.0.1",
+                         "255.255.255.255",
+                         "198.18.0.1",
+                         "::1",
+                         "fe80::1",
+                         "fc00::1",
+                         "::ffff:8.8.8.8",
+                         "64:ff9b::808:808",
+                         "2002:0a00:0001::1",
+                         "2001:db8::1",
+                         "::",
+                         "127.1",
+                         "0x7f000001",
+                         "example",
+                         ""})
     EXPECT_FALSE(is_public_ip(ip)) << ip;
 }
 

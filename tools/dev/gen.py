@@ -1,29 +1,39 @@
-"""./dev gen [--check]: committed files that come from the binary's own tables.
+"""./dev gen [--check]: committed files that come from the server's own tables; --check compares instead of writing."""
+import json
+import pathlib
+import tempfile
 
-A row says which file and which command prints it; --check compares instead of writing.
-"""
-from dev import build, common
+from dev import build, common, served
 
-MADE = [
-    ("api/slipway.openapi.json", ["dump", "openapi"]),
+MADE = [  # (file, where the running server gives it)
+    ("api/slipway.openapi.json", "/openapi.json"),
 ]
 
 
+def texts(binary):
+    """(file, its text as it should be); one server on an empty directory prints them all."""
+    with tempfile.TemporaryDirectory(prefix="slipway-gen-") as folder:
+        server = served.Server(binary, pathlib.Path(folder) / "data")
+        try:
+            api = server.start().api()
+            made = [(name, api.send("GET", path).json()) for name, path in MADE]
+            server.stop()
+        finally:
+            server.kill()
+    return [(common.ROOT / name, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n") for name, value in made]
+
+
 def run(args):
-    binary = build.build("dev", ["slipway"]) / "slipway"
     stale = 0
-    for name, command in MADE:
-        file = common.ROOT / name
-        text = common.output([binary, *command])
-        if not text.lstrip().startswith("{"):
-            common.say(f"gen: `slipway {' '.join(command)}` printed nothing for {name}")
-            stale += 1
+    for file, text in texts(build.build("dev", ["slipway"]) / "slipway"):
+        name = file.relative_to(common.ROOT)
+        if file.exists() and file.read_text() == text:
+            common.say(f"gen: {name} is fresh")
         elif "--check" in args:
-            if not file.exists() or file.read_text() != text:
-                common.say(f"gen: {name} is stale: ./dev gen")
-                stale += 1
+            common.say(f"gen: {name} is stale: ./dev gen")
+            stale += 1
         else:
             file.parent.mkdir(exist_ok=True)
             file.write_text(text)
-            common.say(f"gen: {name}")
+            common.say(f"gen: {name} written")
     return 1 if stale else 0

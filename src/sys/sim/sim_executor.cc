@@ -140,16 +140,14 @@ bool SimExecutor::wake_sleepers() {
   if (nearest == INT64_MAX) return false;
   now_ns_ = std::max(now_ns_, nearest);
   for (const std::unique_ptr<Fiber>& f : fibers_) {
-    const bool timed =
-        f->state == Fiber::State::kAsleep || f->state == Fiber::State::kOnCondition;
+    const bool timed = f->state == Fiber::State::kAsleep || f->state == Fiber::State::kOnCondition;
     if (timed && f->deadline_ns <= now_ns_) f->state = Fiber::State::kReady;
   }
   return true;
 }
 
 void SimExecutor::deadlock() {
-  std::fprintf(stderr, "simulation: deadlock, seed %llu\n",
-               static_cast<unsigned long long>(seed_));
+  std::fprintf(stderr, "simulation: deadlock, seed %llu\n", static_cast<unsigned long long>(seed_));
   for (const std::unique_ptr<Fiber>& f : fibers_)
     std::fprintf(stderr, "  task %s: state %d, waits for %p\n", f->name.c_str(),
                  static_cast<int>(f->state), f->object);

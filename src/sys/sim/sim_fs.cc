@@ -38,8 +38,8 @@ struct SimFs::Inode {
     std::string bytes;
     int64_t truncate_to = -1;  // ≥ 0: this entry is a truncation.
   };
-  std::string bytes;    // As read now.
-  std::string synced;   // As on the disk.
+  std::string bytes;   // As read now.
+  std::string synced;  // As on the disk.
   std::vector<Write> unsynced;
   const void* locked_by = nullptr;
 };
@@ -229,14 +229,12 @@ int64_t SimFs::used() const {
   return total;
 }
 
-Status SimFs::write(Inode& inode, const std::string& path, int64_t offset,
-                    std::string_view bytes) {
+Status SimFs::write(Inode& inode, const std::string& path, int64_t offset, std::string_view bytes) {
   bool half = false;
   Status allowed = before_change("write", path, &half);
   if (half) bytes = bytes.substr(0, choice_.below(bytes.size() + 1));
   if (!allowed.ok() && !half) return allowed;
-  const int64_t growth =
-      offset + static_cast<int64_t>(bytes.size() - inode.bytes.size());
+  const int64_t growth = offset + static_cast<int64_t>(bytes.size() - inode.bytes.size());
   if (capacity_ != INT64_MAX && growth > 0 && used() + growth > capacity_)
     return exhausted("fs.full", path + ": no space left (simulated)");
   put(&inode.bytes, offset, bytes);
