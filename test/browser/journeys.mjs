@@ -170,13 +170,13 @@ export const journeys = {
       await page.getByTestId("alert").first().waitFor();
       equal(await page.getByTestId("alert").count(), alerts.length, "alerts");
       const newest = [...alerts].sort((a, b) => b.fired_us - a.fired_us)[0];
-      await page
-        .getByTestId("alert")
-        .first()
-        .getByRole("link", { name: `event ${newest.event_seq}` })
-        .click();
-      await page.waitForURL(new RegExp(`ledger\\?seq=${newest.event_seq}`));
-      await page.getByTestId("event-detail").waitFor();
+      const name = newest.event_seq ? `event ${newest.event_seq}` : "events";
+      await page.getByTestId("alert").first().getByRole("link", { name }).click();
+      await page.waitForURL(newest.event_seq ? /ledger\?seq=/ : /ledger\?verb=alert.fired/);
+      const event = newest.event_seq
+        ? page.getByTestId("event-detail")
+        : page.getByText("alert.fired").first();
+      await event.waitFor();
       await page.goBack();
       await page.getByTestId("alert").first().waitFor();
     });

@@ -111,6 +111,7 @@ export interface Canary {
 
 export interface Deployment {
   name: string;
+  uid?: string;
   model: string;
   target?: string; // "3", "@champion", "stage:Production".
   previous_version?: number;
@@ -125,7 +126,8 @@ export interface DriftFeature {
   name: string;
   psi: number | null;
   js: number | null;
-  threshold: number | { psi?: number; js?: number } | null;
+  threshold: number | null; // Of PSI.
+  js_threshold?: number | null;
   alarm: boolean;
 }
 
@@ -137,6 +139,7 @@ export interface DriftWindow {
   model_versions: number[];
   confidence_mean: number | null;
   features: DriftFeature[];
+  closed?: boolean; // False: still filling.
   alarm: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { DriftWindow } from "../api/types";
-import { by_feature, threshold_of, version_changes } from "./drift";
+import { by_feature, judged, threshold_of, version_changes } from "./drift";
 
 function window(at: number, versions: number[], psi: Record<string, number | null>): DriftWindow {
   return {
@@ -47,12 +47,17 @@ test("features become series, with gaps where a window lacks one", () => {
   expect(by_feature([], "psi")).toEqual([]);
 });
 
-test("a bare threshold is PSI's", () => {
-  const bare = { name: "a", psi: 1, js: 1, threshold: 0.2, alarm: false };
-  expect([threshold_of(bare, "psi"), threshold_of(bare, "js")]).toEqual([0.2, null]);
-  const both = { ...bare, threshold: { psi: 0.2, js: 0.1 } };
+test("each measure has its threshold", () => {
+  const feature = { name: "a", psi: 1, js: 1, threshold: 0.2, alarm: false };
+  expect([threshold_of(feature, "psi"), threshold_of(feature, "js")]).toEqual([0.2, null]);
+  const both = { ...feature, js_threshold: 0.1 };
   expect([threshold_of(both, "psi"), threshold_of(both, "js")]).toEqual([0.2, 0.1]);
-  expect(threshold_of({ ...bare, threshold: null }, "psi")).toBeNull();
+  expect(threshold_of({ ...feature, threshold: null }, "psi")).toBeNull();
+});
+
+test("a window that still fills isn't judged", () => {
+  const open = { ...window(1, [1], {}), closed: false };
+  expect(judged([window(0, [1], {}), open]).map((w) => w.window)).toEqual([0]);
 });
 
 test("versions that changed are marked once, whatever their order", () => {

@@ -11,12 +11,13 @@ export interface FeatureSeries {
   latest: number | null;
 }
 
-/** A threshold comes as one number (of PSI) or as one per measure. */
 export function threshold_of(feature: DriftFeature, measure: Measure): number | null {
-  const { threshold } = feature;
-  if (threshold === null || threshold === undefined) return null;
-  if (typeof threshold === "number") return measure === "psi" ? threshold : null;
-  return threshold[measure] ?? null;
+  return (measure === "psi" ? feature.threshold : feature.js_threshold) ?? null;
+}
+
+/** Windows that are judged; one that still fills has no distances yet. */
+export function judged(windows: readonly DriftWindow[]): DriftWindow[] {
+  return windows.filter((w) => w.closed !== false);
 }
 
 export function by_feature(windows: readonly DriftWindow[], measure: Measure): FeatureSeries[] {

@@ -85,7 +85,7 @@ function ActionDialog({
   );
 }
 
-function Alerts({ alerts }: { alerts: readonly Alert[] }) {
+function Alerts({ alerts, uid }: { alerts: readonly Alert[]; uid: string | undefined }) {
   const { project } = useParams({ from: "/p/$project/deployments/$name" });
   const newest_first = [...alerts].sort((a, b) => b.fired_us - a.fired_us);
   return (
@@ -130,18 +130,16 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
                     {timestamp(alert.fired_us / 1_000)}
                   </td>
                   <td>
-                    {alert.event_seq ? (
-                      <Link
-                        to="/p/$project/ledger"
-                        params={{ project }}
-                        search={{ seq: alert.event_seq }}
-                        className="link"
-                      >
-                        event {alert.event_seq}
-                      </Link>
-                    ) : (
-                      "–"
-                    )}
+                    <Link
+                      to="/p/$project/ledger"
+                      params={{ project }}
+                      search={
+                        alert.event_seq ? { seq: alert.event_seq } : { verb: "alert.fired", uid }
+                      }
+                      className="link"
+                    >
+                      {alert.event_seq ? `event ${alert.event_seq}` : "events"}
+                    </Link>
                   </td>
                 </tr>
               ))}
@@ -216,7 +214,7 @@ export function DeploymentPage() {
         </div>
         <DriftPanel name={name} />
         <PerformancePanel name={name} />
-        <Alerts alerts={alerts.data ?? []} />
+        <Alerts alerts={alerts.data ?? []} uid={data.uid} />
       </div>
       {action && (
         <ActionDialog action={action} deployment={data} on_close={() => set_action(null)} />

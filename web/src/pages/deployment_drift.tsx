@@ -2,7 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { drift_query } from "../api/queries";
 import type { DriftWindow } from "../api/types";
-import { by_feature, type FeatureSeries, type Measure, version_changes } from "../lib/drift";
+import {
+  by_feature,
+  type FeatureSeries,
+  judged,
+  type Measure,
+  version_changes,
+} from "../lib/drift";
 import { clock, decimal, integer, plural, timestamp } from "../lib/format";
 import { Icon } from "../ui/icons";
 import { Badge, Empty, Failure, Panel, Scroll, Segmented, Waiting } from "../ui/kit";
@@ -142,7 +148,7 @@ export function DriftPanel({ name }: { name: string }) {
   const set = (changes: Partial<typeof search>) =>
     void navigate({ search: (old) => ({ ...old, ...changes }), replace: true, resetScroll: false });
 
-  const windows = drift.data?.items ?? [];
+  const windows = judged(drift.data?.items ?? []);
   const series = by_feature(windows, measure);
   const x_ms = windows.map((w) => w.start_us / 1_000);
   const rules = version_changes(windows);

@@ -15,7 +15,7 @@ import {
 import type { Deployment, ModelDetail } from "../api/types";
 import { useProject } from "../app/project";
 import { collapse } from "../lib/collapse";
-import { by_feature } from "../lib/drift";
+import { by_feature, judged } from "../lib/drift";
 import { bytes, decimal, duration_us, integer, percent, plural, span_ms } from "../lib/format";
 import { waiting_for_approval } from "../lib/registry";
 import { arm_key } from "../lib/traffic";
@@ -148,7 +148,7 @@ function Inbox() {
 function DeploymentCard({ deployment }: { deployment: Deployment }) {
   const project = useProject();
   const drift = useQuery(drift_query(project, deployment.name));
-  const windows = drift.data?.items ?? [];
+  const windows = judged(drift.data?.items ?? []);
   const series = by_feature(windows, "psi");
   // The feature nearest to its alarm now is the one worth a line.
   const worst = [...series].sort(
