@@ -11,6 +11,7 @@ std::vector<store::Migration> all_migrations() {
   add(ledger::migrations());
   add(auth::migrations());
   add(jobs::migrations());
+  add(http::replay_migrations());
   add(data::migrations());
   add(tracking::migrations());
   add(registry::migrations());

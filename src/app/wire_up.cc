@@ -168,6 +168,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   TRY(first_admin(*w));
   TRY(open_console(*w));
   w->gate = std::make_unique<AuthGate>(*w->auth);
+  w->replays = http::make_replays(*w->db, sys.clock);
   add_duties(*w);
   return w;
 }
@@ -198,7 +199,8 @@ Status World::listen() {
                                     .budget = budget,
                                     .gate = *gate,
                                     .probe = probe.get(),
-                                    .blobs = blobs.get()},
+                                    .blobs = blobs.get(),
+                                    .replays = replays.get()},
                                    std::move(rows), options));
   probe->bind(server->rows());
   jobs->start(static_cast<int>(config.number("job_runners")));

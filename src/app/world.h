@@ -100,6 +100,7 @@ struct World {
   // The doors.
   std::shared_ptr<const ui::Console> console;
   std::unique_ptr<AuthGate> gate;
+  std::unique_ptr<http::Replays> replays;
   std::unique_ptr<RouteProbe> probe;
   std::unique_ptr<Pool> pool;
   std::unique_ptr<wire::oip::App> oip;

@@ -6,6 +6,7 @@
 #include "base/guard.h"
 #include "base/text.h"
 #include "codec/compress.h"
+#include "codec/hash.h"
 #include "http/conditional.h"
 #include "http/reply.h"
 
@@ -194,11 +195,50 @@ Reply Exchange::render(const Error& error) {
   return out;
 }
 
+Result<Reply> Exchange::run_handler() {
+  return TRY(
+      guarded(Code::kInternal, "handler.threw", [&] { return route->blocking(ctx, request); }));
+}
+
+// A repeated write gets the first one's answer. What the handler has done stands even if keeping
+// its answer fails; then the key is just as good as none.
+Result<Reply> Exchange::run_once(std::string_view idempotency_key) {
+  TRY(check_idempotency_key(idempotency_key));
+  Replays& replays = *shared.parts.replays;
+  const std::string length = std::to_string(request.draft ? request.draft->size() : -1);
+  const std::string fingerprint =
+      codec::sha256(concat({head.method, "\n", request.target, "\n", length, "\n", request.body}))
+          .hex();
+  const Replays::Key key{idempotency_key, fingerprint};
+  auto kept = TRY(replays.begin(ctx, key));
+  if (kept) {
+    Reply out;
+    out.status = kept->status;
+    out.content_type = std::move(kept->content_type);
+    out.body = std::move(kept->body);
+    out.headers.emplace_back("Idempotency-Replayed", "true");
+    return out;
+  }
+  Result<Reply> result = run_handler();
+  Reply out = result ? std::move(*result) : render(result.error());
+  const bool whole = !out.blob && !out.stream && !out.events && out.headers.empty() &&
+                     static_cast<int64_t>(out.body.size()) <= kReplayBodyBytesMax;
+  const Status noted = whole && out.status < 500 && out.status != 429
+                           ? replays.keep(ctx, key, {out.status, out.content_type, out.body})
+                           : replays.forget(ctx, key);
+  if (!noted)
+    shared.parts.log.warn("idempotency key not noted",
+                          {{"reason", noted.error().reason}, {"request_id", ctx.request_id}});
+  return out;
+}
+
 Reply Exchange::run_blocking() {
   const auto run = [&]() -> Result<Reply> {
     TRY(decode_body());
-    return TRY(
-        guarded(Code::kInternal, "handler.threw", [&] { return route->blocking(ctx, request); }));
+    const std::string_view key = mutates() ? request.header("idempotency-key") : "";
+    if (key.empty() || !shared.parts.replays || route->permission.right == Right::kPublic)
+      return run_handler();
+    return run_once(key);
   };
   Result<Reply> result = run();
   Reply out = result ? std::move(*result) : render(result.error());

@@ -31,6 +31,8 @@ struct Exchange final : Responder::Impl, std::enable_shared_from_this<Exchange> 
   // On the pool: decodes the body, runs the handler, makes the reply ready to be written.
   Reply run_blocking();
   void run_inline();
+  Result<Reply> run_handler();
+  Result<Reply> run_once(std::string_view idempotency_key);
   Status decode_body();
   void compress(Reply* out) const;  // When the client takes gzip and it pays.
   Reply render(const Error& error);

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "http/gate.h"
 #include "http/probe.h"
+#include "http/replays.h"
 #include "http/route.h"
 #include "store/blobs.h"
 #include "sys/executor.h"
@@ -64,6 +65,7 @@ struct ServerParts {
   Gate& gate;
   Probe* probe = nullptr;
   store::Blobs* blobs = nullptr;  // Needed when a row spools.
+  Replays* replays = nullptr;     // Without it, `Idempotency-Key` is ignored.
 };
 
 class Server {

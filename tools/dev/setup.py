@@ -261,3 +261,24 @@ def make_venv(lock):
         common.run([at / "bin" / "python", "-m", "pip", "install", "-q", "--no-deps", "--require-hashes",
                     "--only-binary=:all:", "--disable-pip-version-check", "-r", wanted], quiet=True)
         (at / "complete").write_text("")
+
+
+def bench_packages():
+    """The folder with what only benches compare with (lock: pip_bench), for PYTHONPATH."""
+    wanted = common.read_lock()["pip_bench"]
+    at = common.cache_dir() / "pkg" / f"bench-{hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest()[:12]}"
+    if at.exists():
+        return at
+    with common.file_lock(common.cache_dir() / "setup.lock", "another setup"):
+        if at.exists():
+            return at
+        common.say("setup: fetching what benches compare with")
+        work = at.with_name(at.name + ".part")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        pins = work / "requirements.txt"
+        pins.write_text("".join(f"{n}=={i['version']} --hash=sha256:{i['sha256']}\n" for n, i in wanted.items()))
+        common.run([bare_pip(), "-m", "pip", "install", "-q", "--no-deps", "--require-hashes", "--only-binary=:all:",
+                    "--disable-pip-version-check", "--target", work, "-r", pins], quiet=True)
+        work.rename(at)
+    return at

@@ -56,6 +56,7 @@ struct WorldOptions {
   Log* log = nullptr;
   Probe* probe = nullptr;
   store::Blobs* blobs = nullptr;
+  Replays* replays = nullptr;
 };
 
 // A started server and everything it needs.

@@ -65,6 +65,6 @@ void expect_migrates_from_every_version(DbTest& test, std::span<const store::Mig
 
 }  // namespace slip::test
 
-#define SLIP_EVERY_DB(Suite)                                                       \
-  INSTANTIATE_TEST_SUITE_P(Db, Suite, testing::ValuesIn(::slip::test::db_kinds()), \
+#define SLIP_EVERY_DB(Suite)                                                         \
+  INSTANTIATE_TEST_SUITE_P(Db, Suite, ::testing::ValuesIn(::slip::test::db_kinds()), \
                            [](const auto& made) { return made.param; })
