@@ -24,7 +24,7 @@ def test_add_by_cli(server):
         second = json.loads(server.cli("data", "add", path, "--name", "texts", "--json"))
     equal((second["version"], second["rows"], second["parent_version"]), (2, 3, 1), "the second version")
     api = server.api()
-    equal([column["name"] for column in api.get("datasets/texts/versions/1")["schema"]], ["section", "text"], "columns")
+    equal([column["name"] for column in api.get("datasets/texts/versions/1")["schema"]], ["text", "section"], "columns")
     equal(api.send("GET", "datasets/texts/versions/1/content").body, JSONL, "content")
 
 
