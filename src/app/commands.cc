@@ -9,7 +9,10 @@ void add_all(cli::Commands& commands, const Sys& sys) {
   add_serve(commands, sys);
   add_config(commands, sys);
   add_basics(commands, sys);
-  cli::add_rest_commands(commands, cli::connect_by_http(real_net(), sys.clock, sys.process));
+  add_sim(commands);
+  const cli::Connect connect = cli::connect_by_http(real_net(), sys.clock, sys.process);
+  cli::add_rest_commands(commands, connect);
+  cli::add_data_commands(commands, connect, sys.fs);
 }
 
 std::vector<cli::Option> common_options() {

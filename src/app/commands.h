@@ -14,6 +14,7 @@ std::vector<cli::Option> common_options();
 void add_serve(cli::Commands& commands, const Sys& sys);
 void add_config(cli::Commands& commands, const Sys& sys);
 void add_basics(cli::Commands& commands, const Sys& sys);  // version, help, completion
+void add_sim(cli::Commands& commands);                     // sim aa
 
 // The setting flags of a call, resolved with the other sources.
 Result<Config> config_of(const cli::Call& call, const Sys& sys);

@@ -51,6 +51,22 @@ class HttpRemote final : public Remote {
       request.headers.emplace_back("Content-Type", "application/json");
       request.body = codec::to_json(*body);
     }
+    return send(request);
+  }
+
+  Result<Json> upload(std::string_view path, http::Source& from, int64_t bytes) override {
+    http::Call request;
+    request.method = http::Method::kPost;
+    request.target = concat({kRoot, path});
+    request.headers.emplace_back("Accept", "application/json");
+    request.headers.emplace_back("Content-Type", "application/octet-stream");
+    request.upload = &from;
+    request.upload_bytes = bytes;
+    return send(request);
+  }
+
+ private:
+  Result<Json> send(const http::Call& request) {
     Result<http::ClientReply> reply = client_.send(request);
     if (!reply.ok()) {
       Error error = std::move(reply).error().within(concat({"no server at ", url_}));
@@ -62,7 +78,6 @@ class HttpRemote final : public Remote {
     return codec::parse_json(reply->body);
   }
 
- private:
   http::Client client_;
   std::string url_;
 };

@@ -31,6 +31,8 @@ class Remote {
   // `body` null: none. kUnavailable `net.…` when nothing answers.
   virtual Result<codec::Json> call(http::Method method, std::string_view path,
                                    const codec::Json* body) = 0;
+  // POST of `bytes` bytes as they come out of `from`.
+  virtual Result<codec::Json> upload(std::string_view path, http::Source& from, int64_t bytes) = 0;
 
   Result<codec::Json> get(std::string_view path);
   Result<codec::Json> post(std::string_view path, const codec::Json& body);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "sys/sim/sim_fs.h"
 
 namespace slip::cli {
 namespace {
@@ -27,6 +28,12 @@ class ScriptedRemote final : public Remote {
     Result<Json> next = std::move(script_.answers.front());
     script_.answers.pop_front();
     return next;
+  }
+  Result<Json> upload(std::string_view path, http::Source& from, int64_t bytes) override {
+    std::string text(static_cast<size_t>(bytes), '\0');
+    text.resize(TRY(from.read(std::span(text.data(), text.size()))));
+    const Json body = text;
+    return call(http::Method::kPost, path, &body);
   }
 
  private:
@@ -122,6 +129,9 @@ TEST_F(Rest, AnEndlessListEnds) {
     Result<Json> call(http::Method, std::string_view, const Json*) override {
       return codec::parse_json(R"({"items":[],"next_page_token":"again"})");
     }
+    Result<Json> upload(std::string_view, http::Source&, int64_t) override {
+      return Json::object();
+    }
   } remote;
   EXPECT_EQ(remote.all("/models").error().reason, "list.too_long");
 }
@@ -200,6 +210,26 @@ TEST(Remote, AnswersBecomeErrors) {
     EXPECT_EQ(error.text, c.text);
   }
   EXPECT_EQ(error_of(409, R"({"code":"c","hint":"do"})").hint, "do");
+}
+
+TEST_F(Rest, DataAddSendsTheFile) {
+  sim::SimFs fs{1};
+  const std::unique_ptr<File> file = fs.open("/rows.csv", OpenMode::kTruncate).value();
+  file->write_at(0, "a\n1\n").value();
+  add_data_commands(
+      commands_,
+      [this](const Call&) -> Result<std::unique_ptr<Remote>> {
+        return std::unique_ptr<Remote>(std::make_unique<ScriptedRemote>(script_));
+      },
+      fs);
+  EXPECT_EQ(run({"data", "add", "/rows.csv", "--name", "d", "--message", "x y"}), 0) << err_;
+  ASSERT_EQ(script_.asked.size(), 1U);
+  EXPECT_EQ(script_.asked[0], "POST /datasets/d/versions?format=csv&message=x%20y \"a\\n1\\n\"");
+  EXPECT_EQ(run({"data", "add", "/missing.csv", "--name", "d"}), 3);
+  EXPECT_EQ(run({"data", "add", "/rows.csv"}), kExitUsage);
+  EXPECT_NE(run({"data", "add", "/rows.dat", "--name", "d"}), 0);
+  EXPECT_EQ(run({"data", "show", "d", "--version", "2"}), 0);
+  EXPECT_EQ(script_.asked, (std::vector<std::string>{"GET /datasets/d/versions/2"}));
 }
 
 }  // namespace
