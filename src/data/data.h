@@ -1,14 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
-#include "codec/rows.h"
+#include "codec/json.h"
+#include "codec/table.h"
 #include "store/blobs.h"
 #include "store/db.h"
 #include "sys/ctx.h"
@@ -21,34 +24,38 @@ namespace slip::ledger {
 class Ledger;
 }
 
-// Datasets: a name with numbered, immutable versions. A version is the bytes of one file of rows
-// (JSONL, CSV, Parquet), as they were given, with the schema and the row count that reading all of
-// it found. What cannot be read is refused and leaves nothing.
+// Versioned data: a dataset is a repository, its versions are the commits on `main`, each an
+// immutable tree of files (today of one) with schema, row count and digest.
 //
-// Invariants: versions are 1, 2, … without gaps; the bytes of a version never change (its digest is
-// their SHA-256); the same bytes under the same name are the same version; a version and its ledger
-// event commit together. Any thread; commit() blocks as long as reading the file takes.
+// Invariants: versions are numbered 1, 2, 3 … without gaps and never change; each has the one
+// before it as parent; a version exists exactly when its ledger event does; what it refers to is in
+// the blobs before it exists. Any thread.
+//
+// Errors: kNotFound `dataset.not_found|dataset_version.not_found`, kInvalid `dataset.name|
+// dataset.message|dataset.empty` and those of codec/table.h for a file that is malformed.
 namespace slip::data {
 
 // limits
 inline constexpr size_t kNameBytesMax = 128;
 inline constexpr size_t kMessageBytesMax = 4096;
-inline constexpr int64_t kFileBytesMax = int64_t{64} << 30;
+inline constexpr size_t kSchemaBytesMax = 1 << 20;  // As JSON.
+inline constexpr int64_t kListMax = 1000;
 
 struct Version {
   std::string dataset;
   std::string dataset_uid;
   int64_t number = 0;
   std::string uid;
-  std::string digest;         // "sha256:…"
-  int64_t parent_number = 0;  // The newest one when this was made; 0: none.
-  codec::RowFormat format = codec::RowFormat::kJsonl;
-  std::vector<codec::RowColumn> columns;
+  std::string digest;         // Of the file's bytes, "sha256:…".
+  std::string root;           // Of the tree, "sha256:…".
+  int64_t parent_number = 0;  // 0: the first.
+  codec::Format format = codec::Format::kParquet;
+  std::vector<codec::Field> columns;
   int64_t rows = 0;
   int64_t bytes = 0;
   std::string message;
   int64_t created_ms = 0;
-  std::string created_by;
+  std::string created_by;  // Principal's uid.
 };
 
 struct Dataset {
@@ -73,25 +80,34 @@ class Data {
 
   struct CommitSpec {
     std::string name;
-    codec::RowFormat format = codec::RowFormat::kJsonl;
+    codec::Format format = codec::Format::kParquet;
     std::string message;
   };
-  // `draft` holds the file. kInvalid `dataset.name|dataset.message|rows.*`.
+  // Commits the draft's bytes. A file that one of the dataset's versions has already, in the same
+  // format, is that version: nothing is written, and a client that lost our reply may ask again.
   Result<Version> commit(const Ctx& ctx, const CommitSpec& spec,
                          std::unique_ptr<store::BlobDraft> draft);
 
+  // By name from the first after `after`, at most `limit`.
   Result<std::vector<Dataset>> list(const Ctx& ctx, std::string_view after, int64_t limit);
-  Result<Dataset> find(const Ctx& ctx, const std::string& name);  // kNotFound `dataset.not_found`.
+  Result<Dataset> find(const Ctx& ctx, const std::string& name);
+  // Ascending, those above `after`.
   Result<std::vector<Version>> versions(const Ctx& ctx, const std::string& name, int64_t after,
-                                        int64_t limit);  // Ascending.
-  // kNotFound `dataset_version.not_found`.
+                                        int64_t limit);
   Result<Version> version(const Ctx& ctx, const std::string& name, int64_t number);
-  Result<std::unique_ptr<store::BlobReader>> open(const Version& version);
-  // The first rows, with the named columns. kInvalid `dataset.column` for one that it lacks.
-  Status each_row(const Version& version, const std::vector<std::string>& columns, int64_t rows_max,
-                  const codec::OnRow& on_row);
 
-  // Every blob that a version needs, for the sweep.
+  Result<std::unique_ptr<store::BlobReader>> open(const Version& version);
+  // Its rows by columns; kCorrupt `blob.corrupt` when the stored bytes are damaged.
+  Result<std::unique_ptr<codec::TableReader>> rows(const Version& version,
+                                                   codec::ReadOptions options = {});
+
+  // The first rows as objects with a member for each of `columns` that is not null. kInvalid
+  // `table.column` for one that it lacks.
+  using OnRow = std::function<Status(const codec::Json&)>;
+  Status each_row(const Version& version, const std::vector<std::string>& columns, int64_t rows_max,
+                  const OnRow& on_row);
+
+  // Every blob that some version of any project needs, for Blobs::sweep().
   Status mark(const std::function<void(const store::Digest&)>& keep);
 
  private:

@@ -1,66 +1,31 @@
 #include "data/data_store.h"
 
-#include <array>
-
-#include "base/check.h"
-#include "base/text.h"
 #include "codec/json.h"
 
 namespace slip::data {
 namespace {
 
-constexpr std::string_view kSchema1 = R"(
-CREATE TABLE dataset (
-  project TEXT NOT NULL,
-  name TEXT NOT NULL,
-  uid TEXT NOT NULL,
-  created_ms BIGINT NOT NULL,
-  updated_ms BIGINT NOT NULL,
-  PRIMARY KEY (project, name)
-);
+// `branch` holds where each branch stands; today there is only `main`.
+constexpr std::string_view kTables = R"sql(
+CREATE TABLE repository (
+  project TEXT NOT NULL, uid TEXT NOT NULL, name TEXT NOT NULL, created_ms BIGINT NOT NULL,
+  updated_ms BIGINT NOT NULL, created_by TEXT NOT NULL,
+  PRIMARY KEY (project, uid));
+CREATE UNIQUE INDEX repository_by_name ON repository (project, name);
+CREATE TABLE branch (
+  project TEXT NOT NULL, repository_uid TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL,
+  PRIMARY KEY (project, repository_uid, name));
 CREATE TABLE dataset_version (
-  project TEXT NOT NULL,
-  dataset_uid TEXT NOT NULL,
-  number BIGINT NOT NULL,
-  uid TEXT NOT NULL,
-  digest TEXT NOT NULL,
-  parent_number BIGINT NOT NULL,
-  format TEXT NOT NULL,
-  columns TEXT NOT NULL,
-  row_count BIGINT NOT NULL,
-  size_bytes BIGINT NOT NULL,
-  message TEXT NOT NULL,
-  created_ms BIGINT NOT NULL,
-  created_by TEXT NOT NULL,
-  PRIMARY KEY (project, dataset_uid, number)
-);
-CREATE INDEX dataset_version_digest ON dataset_version (project, dataset_uid, digest)
-)";
+  project TEXT NOT NULL, repository_uid TEXT NOT NULL, version BIGINT NOT NULL, uid TEXT NOT NULL,
+  digest TEXT NOT NULL, root TEXT NOT NULL, parent_version BIGINT NOT NULL, format TEXT NOT NULL,
+  row_count BIGINT NOT NULL, byte_count BIGINT NOT NULL, columns TEXT NOT NULL,
+  message TEXT NOT NULL, created_ms BIGINT NOT NULL, created_by TEXT NOT NULL,
+  PRIMARY KEY (project, repository_uid, version));
+CREATE INDEX dataset_version_by_digest ON dataset_version (project, repository_uid, digest);
+CREATE INDEX dataset_version_by_root ON dataset_version (root);
+)sql";
 
-constexpr std::array<store::Migration, 1> kMigrations = {{{"data", 1, kSchema1}}};
-
-using codec::Json;
-
-std::string encode_columns(const std::vector<codec::RowColumn>& columns) {
-  Json out = Json::array();
-  for (const codec::RowColumn& c : columns) {
-    Json item = Json::array();
-    item.push(c.name).push(c.type).push(c.nullable);
-    out.push(std::move(item));
-  }
-  return codec::to_json(out);
-}
-
-std::vector<codec::RowColumn> decode_columns(std::string_view text) {
-  const Result<Json> json = codec::parse_json(text);
-  CHECK(json.ok() && json->is_array());  // Only we write this column.
-  std::vector<codec::RowColumn> out;
-  for (const Json& item : json->items()) {
-    const std::vector<Json>& parts = item.items();
-    out.push_back({parts[0].as_string(), parts[1].as_string(), parts[2].as_bool()});
-  }
-  return out;
-}
+constexpr std::array<store::Migration, 1> kMigrations = {{{"data", 1, kTables}}};
 
 }  // namespace
 
@@ -69,130 +34,175 @@ std::span<const store::Migration> migrations() { return kMigrations; }
 namespace sql {
 namespace {
 
+constexpr std::string_view kMain = "main";
+constexpr std::string_view kRepositoryColumns =
+    "SELECT r.uid, r.name, b.version, r.created_ms, r.updated_ms, r.created_by FROM repository r "
+    "JOIN branch b"
+    " ON b.project = r.project AND b.repository_uid = r.uid AND b.name = 'main' ";
 constexpr std::string_view kVersionColumns =
-    "number, uid, digest, parent_number, format, columns, row_count, size_bytes, message,"
-    " created_ms, created_by";
+    "SELECT version, uid, digest, root, parent_version, format, row_count, byte_count, columns,"
+    " message, created_ms, created_by FROM dataset_version ";
 
-Version decode(const store::Row& row, const Dataset& dataset) {
-  Version v;
-  v.dataset = dataset.name;
-  v.dataset_uid = dataset.uid;
-  v.number = row.i64(0);
-  v.uid = row.str(1);
-  v.digest = row.str(2);
-  v.parent_number = row.i64(3);
-  const auto format = codec::parse_row_format(row.text(4));
-  CHECK(format.has_value());
-  v.format = *format;
-  v.columns = decode_columns(row.text(5));
-  v.rows = row.i64(6);
-  v.bytes = row.i64(7);
-  v.message = row.str(8);
-  v.created_ms = row.i64(9);
-  v.created_by = row.str(10);
-  return v;
+std::string with(std::string_view columns, std::string_view rest) {
+  return std::string(columns).append(rest);
 }
 
-Result<std::vector<Version>> query(store::Tx& tx, const Dataset& dataset, std::string_view where,
-                                   std::initializer_list<store::Value> args) {
-  std::vector<Version> out;
-  TRY(tx.each(concat({"SELECT ", kVersionColumns, " FROM dataset_version ", where}), args,
-              [&](const store::Row& row) { out.push_back(decode(row, dataset)); }));
+Repository read_repository(const store::Row& row) {
+  return {row.str(0), row.str(1), row.i64(2), row.i64(3), row.i64(4), row.str(5)};
+}
+
+Result<std::vector<codec::Field>> parse_schema(std::string_view text) {
+  std::vector<codec::Field> out;
+  const codec::Json all = TRY(codec::parse_json(text));
+  for (const codec::Json& item : all.items()) {
+    codec::Field f;
+    f.name = TRY(codec::want_string(item, "name"));
+    f.type_name = TRY(codec::want_string(item, "type"));
+    f.nullable = TRY(codec::want_bool(item, "nullable"));
+    f.readable = TRY(codec::want_bool(item, "readable"));
+    f.type = static_cast<codec::ColumnType>(TRY(codec::want_int(item, "kind")));
+    out.push_back(std::move(f));
+  }
   return out;
 }
 
-std::optional<Version> only(std::vector<Version> rows) {
-  if (rows.empty()) return std::nullopt;
-  return std::move(rows.front());
+Result<Version> read_version(const store::Row& row, const Repository& of) {
+  Version v;
+  v.dataset = of.name;
+  v.dataset_uid = of.uid;
+  v.number = row.i64(0);
+  v.uid = row.str(1);
+  v.digest = row.str(2);
+  v.root = row.str(3);
+  v.parent_number = row.i64(4);
+  v.format = TRY(codec::parse_format(row.text(5)));
+  v.rows = row.i64(6);
+  v.bytes = row.i64(7);
+  v.columns = TRY(parse_schema(row.text(8)));
+  v.message = row.str(9);
+  v.created_ms = row.i64(10);
+  v.created_by = row.str(11);
+  return v;
 }
 
-constexpr std::string_view kDatasets =
-    "SELECT d.name, d.uid, d.created_ms, d.updated_ms, COUNT(v.number),"
-    " COALESCE(MAX(v.number), 0) FROM dataset d LEFT JOIN dataset_version v"
-    " ON v.project = d.project AND v.dataset_uid = d.uid ";
+Result<std::vector<Version>> read_versions(store::Tx& tx, const std::string& statement,
+                                           std::initializer_list<store::Value> args,
+                                           const Repository& of) {
+  std::vector<Version> out;
+  Status decoded;
+  TRY(tx.each(statement, args, [&](const store::Row& row) {
+    Result<Version> v = read_version(row, of);
+    if (v.ok())
+      out.push_back(std::move(*v));
+    else
+      decoded = v.error();
+  }));
+  TRY(decoded);
+  return out;
+}
 
-Dataset decode_dataset(const store::Row& row) {
-  return {.name = row.str(0),
-          .uid = row.str(1),
-          .versions_count = row.i64(4),
-          .latest_version = row.i64(5),
-          .created_ms = row.i64(2),
-          .updated_ms = row.i64(3)};
+std::optional<Version> first(std::vector<Version> all) {
+  if (all.empty()) return std::nullopt;
+  return std::move(all[0]);
 }
 
 }  // namespace
 
-Result<std::optional<Dataset>> find_dataset(store::Tx& tx, std::string_view project,
-                                            std::string_view name) {
-  std::optional<Dataset> out;
-  TRY(tx.first(concat({kDatasets,
-                       "WHERE d.project = ? AND d.name = ?"
-                       " GROUP BY d.name, d.uid, d.created_ms, d.updated_ms"}),
-               {project, name}, [&](const store::Row& row) { out = decode_dataset(row); }));
+std::string schema_json(const std::vector<codec::Field>& schema) {
+  codec::Json out = codec::Json::array();
+  for (const codec::Field& f : schema)
+    out.push(codec::Json::object({{"name", f.name},
+                                  {"type", f.type_name},
+                                  {"nullable", f.nullable},
+                                  {"readable", f.readable},
+                                  {"kind", static_cast<int64_t>(f.type)}}));
+  return codec::to_json(out);
+}
+
+Result<std::optional<Repository>> find_repository(store::Tx& tx, const std::string& project,
+                                                  const std::string& name) {
+  std::optional<Repository> out;
+  TRY(tx.each(with(kRepositoryColumns, "WHERE r.project = ? AND r.name = ?"), {project, name},
+              [&](const store::Row& row) { out = read_repository(row); }));
   return out;
 }
 
-Result<std::vector<Dataset>> list_datasets(store::Tx& tx, std::string_view project,
-                                           std::string_view after, int64_t limit) {
-  std::vector<Dataset> out;
-  TRY(tx.each(concat({kDatasets,
-                      "WHERE d.project = ? AND d.name > ?"
-                      " GROUP BY d.name, d.uid, d.created_ms, d.updated_ms"
-                      " ORDER BY d.name LIMIT ?"}),
-              {project, after, limit},
-              [&](const store::Row& row) { out.push_back(decode_dataset(row)); }));
-  return out;
-}
-
-Status insert_dataset(store::Tx& tx, std::string_view project, const Dataset& d) {
+Status insert_repository(store::Tx& tx, const std::string& project, const Repository& r) {
   TRY(
-      tx.exec("INSERT INTO dataset (project, name, uid, created_ms, updated_ms)"
-              " VALUES (?, ?, ?, ?, ?)",
-              {project, d.name, d.uid, d.created_ms, d.updated_ms}));
+      tx.exec("INSERT INTO repository (project, uid, name, created_ms, updated_ms, created_by)"
+              " VALUES (?, ?, ?, ?, ?, ?)",
+              {project, r.uid, r.name, r.created_ms, r.updated_ms, r.created_by}));
+  TRY(tx.exec("INSERT INTO branch (project, repository_uid, name, version) VALUES (?, ?, ?, ?)",
+              {project, r.uid, kMain, r.head}));
   return {};
 }
 
-Status touch_dataset(store::Tx& tx, std::string_view project, const Dataset& d,
-                     int64_t updated_ms) {
-  TRY(tx.exec("UPDATE dataset SET updated_ms = ? WHERE project = ? AND name = ?",
-              {updated_ms, project, d.name}));
+Status move_main(store::Tx& tx, const std::string& project, const Repository& r,
+                 const Version& to) {
+  const int64_t moved =
+      TRY(tx.exec("UPDATE branch SET version = ? WHERE project = ? AND repository_uid = ?"
+                  " AND name = ? AND version = ?",
+                  {to.number, project, r.uid, kMain, r.head}));
+  if (moved != 1) return conflict("dataset.moved", "another version was committed meanwhile");
+  TRY(tx.exec("UPDATE repository SET updated_ms = ? WHERE project = ? AND uid = ?",
+              {to.created_ms, project, r.uid}));
   return {};
 }
 
-Result<std::optional<Version>> find_version(store::Tx& tx, std::string_view project,
-                                            const Dataset& dataset, int64_t number) {
-  return only(TRY(query(tx, dataset, "WHERE project = ? AND dataset_uid = ? AND number = ?",
-                        {project, dataset.uid, number})));
+Result<std::vector<Repository>> list_repositories(store::Tx& tx, const std::string& project,
+                                                  std::string_view after, int64_t limit) {
+  std::vector<Repository> out;
+  TRY(tx.each(
+      with(kRepositoryColumns, "WHERE r.project = ? AND r.name > ? ORDER BY r.name LIMIT ?"),
+      {project, after, limit},
+      [&](const store::Row& row) { out.push_back(read_repository(row)); }));
+  return out;
 }
 
-Result<std::optional<Version>> find_digest(store::Tx& tx, std::string_view project,
-                                           const Dataset& dataset, std::string_view digest,
-                                           codec::RowFormat format) {
-  return only(TRY(query(tx, dataset,
-                        "WHERE project = ? AND dataset_uid = ? AND digest = ? AND format = ?"
-                        " ORDER BY number LIMIT 1",
-                        {project, dataset.uid, digest, codec::row_format_name(format)})));
-}
-
-Result<std::vector<Version>> list_versions(store::Tx& tx, std::string_view project,
-                                           const Dataset& dataset, int64_t after, int64_t limit) {
-  return query(tx, dataset,
-               "WHERE project = ? AND dataset_uid = ? AND number > ? ORDER BY number LIMIT ?",
-               {project, dataset.uid, after, limit});
-}
-
-Status insert_version(store::Tx& tx, std::string_view project, const Version& v) {
-  TRY(tx.exec(concat({"INSERT INTO dataset_version (project, dataset_uid, ", kVersionColumns,
-                      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"}),
-              {project, v.dataset_uid, v.number, v.uid, v.digest, v.parent_number,
-               codec::row_format_name(v.format), encode_columns(v.columns), v.rows, v.bytes,
-               v.message, v.created_ms, v.created_by}));
+Status insert_version(store::Tx& tx, const std::string& project, const std::string& repository_uid,
+                      const Version& v) {
+  TRY(
+      tx.exec("INSERT INTO dataset_version (project, repository_uid, version, uid, digest, root,"
+              " parent_version, format, row_count, byte_count, columns, message, created_ms,"
+              " created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              {project, repository_uid, v.number, v.uid, v.digest, v.root, v.parent_number,
+               codec::format_name(v.format), v.rows, v.bytes, schema_json(v.columns), v.message,
+               v.created_ms, v.created_by}));
   return {};
 }
 
-Status each_digest(store::Tx& tx, const std::function<void(std::string_view)>& on_digest) {
-  return tx.each("SELECT digest FROM dataset_version", {},
-                 [&](const store::Row& row) { on_digest(row.text(0)); });
+Result<std::optional<Version>> find_version(store::Tx& tx, const std::string& project,
+                                            const Repository& r, int64_t number) {
+  return first(TRY(read_versions(
+      tx, with(kVersionColumns, "WHERE project = ? AND repository_uid = ? AND version = ?"),
+      {project, r.uid, number}, r)));
+}
+
+Result<std::optional<Version>> find_content(store::Tx& tx, const std::string& project,
+                                            const Repository& r, const std::string& digest,
+                                            codec::Format format) {
+  return first(TRY(read_versions(tx,
+                                 with(kVersionColumns,
+                                      "WHERE project = ? AND repository_uid = ? AND digest = ?"
+                                      " AND format = ? ORDER BY version DESC LIMIT 1"),
+                                 {project, r.uid, digest, codec::format_name(format)}, r)));
+}
+
+Result<std::vector<Version>> list_versions(store::Tx& tx, const std::string& project,
+                                           const Repository& r, int64_t after, int64_t limit) {
+  return read_versions(tx,
+                       with(kVersionColumns,
+                            "WHERE project = ? AND repository_uid = ? AND version > ?"
+                            " ORDER BY version LIMIT ?"),
+                       {project, r.uid, after, limit}, r);
+}
+
+Result<std::vector<std::string>> list_roots(store::Tx& tx, const std::string& after,
+                                            int64_t limit) {
+  std::vector<std::string> out;
+  TRY(tx.each("SELECT DISTINCT root FROM dataset_version WHERE root > ? ORDER BY root LIMIT ?",
+              {after, limit}, [&](const store::Row& row) { out.push_back(row.str(0)); }));
+  return out;
 }
 
 }  // namespace sql

@@ -1,0 +1,576 @@
+#include <arrow/api.h>
+#include <arrow/io/interfaces.h>
+#include <arrow/ipc/reader.h>
+#include <arrow/ipc/writer.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/schema.h>
+#include <parquet/arrow/writer.h>
+
+#include "base/guard.h"
+#include "base/text.h"
+#include "codec/table_internal.h"
+
+// Parquet and Arrow IPC streams. Arrow is entered from here alone; its threads are never started,
+// and its memory for one file is capped, so that a file cannot ask for more than it is worth.
+namespace slip::codec {
+namespace {
+
+constexpr int64_t kArrowBytesMax = int64_t{1} << 30;  // Of one reader.
+constexpr int64_t kRowGroupRows = 128 << 10;
+
+Error to_error(const arrow::Status& status) {
+  if (status.IsOutOfMemory())
+    return exhausted("table.too_large", "the file needs more than " + format_size(kArrowBytesMax));
+  if (status.IsNotImplemented()) return unsupported("table.unsupported", status.message());
+  return invalid("table.syntax", status.message());
+}
+
+Status take(const arrow::Status& status) {
+  if (!status.ok()) return to_error(status);
+  return {};
+}
+
+class SourceFile final : public arrow::io::RandomAccessFile {
+ public:
+  SourceFile(ByteSource& source, arrow::MemoryPool* pool) : source_(source), pool_(pool) {}
+
+  arrow::Status Close() override {
+    closed_ = true;
+    return arrow::Status::OK();
+  }
+  bool closed() const override { return closed_; }
+  arrow::Result<int64_t> Tell() const override { return at_; }
+  arrow::Status Seek(int64_t position) override {
+    at_ = position;
+    return arrow::Status::OK();
+  }
+  arrow::Result<int64_t> GetSize() override { return source_.size(); }
+  arrow::Result<int64_t> ReadAt(int64_t position, int64_t n, void* out) override {
+    if (position < 0 || n < 0) return arrow::Status::Invalid("a read lies outside of the file");
+    const std::span<char> to(static_cast<char*>(out), static_cast<size_t>(n));
+    Result<size_t> got = source_.read_at(position, to);
+    if (got.ok()) return static_cast<int64_t>(*got);
+    failure_ = got.error();
+    return arrow::Status::IOError(got.error().text);
+  }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t n) override {
+    n = std::max<int64_t>(0, std::min(n, source_.size() - position));
+    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(n, pool_));
+    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(position, n, buffer->mutable_data()));
+    ARROW_RETURN_NOT_OK(buffer->Resize(got));
+    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+  }
+  arrow::Result<int64_t> Read(int64_t n, void* out) override {
+    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(at_, n, out));
+    at_ += got;
+    return got;
+  }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t n) override {
+    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(at_, n));
+    at_ += buffer->size();
+    return buffer;
+  }
+
+  // What the source said, which is better than what Arrow made of it.
+  const std::optional<Error>& failure() const { return failure_; }
+
+ private:
+  ByteSource& source_;
+  arrow::MemoryPool* pool_;
+  int64_t at_ = 0;
+  bool closed_ = false;
+  std::optional<Error> failure_;
+};
+
+class SinkStream final : public arrow::io::OutputStream {
+ public:
+  explicit SinkStream(ByteSink& sink) : sink_(sink) {}
+  arrow::Status Close() override {
+    closed_ = true;
+    return arrow::Status::OK();
+  }
+  bool closed() const override { return closed_; }
+  arrow::Result<int64_t> Tell() const override { return at_; }
+  arrow::Status Write(const void* data, int64_t n) override {
+    const Status done = sink_.write({static_cast<const char*>(data), static_cast<size_t>(n)});
+    if (!done.ok()) {
+      failure_ = done.error();
+      return arrow::Status::IOError(done.error().text);
+    }
+    at_ += n;
+    return arrow::Status::OK();
+  }
+  const std::optional<Error>& failure() const { return failure_; }
+
+ private:
+  ByteSink& sink_;
+  int64_t at_ = 0;
+  bool closed_ = false;
+  std::optional<Error> failure_;
+};
+
+// ---- from Arrow
+
+Field to_field(const arrow::Field& from) {
+  Field out;
+  out.name = from.name();
+  out.type_name = from.type()->ToString();
+  out.nullable = from.nullable();
+  const arrow::DataType* type = from.type().get();
+  if (type->id() == arrow::Type::DICTIONARY)
+    type = static_cast<const arrow::DictionaryType&>(*type).value_type().get();
+  switch (type->id()) {
+    case arrow::Type::BOOL:
+      out.type = ColumnType::kBool;
+      break;
+    case arrow::Type::INT8:
+    case arrow::Type::INT16:
+    case arrow::Type::INT32:
+    case arrow::Type::INT64:
+    case arrow::Type::UINT8:
+    case arrow::Type::UINT16:
+    case arrow::Type::UINT32:
+    case arrow::Type::UINT64:
+      out.type = ColumnType::kInt64;
+      break;
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE:
+      out.type = ColumnType::kDouble;
+      break;
+    case arrow::Type::STRING:
+    case arrow::Type::LARGE_STRING:
+      out.type = ColumnType::kText;
+      break;
+    case arrow::Type::BINARY:
+    case arrow::Type::LARGE_BINARY:
+    case arrow::Type::FIXED_SIZE_BINARY:
+      out.type = ColumnType::kBytes;
+      break;
+    case arrow::Type::TIMESTAMP:
+    case arrow::Type::DATE32:
+      out.type = ColumnType::kTimestampUs;
+      break;
+    case arrow::Type::NA:
+      out.type = ColumnType::kText;
+      break;
+    default:
+      out.readable = false;
+  }
+  return out;
+}
+
+// How many microseconds a unit of `type` is; nanoseconds are refused where they do not divide.
+struct Unit {
+  int64_t times = 1;
+  int64_t divided_by = 1;
+};
+Unit unit_of(const arrow::DataType& type) {
+  if (type.id() == arrow::Type::DATE32) return {86'400'000'000, 1};
+  switch (static_cast<const arrow::TimestampType&>(type).unit()) {
+    case arrow::TimeUnit::SECOND:
+      return {1'000'000, 1};
+    case arrow::TimeUnit::MILLI:
+      return {1000, 1};
+    case arrow::TimeUnit::MICRO:
+      return {1, 1};
+    case arrow::TimeUnit::NANO:
+      return {1, 1000};
+  }
+  return {};
+}
+
+// Appends an Arrow array to a column, value by value.
+class Appender {
+ public:
+  Appender(Column* out, int64_t first_row) : out_(out), first_row_(first_row) {}
+
+  Status append(const arrow::Array& from) {
+    using arrow::Type;
+    switch (from.type_id()) {
+      case Type::NA:
+        return each(from, [&](int64_t) { return null(); });
+      case Type::BOOL:
+        return bools(static_cast<const arrow::BooleanArray&>(from));
+      case Type::INT8:
+        return integers<arrow::Int8Array>(from);
+      case Type::INT16:
+        return integers<arrow::Int16Array>(from);
+      case Type::INT32:
+        return integers<arrow::Int32Array>(from);
+      case Type::INT64:
+        return integers<arrow::Int64Array>(from);
+      case Type::UINT8:
+        return integers<arrow::UInt8Array>(from);
+      case Type::UINT16:
+        return integers<arrow::UInt16Array>(from);
+      case Type::UINT32:
+        return integers<arrow::UInt32Array>(from);
+      case Type::UINT64:
+        return integers<arrow::UInt64Array>(from);
+      case Type::FLOAT:
+        return reals<arrow::FloatArray>(from);
+      case Type::DOUBLE:
+        return reals<arrow::DoubleArray>(from);
+      case Type::STRING:
+        return texts<arrow::StringArray>(from);
+      case Type::LARGE_STRING:
+        return texts<arrow::LargeStringArray>(from);
+      case Type::BINARY:
+        return texts<arrow::BinaryArray>(from);
+      case Type::LARGE_BINARY:
+        return texts<arrow::LargeBinaryArray>(from);
+      case Type::FIXED_SIZE_BINARY:
+        return texts<arrow::FixedSizeBinaryArray>(from);
+      case Type::TIMESTAMP:
+        return times<arrow::TimestampArray>(from);
+      case Type::DATE32:
+        return times<arrow::Date32Array>(from);
+      case Type::DICTIONARY:
+        return dictionary(static_cast<const arrow::DictionaryArray&>(from));
+      default:
+        return unsupported("table.unsupported", "type " + from.type()->ToString() + " is not read");
+    }
+  }
+
+ private:
+  Status null() {
+    out_->add_null();
+    return {};
+  }
+  Error at_row(int64_t i, std::string_view what) const {
+    return invalid("table.range", concat({"row ", std::to_string(first_row_ + i + 1), ": ", what}));
+  }
+  template <class F>
+  Status each(const arrow::Array& from, F&& add) {
+    for (int64_t i = 0; i < from.length(); ++i) TRY(from.IsNull(i) ? null() : add(i));
+    return {};
+  }
+  Status bools(const arrow::BooleanArray& from) {
+    return each(from, [&](int64_t i) -> Status {
+      out_->add_bool(from.Value(i));
+      return {};
+    });
+  }
+  template <class A>
+  Status integers(const arrow::Array& any) {
+    const A& from = static_cast<const A&>(any);
+    return each(any, [&](int64_t i) -> Status {
+      const auto v = from.Value(i);
+      if (!std::in_range<int64_t>(v)) return at_row(i, "the number is beyond a signed 64-bit one");
+      out_->add_i64(static_cast<int64_t>(v));
+      return {};
+    });
+  }
+  template <class A>
+  Status reals(const arrow::Array& any) {
+    const A& from = static_cast<const A&>(any);
+    return each(any, [&](int64_t i) -> Status {
+      out_->add_f64(static_cast<double>(from.Value(i)));
+      return {};
+    });
+  }
+  template <class A>
+  Status texts(const arrow::Array& any) {
+    const A& from = static_cast<const A&>(any);
+    return each(any, [&](int64_t i) -> Status {
+      const std::string_view v(from.GetView(i));
+      if (v.size() + out_->data.size() > INT32_MAX)
+        return exhausted("table.too_large", "a batch holds more than 2 GiB of text");
+      out_->add_text(v);
+      return {};
+    });
+  }
+  template <class A>
+  Status times(const arrow::Array& any) {
+    const A& from = static_cast<const A&>(any);
+    const Unit unit = unit_of(*any.type());
+    return each(any, [&](int64_t i) -> Status {
+      int64_t us = 0;
+      if (from.Value(i) % unit.divided_by != 0)
+        return at_row(i, "the time has nanoseconds, which would be lost");
+      if (__builtin_mul_overflow(from.Value(i) / unit.divided_by, unit.times, &us))
+        return at_row(i, "the time is out of range");
+      out_->add_i64(us);
+      return {};
+    });
+  }
+  // A category's values are unpacked once and copied for each row.
+  Status dictionary(const arrow::DictionaryArray& from) {
+    Column words;
+    words.type = out_->type;
+    TRY(Appender(&words, first_row_).append(*from.dictionary()));
+    return each(from, [&](int64_t i) -> Status {
+      const int64_t k = from.GetValueIndex(i);
+      if (k < 0 || k >= words.n) return at_row(i, "the value is not in its dictionary");
+      if (words.is_null(k)) return null();
+      switch (words.type) {
+        case ColumnType::kBool:
+          out_->add_bool(words.boolean(k));
+          break;
+        case ColumnType::kInt64:
+        case ColumnType::kTimestampUs:
+          out_->add_i64(words.i64(k));
+          break;
+        case ColumnType::kDouble:
+          out_->add_f64(words.f64(k));
+          break;
+        default:
+          out_->add_text(words.text(k));
+      }
+      return {};
+    });
+  }
+
+  Column* out_;
+  int64_t first_row_;
+};
+
+// Both formats give record batches; the rest is the same.
+class ArrowReader : public TableReader {
+ public:
+  ArrowReader(ByteSource& source, ReadOptions options)
+      : file_(std::make_shared<SourceFile>(source, &pool_)), options_(std::move(options)) {}
+
+  const std::vector<Field>& schema() const override { return schema_; }
+
+  Result<std::optional<Table>> next() override {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    const auto read = [&] { return batches_->ReadNext(&batch); };
+    TRY(checked(guarded(Code::kInvalid, "table.syntax", read)));
+    if (!batch) return std::optional<Table>();
+    const auto validate = [&] { return batch->ValidateFull(); };
+    TRY(checked(guarded(Code::kInvalid, "table.syntax", validate)));
+    std::vector<Field> fields;
+    for (const size_t i : chosen_) fields.push_back(schema_[i]);
+    Table out = make_table(std::move(fields));
+    out.rows = batch->num_rows();
+    for (size_t i = 0; i < chosen_.size(); ++i) {
+      const int at = all_columns_ ? static_cast<int>(chosen_[i]) : static_cast<int>(i);
+      TRY(Appender(&out.columns[i], rows_).append(*batch->column(at)));
+    }
+    rows_ += out.rows;
+    return std::optional(std::move(out));
+  }
+
+ protected:
+  Status checked(const Result<arrow::Status>& done) const {
+    if (file_->failure()) return *file_->failure();
+    if (!done.ok()) return done.error();
+    return take(*done);
+  }
+  Status set_schema(const arrow::Schema& schema) {
+    if (static_cast<size_t>(schema.num_fields()) > kTableColumnsMax)
+      return exhausted("table.too_large", "a table has at most 10000 columns");
+    std::vector<std::string> names;
+    for (const auto& field : schema.fields()) {
+      schema_.push_back(to_field(*field));
+      names.push_back(field->name());
+    }
+    std::sort(names.begin(), names.end());
+    if (std::adjacent_find(names.begin(), names.end()) != names.end())
+      return invalid("table.header", "two columns have the same name");
+    chosen_ = TRY(choose_columns(schema_, options_.columns));
+    return {};
+  }
+
+  arrow::CappedMemoryPool pool_{arrow::system_memory_pool(), kArrowBytesMax};
+  std::shared_ptr<SourceFile> file_;
+  ReadOptions options_;
+  std::vector<Field> schema_;
+  std::vector<size_t> chosen_;
+  std::shared_ptr<arrow::RecordBatchReader> batches_;
+  bool all_columns_ = false;  // A batch has the columns that were not asked for, too.
+  int64_t rows_ = 0;
+};
+
+class ParquetReader final : public ArrowReader {
+ public:
+  using ArrowReader::ArrowReader;
+  ~ParquetReader() override { batches_.reset(); }  // Reads through reader_.
+
+  Status open() {
+    return checked(guarded(Code::kInvalid, "table.syntax", [&]() -> arrow::Status {
+      parquet::ReaderProperties properties(&pool_);
+      parquet::ArrowReaderProperties arrow_properties(false);
+      arrow_properties.set_batch_size(options_.batch_rows);
+      arrow_properties.set_pre_buffer(false);
+      parquet::arrow::FileReaderBuilder builder;
+      ARROW_RETURN_NOT_OK(builder.Open(file_, properties));
+      ARROW_ASSIGN_OR_RAISE(reader_,
+                            builder.memory_pool(&pool_)->properties(arrow_properties)->Build());
+      return reader_->GetSchema(&arrow_schema_);
+    }));
+  }
+
+  Status choose() {
+    TRY(set_schema(*arrow_schema_));
+    return checked(guarded(Code::kInvalid, "table.syntax", [&]() -> arrow::Status {
+      std::vector<int> groups(static_cast<size_t>(reader_->num_row_groups()));
+      for (size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<int>(i);
+      ARROW_ASSIGN_OR_RAISE(batches_, reader_->GetRecordBatchReader(groups, leaves()));
+      return arrow::Status::OK();
+    }));
+  }
+
+ private:
+  // Parquet counts the leaves of nested columns; those come in the order of the fields.
+  std::vector<int> leaves() {
+    std::sort(chosen_.begin(), chosen_.end());
+    std::vector<int> out;
+    const auto& fields = reader_->manifest().schema_fields;
+    for (const size_t i : chosen_) out.push_back(fields[i].column_index);
+    return out;
+  }
+
+  std::unique_ptr<parquet::arrow::FileReader> reader_;
+  std::shared_ptr<arrow::Schema> arrow_schema_;
+};
+
+class IpcReader final : public ArrowReader {
+ public:
+  using ArrowReader::ArrowReader;
+
+  Status open() {
+    TRY(checked(guarded(Code::kInvalid, "table.syntax", [&]() -> arrow::Status {
+      arrow::ipc::IpcReadOptions options = arrow::ipc::IpcReadOptions::Defaults();
+      options.memory_pool = &pool_;
+      options.use_threads = false;
+      ARROW_ASSIGN_OR_RAISE(batches_, arrow::ipc::RecordBatchStreamReader::Open(file_, options));
+      return arrow::Status::OK();
+    })));
+    all_columns_ = true;
+    return set_schema(*batches_->schema());
+  }
+};
+
+// ---- to Arrow
+
+std::shared_ptr<arrow::DataType> to_arrow_type(ColumnType type) {
+  switch (type) {
+    case ColumnType::kBool:
+      return arrow::boolean();
+    case ColumnType::kInt64:
+      return arrow::int64();
+    case ColumnType::kDouble:
+      return arrow::float64();
+    case ColumnType::kText:
+      return arrow::utf8();
+    case ColumnType::kBytes:
+      return arrow::binary();
+    case ColumnType::kTimestampUs:
+      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+  }
+  return arrow::null();
+}
+
+template <class T>
+std::shared_ptr<arrow::Buffer> borrow(const std::vector<T>& bytes) {
+  return std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                         static_cast<int64_t>(bytes.size() * sizeof(T)));
+}
+
+// The layouts are the same, so nothing is copied; the batch must not outlive the table.
+std::shared_ptr<arrow::RecordBatch> borrow_batch(const std::shared_ptr<arrow::Schema>& schema,
+                                                 const Table& table) {
+  std::vector<std::shared_ptr<arrow::ArrayData>> columns;
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    const Column& c = table.columns[i];
+    std::vector<std::shared_ptr<arrow::Buffer>> buffers;
+    buffers.push_back(c.validity.empty() ? nullptr : borrow(c.validity));
+    if (c.type == ColumnType::kText || c.type == ColumnType::kBytes)
+      buffers.push_back(borrow(c.offsets));
+    buffers.push_back(borrow(c.data));
+    columns.push_back(arrow::ArrayData::Make(schema->field(static_cast<int>(i))->type(), c.n,
+                                             std::move(buffers), c.nulls));
+  }
+  return arrow::RecordBatch::Make(schema, table.rows, std::move(columns));
+}
+
+class ArrowWriter final : public TableWriter {
+ public:
+  ArrowWriter(const std::vector<Field>& schema, ByteSink& sink)
+      : stream_(std::make_shared<SinkStream>(sink)) {
+    arrow::FieldVector fields;
+    for (const Field& f : schema)
+      fields.push_back(arrow::field(f.name, to_arrow_type(f.type), f.nullable));
+    schema_ = arrow::schema(std::move(fields));
+  }
+
+  Status open_parquet() {
+    return run([&]() -> arrow::Status {
+      const auto properties = parquet::WriterProperties::Builder()
+                                  .memory_pool(arrow::system_memory_pool())
+                                  ->compression(parquet::Compression::ZSTD)
+                                  ->max_row_group_length(kRowGroupRows)
+                                  ->build();
+      ARROW_ASSIGN_OR_RAISE(
+          parquet_, parquet::arrow::FileWriter::Open(*schema_, arrow::system_memory_pool(), stream_,
+                                                     properties));
+      return parquet_->NewBufferedRowGroup();
+    });
+  }
+  Status open_ipc() {
+    return run([&]() -> arrow::Status {
+      arrow::ipc::IpcWriteOptions options = arrow::ipc::IpcWriteOptions::Defaults();
+      options.memory_pool = arrow::system_memory_pool();
+      options.use_threads = false;
+      ARROW_ASSIGN_OR_RAISE(ipc_, arrow::ipc::MakeStreamWriter(stream_, schema_, options));
+      return arrow::Status::OK();
+    });
+  }
+
+  Status write(const Table& batch) override {
+    CHECK(batch.columns.size() == static_cast<size_t>(schema_->num_fields()));
+    const std::shared_ptr<arrow::RecordBatch> rows = borrow_batch(schema_, batch);
+    return run([&] {
+      return parquet_ ? parquet_->WriteRecordBatch(*rows) : ipc_->WriteRecordBatch(*rows);
+    });
+  }
+
+  Status finish() override {
+    return run([&] { return parquet_ ? parquet_->Close() : ipc_->Close(); });
+  }
+
+ private:
+  template <class F>
+  Status run(F&& f) {
+    const Result<arrow::Status> done = guarded(Code::kInternal, "table.write", f);
+    if (stream_->failure()) return *stream_->failure();
+    if (!done.ok()) return done.error();
+    return take(*done);
+  }
+
+  std::shared_ptr<SinkStream> stream_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::unique_ptr<parquet::arrow::FileWriter> parquet_;
+  std::shared_ptr<arrow::ipc::RecordBatchWriter> ipc_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TableReader>> open_parquet(ByteSource& source, ReadOptions options) {
+  auto reader = std::make_unique<ParquetReader>(source, std::move(options));
+  TRY(reader->open());
+  TRY(reader->choose());
+  return reader;
+}
+
+Result<std::unique_ptr<TableReader>> open_arrow(ByteSource& source, ReadOptions options) {
+  auto reader = std::make_unique<IpcReader>(source, std::move(options));
+  TRY(reader->open());
+  return reader;
+}
+
+Result<std::unique_ptr<TableWriter>> write_parquet(std::vector<Field> schema, ByteSink& sink) {
+  auto writer = std::make_unique<ArrowWriter>(schema, sink);
+  TRY(writer->open_parquet());
+  return writer;
+}
+
+Result<std::unique_ptr<TableWriter>> write_arrow(std::vector<Field> schema, ByteSink& sink) {
+  auto writer = std::make_unique<ArrowWriter>(schema, sink);
+  TRY(writer->open_ipc());
+  return writer;
+}
+
+}  // namespace slip::codec
