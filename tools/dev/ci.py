@@ -50,7 +50,7 @@ def run_benches(tally, name):
 
 
 STEPS = [
-    ("setup", status_step(lambda: setup.run([]))),
+    ("setup", status_step(lambda: setup.run(["--all"]))),
     ("check", run_check),
     ("test", run_test),
     ("suites", run_suites),

@@ -1,4 +1,4 @@
-"""./dev setup [--services]: brings what third_party/lock.toml names; does nothing when all is there.
+"""./dev setup [--all]: brings what third_party/lock.toml names; does nothing when all is there.
 
 apt packages go into the system (root or sudo); everything else lies in the cache directory
 (SLIPWAY_CACHE_DIR, else ~/.cache/slipway), each thing under its name, version and digest.
@@ -14,11 +14,12 @@ import zipfile
 
 from dev import common
 
+EXTRA = ["services", "browser"]  # What test/suites need besides; --services is another word for --all.
 _done = set()
 
 
 def run(args):
-    ensure(["services"] if "--services" in args else [], loud=True)
+    ensure(EXTRA if "--all" in args or "--services" in args else [], loud=True)
 
 
 def ensure(groups=(), loud=False):

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-from dev import build, common
+from dev import build, common, setup
 
 SUITE_SECONDS = 600
 SMOKE_SECONDS = 180
@@ -173,6 +173,8 @@ def run(args):
     if args.filter or args.unit:
         unit(tally, args.filter, args.preset, args.shard)
         return tally.tell()
+    if args.all:
+        setup.ensure(setup.EXTRA)
     build.build(args.preset, ["slipway"] if args.suite else ["slipway", "slip_tests"])
     files = suite_files(args.suite) if args.suite else scripts("e2e", "smoke_*.py") + (suite_files() if args.all else [])
     if not args.suite:
