@@ -24,7 +24,7 @@ def archive(out):
     """build/release/slipway.tar.zst; made anew when a shipped file is newer."""
     made, files = out / "slipway.tar.zst", shipped(out)
     if not made.exists() or any(f.stat().st_mtime > made.stat().st_mtime for f in files):
-        common.run(["tar", "-C", out, "-I", "zstd -19 -T0 --long=27", "-cf", made, *[f.name for f in files]])
+        common.run(["tar", "-C", out, "-I", "zstd -12 -T0 --long=27", "-cf", made, *[f.name for f in files]])
     return made
 
 
