@@ -8,6 +8,7 @@
 #include "tracking/experiments.h"
 #include "tracking/logged_models.h"
 #include "tracking/runs.h"
+#include "tracking/traces.h"
 
 // Experiment tracking: what was tried, on what data, with what result. One object that holds the
 // services; each is usable alone. Facts and their ledger events commit together. Any thread.
@@ -15,12 +16,14 @@ namespace slip::tracking {
 
 struct Tracking {
   explicit Tracking(Deps deps)
-      : experiments(deps), runs(deps, experiments), models(deps, experiments), artifacts(deps) {}
+      : experiments(deps), runs(deps, experiments), models(deps, experiments), artifacts(deps),
+        traces(deps, experiments) {}
 
   Experiments experiments;
   Runs runs;
   LoggedModels models;
   Artifacts artifacts;
+  Traces traces;
 };
 
 std::span<const store::Migration> migrations();

@@ -4,6 +4,10 @@
 
 #include "http/route.h"
 
+namespace slip {
+class Clock;
+class Rng;
+}  // namespace slip
 namespace slip::tracking {
 struct Tracking;
 }
@@ -19,6 +23,8 @@ namespace slip::wire::mlflow {
 struct App {
   tracking::Tracking& tracking;
   registry::Registry& registry;
+  Clock& clock;
+  Rng& rng;
 };
 
 std::vector<http::Route> routes(App app);

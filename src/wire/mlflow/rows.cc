@@ -101,6 +101,8 @@ std::vector<http::Route> routes(App app) {
   add_artifacts(&out, app);
   add_registered_models(&out, app);
   add_model_versions(&out, app);
+  add_traces(&out, app);
+  add_assessments(&out, app);
   add_server_info(&out, app);
   return out;
 }

@@ -38,6 +38,8 @@ void add_logged_models(std::vector<http::Route>* out, const App& app);
 void add_artifacts(std::vector<http::Route>* out, const App& app);
 void add_registered_models(std::vector<http::Route>* out, const App& app);
 void add_model_versions(std::vector<http::Route>* out, const App& app);
+void add_traces(std::vector<http::Route>* out, const App& app);
+void add_assessments(std::vector<http::Route>* out, const App& app);
 void add_server_info(std::vector<http::Route>* out, const App& app);
 
 }  // namespace slip::wire::mlflow
