@@ -16,6 +16,7 @@
 #include "wire/native/models.h"
 #include "wire/native/monitor.h"
 #include "wire/native/status.h"
+#include "wire/otlp/otlp.h"
 
 namespace slip::app {
 namespace {
@@ -67,7 +68,8 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::ledger_routes({*w.ledger, *w.auth}));
   add(wire::native::live_routes({*w.live, [&w] { w.jobs->poke("events.live"); }}));
   add(wire::native::models_routes({*w.registry, *w.auth, nullptr}));
-  add(wire::mlflow::routes({*w.tracking, *w.registry}));
+  add(wire::mlflow::routes({*w.tracking, *w.registry, w.sys.clock, w.sys.rng}));
+  add(wire::otlp::routes({*w.tracking}));
   add(wire::oip::routes(*w.oip));
   add(wire::native::deployment_routes({*w.serving}));
   add(wire::native::monitor_routes({*w.monitor}));

@@ -90,8 +90,7 @@ Status add_trace_conditions(search::Sql* where, const TraceQuery& query) {
   for (size_t i = 0; i < query.experiment_ids.size(); ++i)
     where->add(i ? ", ?" : "?").bind(query.experiment_ids[i]);
   where->add(")");
-  for (const Comparison& c : TRY(search::parse_filter(query.filter)))
-    TRY(add_condition(where, c));
+  for (const Comparison& c : TRY(search::parse_filter(query.filter))) TRY(add_condition(where, c));
   return {};
 }
 
@@ -103,8 +102,8 @@ Result<std::vector<search::SortKey>> trace_sort_keys(const std::vector<std::stri
       return invalid("filter.order", concat({"Traces cannot be ordered by '", text, "'"}));
     const Attribute& a = *TRY(attribute(order.key.name));
     const bool number = a.type == Type::kInteger;
-    out.push_back({.expr = concat({"CASE WHEN ", a.expr, " IS NULL THEN 1 ELSE 0 END"}),
-                   .args = {}});
+    out.push_back(
+        {.expr = concat({"CASE WHEN ", a.expr, " IS NULL THEN 1 ELSE 0 END"}), .args = {}});
     out.push_back({.expr = concat({"COALESCE(", a.expr, number ? ", 0)" : ", '')"}),
                    .type = a.type,
                    .ascending = order.ascending,

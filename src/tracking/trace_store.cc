@@ -34,21 +34,24 @@ Status load(store::Tx& tx, std::string_view project, Trace* t) {
   TRY(tx.each("SELECT key, value FROM trace_tag WHERE project = ? AND trace_id = ? ORDER BY key",
               {project, t->id},
               [&](const store::Row& row) { t->tags.push_back({row.str(0), row.str(1)}); }));
-  TRY(tx.each("SELECT key, value FROM trace_metadata WHERE project = ? AND trace_id = ?"
+  TRY(
+      tx.each("SELECT key, value FROM trace_metadata WHERE project = ? AND trace_id = ?"
               " ORDER BY key",
               {project, t->id},
               [&](const store::Row& row) { t->metadata.push_back({row.str(0), row.str(1)}); }));
-  return tx.each("SELECT assessment_id, created_us, body FROM trace_assessment"
-                 " WHERE project = ? AND trace_id = ? ORDER BY created_us, assessment_id",
-                 {project, t->id}, [&](const store::Row& row) {
-                   t->assessments.push_back({row.str(0), row.i64(1), row.str(2)});
-                 });
+  return tx.each(
+      "SELECT assessment_id, created_us, body FROM trace_assessment"
+      " WHERE project = ? AND trace_id = ? ORDER BY created_us, assessment_id",
+      {project, t->id}, [&](const store::Row& row) {
+        t->assessments.push_back({row.str(0), row.i64(1), row.str(2)});
+      });
 }
 
 }  // namespace
 
 Status put_trace(store::Tx& tx, std::string_view project, const Trace& t) {
-  TRY(tx.exec("INSERT INTO trace (project, trace_id, experiment_id, request_us, duration_us,"
+  TRY(
+      tx.exec("INSERT INTO trace (project, trace_id, experiment_id, request_us, duration_us,"
               " state, client_request_id, request_preview, response_preview)"
               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, trace_id) DO UPDATE SET"
               " request_us = excluded.request_us, duration_us = excluded.duration_us,"
@@ -73,9 +76,9 @@ Result<std::optional<Trace>> find_trace(store::Tx& tx, std::string_view project,
   return out;
 }
 
-Status put_trace_tag(store::Tx& tx, std::string_view project, std::string_view id,
-                     const Tag& tag) {
-  TRY(tx.exec("INSERT INTO trace_tag (project, trace_id, key, value) VALUES (?, ?, ?, ?)"
+Status put_trace_tag(store::Tx& tx, std::string_view project, std::string_view id, const Tag& tag) {
+  TRY(
+      tx.exec("INSERT INTO trace_tag (project, trace_id, key, value) VALUES (?, ?, ?, ?)"
               " ON CONFLICT (project, trace_id, key) DO UPDATE SET value = excluded.value",
               {project, id, tag.key, tag.value}));
   return {};
@@ -83,7 +86,8 @@ Status put_trace_tag(store::Tx& tx, std::string_view project, std::string_view i
 
 Status put_trace_metadata(store::Tx& tx, std::string_view project, std::string_view id,
                           const Tag& entry) {
-  TRY(tx.exec("INSERT INTO trace_metadata (project, trace_id, key, value) VALUES (?, ?, ?, ?)"
+  TRY(
+      tx.exec("INSERT INTO trace_metadata (project, trace_id, key, value) VALUES (?, ?, ?, ?)"
               " ON CONFLICT (project, trace_id, key) DO UPDATE SET value = excluded.value",
               {project, id, entry.key, entry.value}));
   return {};
@@ -96,7 +100,8 @@ Result<bool> drop_trace_tag(store::Tx& tx, std::string_view project, std::string
 }
 
 Status put_span(store::Tx& tx, std::string_view project, const Span& span) {
-  TRY(tx.exec("INSERT INTO trace_span (project, trace_id, span_id, start_ns, body)"
+  TRY(
+      tx.exec("INSERT INTO trace_span (project, trace_id, span_id, start_ns, body)"
               " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, trace_id, span_id)"
               " DO UPDATE SET start_ns = excluded.start_ns, body = excluded.body",
               {project, span.trace_id, span.span_id, span.start_ns, span.body}));
@@ -106,7 +111,8 @@ Status put_span(store::Tx& tx, std::string_view project, const Span& span) {
 Result<std::vector<std::string>> spans(store::Tx& tx, std::string_view project,
                                        std::string_view id) {
   std::vector<std::string> out;
-  TRY(tx.each("SELECT body FROM trace_span WHERE project = ? AND trace_id = ?"
+  TRY(
+      tx.each("SELECT body FROM trace_span WHERE project = ? AND trace_id = ?"
               " ORDER BY start_ns, span_id",
               {project, id}, [&](const store::Row& row) { out.push_back(row.str(0)); }));
   return out;
@@ -114,7 +120,8 @@ Result<std::vector<std::string>> spans(store::Tx& tx, std::string_view project,
 
 Status put_assessment(store::Tx& tx, std::string_view project, std::string_view id,
                       const Assessment& a) {
-  TRY(tx.exec("INSERT INTO trace_assessment (project, trace_id, assessment_id, created_us, body)"
+  TRY(
+      tx.exec("INSERT INTO trace_assessment (project, trace_id, assessment_id, created_us, body)"
               " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, trace_id, assessment_id)"
               " DO UPDATE SET body = excluded.body",
               {project, id, a.id, a.created_us, a.body}));
@@ -129,8 +136,8 @@ Result<bool> drop_assessment(store::Tx& tx, std::string_view project, std::strin
 }
 
 Status delete_trace(store::Tx& tx, std::string_view project, std::string_view id) {
-  for (const char* table : {"trace", "trace_tag", "trace_metadata", "trace_span",
-                            "trace_assessment"})
+  for (const char* table :
+       {"trace", "trace_tag", "trace_metadata", "trace_span", "trace_assessment"})
     TRY(tx.exec(concat({"DELETE FROM ", table, " WHERE project = ? AND trace_id = ?"}),
                 {project, id}));
   return {};
@@ -140,7 +147,8 @@ Result<std::vector<std::string>> old_traces(store::Tx& tx, std::string_view proj
                                             int64_t experiment_id, int64_t until_us,
                                             int64_t limit) {
   std::vector<std::string> out;
-  TRY(tx.each("SELECT trace_id FROM trace WHERE project = ? AND experiment_id = ?"
+  TRY(
+      tx.each("SELECT trace_id FROM trace WHERE project = ? AND experiment_id = ?"
               " AND request_us <= ? ORDER BY request_us, trace_id LIMIT CAST(? AS BIGINT)",
               {project, experiment_id, until_us, limit},
               [&](const store::Row& row) { out.push_back(row.str(0)); }));

@@ -17,8 +17,7 @@ Status put_trace(store::Tx& tx, std::string_view project, const Trace& trace);
 // With tags, metadata and assessments.
 Result<std::optional<Trace>> find_trace(store::Tx& tx, std::string_view project,
                                         std::string_view id);
-Status put_trace_tag(store::Tx& tx, std::string_view project, std::string_view id,
-                     const Tag& tag);
+Status put_trace_tag(store::Tx& tx, std::string_view project, std::string_view id, const Tag& tag);
 Status put_trace_metadata(store::Tx& tx, std::string_view project, std::string_view id,
                           const Tag& entry);
 Result<bool> drop_trace_tag(store::Tx& tx, std::string_view project, std::string_view id,
@@ -33,8 +32,7 @@ Result<bool> drop_assessment(store::Tx& tx, std::string_view project, std::strin
 Status delete_trace(store::Tx& tx, std::string_view project, std::string_view id);
 // Ids of an experiment's traces that began at `until_us` or before, oldest first.
 Result<std::vector<std::string>> old_traces(store::Tx& tx, std::string_view project,
-                                            int64_t experiment_id, int64_t until_us,
-                                            int64_t limit);
+                                            int64_t experiment_id, int64_t until_us, int64_t limit);
 
 struct TraceSearch {
   search::Sql where;  // Conditions on alias t, " AND …" each.

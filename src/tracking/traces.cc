@@ -68,8 +68,8 @@ void add_location(Trace* trace, const Experiment& experiment) {
 
 // What a trace's spans say about it, as far as its sender has not said so itself.
 void widen(Trace* trace, const std::vector<const Span*>& spans) {
-  const bool open = trace->state == TraceState::kUnspecified ||
-                    trace->state == TraceState::kInProgress;
+  const bool open =
+      trace->state == TraceState::kUnspecified || trace->state == TraceState::kInProgress;
   if (!open) return;
   const Span* root = nullptr;
   int64_t start_ns = INT64_MAX;
@@ -251,8 +251,7 @@ Result<int64_t> Traces::remove(const Ctx& ctx, const TraceDeletion& wanted) {
   return total;
 }
 
-Status Traces::put_assessment(const Ctx& ctx, const std::string& id,
-                              const Assessment& assessment) {
+Status Traces::put_assessment(const Ctx& ctx, const std::string& id, const Assessment& assessment) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
     TRY(must_find(tx, ctx, id));
     return sql::put_assessment(tx, ctx.project.text, id, assessment);
@@ -263,9 +262,8 @@ Result<Assessment> Traces::get_assessment(const Ctx& ctx, const std::string& id,
                                           const std::string& assessment_id) {
   for (Assessment& a : TRY(get(ctx, id)).assessments)
     if (a.id == assessment_id) return std::move(a);
-  return not_found("trace.no_assessment",
-                   concat({"Assessment with ID '", assessment_id, "' not found for trace '", id,
-                           "'"}));
+  return not_found("trace.no_assessment", concat({"Assessment with ID '", assessment_id,
+                                                  "' not found for trace '", id, "'"}));
 }
 
 Status Traces::delete_assessment(const Ctx& ctx, const std::string& id,
@@ -273,9 +271,8 @@ Status Traces::delete_assessment(const Ctx& ctx, const std::string& id,
   return deps_.db.write([&](store::Tx& tx) -> Status {
     TRY(must_find(tx, ctx, id));
     if (TRY(sql::drop_assessment(tx, ctx.project.text, id, assessment_id))) return {};
-    return not_found("trace.no_assessment",
-                     concat({"Assessment with ID '", assessment_id, "' not found for trace '", id,
-                             "'"}));
+    return not_found("trace.no_assessment", concat({"Assessment with ID '", assessment_id,
+                                                    "' not found for trace '", id, "'"}));
   });
 }
 

@@ -13,7 +13,8 @@
 
 // Traces of applications: what was asked, how long it took, its spans, what people and judges said
 // of it. A trace's head and its spans come in either order and from different senders; each merges
-// into what is there. Bodies of spans and assessments are kept as their wire wrote them. Any thread.
+// into what is there. Bodies of spans and assessments are kept as their wire wrote them. Any
+// thread.
 //
 // Errors: kNotFound `trace.not_found|trace.no_assessment|trace.no_tag`, kInvalid `trace.id`, and
 // those of validate.h and core/search.
@@ -33,7 +34,7 @@ struct Span {
   std::string parent_id;  // "" for the root.
   std::string name;
   int64_t start_ns = 0;
-  int64_t end_ns = 0;      // 0: still open.
+  int64_t end_ns = 0;  // 0: still open.
   bool failed = false;
   std::string body;  // JSON object.
 };
@@ -68,9 +69,9 @@ struct SpanBatch {
 
 struct TraceDeletion {
   int64_t experiment_id = 0;
-  std::vector<std::string> ids;         // These, or
-  std::optional<int64_t> max_time_ms;   // all that began until then,
-  int64_t max_traces = 0;               // oldest first, at most so many; 0: no bound.
+  std::vector<std::string> ids;        // These, or
+  std::optional<int64_t> max_time_ms;  // all that began until then,
+  int64_t max_traces = 0;              // oldest first, at most so many; 0: no bound.
 };
 
 class Traces {
@@ -93,8 +94,7 @@ class Traces {
   Status put_assessment(const Ctx& ctx, const std::string& id, const Assessment& assessment);
   Result<Assessment> get_assessment(const Ctx& ctx, const std::string& id,
                                     const std::string& assessment_id);
-  Status delete_assessment(const Ctx& ctx, const std::string& id,
-                           const std::string& assessment_id);
+  Status delete_assessment(const Ctx& ctx, const std::string& id, const std::string& assessment_id);
 
  private:
   Deps deps_;

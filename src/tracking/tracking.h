@@ -16,7 +16,10 @@ namespace slip::tracking {
 
 struct Tracking {
   explicit Tracking(Deps deps)
-      : experiments(deps), runs(deps, experiments), models(deps, experiments), artifacts(deps),
+      : experiments(deps),
+        runs(deps, experiments),
+        models(deps, experiments),
+        artifacts(deps),
         traces(deps, experiments) {}
 
   Experiments experiments;

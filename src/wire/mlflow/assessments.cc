@@ -53,8 +53,8 @@ Result<Json> get(App& app, const Ctx& ctx, const In& in) {
 // Replaces the fields that the mask names, or all that are given when there is no mask.
 Result<Json> update(App& app, const Ctx& ctx, const In& in) {
   const std::string trace_id = TRY(in.text("trace_id"));
-  auto found = TRY(
-      app.tracking.traces.get_assessment(ctx, trace_id, TRY(in.text("assessment_id"))));
+  auto found =
+      TRY(app.tracking.traces.get_assessment(ctx, trace_id, TRY(in.text("assessment_id"))));
   Json body = TRY(codec::parse_json(found.body, codec::NonFinite::kToken));
   const Json* given = TRY(in.find("assessment"));
   if (!given || !given->is_object()) TRY(in.text("assessment"));

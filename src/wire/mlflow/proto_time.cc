@@ -114,10 +114,12 @@ std::string format_duration_us(int64_t us) {
   std::array<char, 40> out;
   int n = 0;
   const unsigned long long seconds = size / kSecond;
-  if (fraction == 0) n = std::snprintf(out.data(), out.size(), "%llus", seconds);
+  if (fraction == 0)
+    n = std::snprintf(out.data(), out.size(), "%llus", seconds);
   else if (fraction % 1000 == 0)
     n = std::snprintf(out.data(), out.size(), "%llu.%03us", seconds, fraction / 1000);
-  else n = std::snprintf(out.data(), out.size(), "%llu.%06us", seconds, fraction);
+  else
+    n = std::snprintf(out.data(), out.size(), "%llu.%06us", seconds, fraction);
   return sign + std::string(out.data(), static_cast<size_t>(n));
 }
 

@@ -71,16 +71,18 @@ Result<Json> get(App& app, const Ctx& ctx, const In& in) {
 Result<std::vector<std::string>> trace_ids(const In& in) {
   auto ids = TRY(in.texts("trace_ids"));
   if (ids.size() <= tracking::kTraceBatchMax) return ids;
-  return invalid("tracking.batch_size", "At most " + std::to_string(tracking::kTraceBatchMax) +
-                                            " traces per request");
+  return invalid("tracking.batch_size",
+                 "At most " + std::to_string(tracking::kTraceBatchMax) + " traces per request");
 }
 
 Result<Json> batch_get(App& app, const Ctx& ctx, const In& in) {
   std::vector<Json> traces;
   for (const std::string& id : TRY(trace_ids(in))) {
     Result<Json> trace = whole(app, ctx, id);
-    if (trace.ok()) traces.push_back(std::move(trace).value());
-    else if (trace.error().code != Code::kNotFound) return trace;  // Missing ones are left out.
+    if (trace.ok())
+      traces.push_back(std::move(trace).value());
+    else if (trace.error().code != Code::kNotFound)
+      return trace;  // Missing ones are left out.
   }
   Json out = Json::object();
   set_list(&out, "traces", std::move(traces));
@@ -91,8 +93,10 @@ Result<Json> batch_get_infos(App& app, const Ctx& ctx, const In& in) {
   std::vector<Json> infos;
   for (const std::string& id : TRY(trace_ids(in))) {
     const auto trace = app.tracking.traces.get(ctx, id);
-    if (trace.ok()) infos.push_back(trace_info(*trace));
-    else if (trace.error().code != Code::kNotFound) return trace.error();
+    if (trace.ok())
+      infos.push_back(trace_info(*trace));
+    else if (trace.error().code != Code::kNotFound)
+      return trace.error();
   }
   Json out = Json::object();
   set_list(&out, "trace_infos", std::move(infos));

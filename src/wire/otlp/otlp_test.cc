@@ -68,8 +68,7 @@ TEST(Otlp, JsonHasHexIds) {
 
 TEST(Otlp, RefusesWhatIsBroken) {
   const std::string good = request_with(bytes_field(1, kTrace) + bytes_field(2, kSpan));
-  for (size_t n = 1; n < good.size(); ++n)
-    EXPECT_FALSE(read_protobuf(good.substr(0, n)).ok()) << n;
+  for (size_t n = 1; n < good.size(); ++n) EXPECT_FALSE(read_protobuf(good.substr(0, n)).ok()) << n;
   EXPECT_EQ(read_protobuf(request_with(bytes_field(1, "short"))).error().reason, "otlp.ids");
   EXPECT_EQ(read_protobuf(request_with("")).error().reason, "otlp.ids");
   EXPECT_TRUE(read_protobuf("")->empty());

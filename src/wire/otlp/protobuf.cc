@@ -34,8 +34,12 @@ Result<std::optional<Field>> FieldReader::next() {
   out.wire_type = static_cast<uint8_t>(tag & 7);
   if (out.number == 0 || (tag >> 3) > 0x1fffffff) return bad();
   switch (out.wire_type) {
-    case 0: out.value = TRY(varint()); break;
-    case 2: out.bytes = TRY(take(TRY(varint()))); break;
+    case 0:
+      out.value = TRY(varint());
+      break;
+    case 2:
+      out.bytes = TRY(take(TRY(varint())));
+      break;
     case 1:
     case 5: {
       const std::string_view raw = TRY(take(out.wire_type == 1 ? 8 : 4));
@@ -43,7 +47,8 @@ Result<std::optional<Field>> FieldReader::next() {
         out.value |= static_cast<uint64_t>(static_cast<uint8_t>(raw[i])) << (8 * i);
       break;
     }
-    default: return bad();  // Groups are older than any sender of these.
+    default:
+      return bad();  // Groups are older than any sender of these.
   }
   return std::optional(out);
 }

@@ -18,8 +18,7 @@ const Json* field(const Json& object, std::string_view camel, std::string_view s
   return out && !out->is_null() ? out : nullptr;
 }
 
-Result<std::vector<Json>> list(const Json& object, std::string_view camel,
-                               std::string_view snake) {
+Result<std::vector<Json>> list(const Json& object, std::string_view camel, std::string_view snake) {
   const Json* value = field(object, camel, snake);
   if (!value) return std::vector<Json>();
   if (!value->is_array())
@@ -34,8 +33,8 @@ Result<int64_t> nanos(const Json& object, std::string_view camel, std::string_vi
   if (value->is_int()) out = value->as_int();
   if (value->is_string()) out = parse_int(value->as_string());
   if (out && *out >= 0) return *out;
-  return invalid("otlp.syntax", concat({"Invalid OpenTelemetry format: ", camel,
-                                        " is no time in nanoseconds"}));
+  return invalid("otlp.syntax",
+                 concat({"Invalid OpenTelemetry format: ", camel, " is no time in nanoseconds"}));
 }
 
 // Reads an id of hex digits and puts its base64 form into `body` under the name of protobuf.
@@ -53,8 +52,8 @@ Result<std::string> take_id(Json* body, const IdField& f) {
   }
   const auto raw = value->is_string() ? from_hex(value->as_string()) : std::nullopt;
   if (!raw || raw->size() != f.bytes)
-    return invalid("otlp.ids", concat({f.camel, " must be ", std::to_string(2 * f.bytes),
-                                       " hex digits"}));
+    return invalid("otlp.ids",
+                   concat({f.camel, " must be ", std::to_string(2 * f.bytes), " hex digits"}));
   body->erase(f.camel);
   body->set(f.snake, to_base64(*raw));
   return to_hex(*raw);
@@ -68,7 +67,8 @@ Result<tracking::Span> span_of(Json body) {
   span.parent_id = TRY(take_id(&body, {"parentSpanId", "parent_span_id", 8, false}));
   span.start_ns = TRY(nanos(body, "startTimeUnixNano", "start_time_unix_nano"));
   span.end_ns = TRY(nanos(body, "endTimeUnixNano", "end_time_unix_nano"));
-  if (const Json* name = body.find("name"); name && name->is_string()) span.name = name->as_string();
+  if (const Json* name = body.find("name"); name && name->is_string())
+    span.name = name->as_string();
   if (const Json* status = body.find("status"); status && status->is_object())
     if (const Json* code = status->find("code"))
       span.failed = (code->is_int() && code->as_int() == 2) ||

@@ -48,14 +48,29 @@ Result<Json> any_value(std::string_view bytes, int depth) {
   FieldReader reader(bytes);
   while (const auto f = TRY(reader.next())) {
     switch (f->number) {
-      case 1: out = Json::object({{"string_value", text_of(*f)}}); break;
-      case 2: out = Json::object({{"bool_value", f->value != 0}}); break;
-      case 3: out = Json::object({{"int_value", int_text(f->value)}}); break;
-      case 4: out = Json::object({{"double_value", f->as_double()}}); break;
-      case 5: out = Json::object({{"array_value", TRY(values(f->bytes, false, depth))}}); break;
-      case 6: out = Json::object({{"kvlist_value", TRY(values(f->bytes, true, depth))}}); break;
-      case 7: out = Json::object({{"bytes_value", to_base64(f->bytes)}}); break;
-      default: break;
+      case 1:
+        out = Json::object({{"string_value", text_of(*f)}});
+        break;
+      case 2:
+        out = Json::object({{"bool_value", f->value != 0}});
+        break;
+      case 3:
+        out = Json::object({{"int_value", int_text(f->value)}});
+        break;
+      case 4:
+        out = Json::object({{"double_value", f->as_double()}});
+        break;
+      case 5:
+        out = Json::object({{"array_value", TRY(values(f->bytes, false, depth))}});
+        break;
+      case 6:
+        out = Json::object({{"kvlist_value", TRY(values(f->bytes, true, depth))}});
+        break;
+      case 7:
+        out = Json::object({{"bytes_value", to_base64(f->bytes)}});
+        break;
+      default:
+        break;
     }
   }
   return out;
@@ -122,13 +137,19 @@ Status span_field(const Field& f, tracking::Span* span, Json* body, Lists* lists
       span->span_id = to_hex(f.bytes);
       body->set("span_id", to_base64(f.bytes));
       break;
-    case 3: body->set("trace_state", text_of(f)); break;
+    case 3:
+      body->set("trace_state", text_of(f));
+      break;
     case 4:
       span->parent_id = to_hex(f.bytes);
       if (!f.bytes.empty()) body->set("parent_span_id", to_base64(f.bytes));
       break;
-    case 5: body->set("name", span->name = text_of(f)); break;
-    case 6: body->set("kind", static_cast<int64_t>(f.value & 7)); break;
+    case 5:
+      body->set("name", span->name = text_of(f));
+      break;
+    case 6:
+      body->set("kind", static_cast<int64_t>(f.value & 7));
+      break;
     case 7:
       span->start_ns = static_cast<int64_t>(f.value);
       body->set("start_time_unix_nano", std::to_string(f.value));
@@ -137,12 +158,23 @@ Status span_field(const Field& f, tracking::Span* span, Json* body, Lists* lists
       span->end_ns = static_cast<int64_t>(f.value);
       body->set("end_time_unix_nano", std::to_string(f.value));
       break;
-    case 9: lists->attributes.push(TRY(key_value(f.bytes, 0))); break;
-    case 11: lists->events.push(TRY(event(f.bytes))); break;
-    case 13: lists->links.push(TRY(link(f.bytes))); break;
-    case 15: body->set("status", TRY(status(f.bytes, &span->failed))); break;
-    case 16: body->set("flags", static_cast<int64_t>(f.value & 0xffffffff)); break;
-    default: break;  // Counts of what the sender dropped; fields to come.
+    case 9:
+      lists->attributes.push(TRY(key_value(f.bytes, 0)));
+      break;
+    case 11:
+      lists->events.push(TRY(event(f.bytes)));
+      break;
+    case 13:
+      lists->links.push(TRY(link(f.bytes)));
+      break;
+    case 15:
+      body->set("status", TRY(status(f.bytes, &span->failed)));
+      break;
+    case 16:
+      body->set("flags", static_cast<int64_t>(f.value & 0xffffffff));
+      break;
+    default:
+      break;  // Counts of what the sender dropped; fields to come.
   }
   return {};
 }
