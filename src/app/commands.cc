@@ -11,8 +11,9 @@ void add_all(cli::Commands& commands, const Sys& sys) {
   add_basics(commands, sys);
   add_sim(commands);
   const cli::Connect connect = cli::connect_by_http(real_net(), sys.clock, sys.process);
-  cli::add_rest_commands(commands, connect);
-  cli::add_data_commands(commands, connect, sys.fs);
+  cli::add_rest_commands(commands, {sys.fs, sys.clock, sys.process}, connect);
+  commands.add_alias("deployment", "deploy");
+  commands.add_alias("audit", "ledger");
 }
 
 std::vector<cli::Option> common_options() {

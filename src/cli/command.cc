@@ -168,6 +168,7 @@ int Commands::run(const std::vector<std::string>& arguments, Terminal& terminal)
     (wants_help ? terminal.out : terminal.err)(help());
     return wants_help ? 0 : kExitUsage;
   }
+  if (const auto alias = aliases_.find(words[0]); alias != aliases_.end()) words[0] = alias->second;
   const Parsed found = match(words);
   if (found.command == nullptr) {
     const std::string group = words.size() == 1 ? group_help(words[0]) : std::string();

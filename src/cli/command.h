@@ -64,6 +64,10 @@ class Commands {
   explicit Commands(std::vector<Option> common) : common_(std::move(common)) {}
 
   void add(Command command);
+  // `word` at the beginning of a line stands for `meant`.
+  void add_alias(std::string word, std::string meant) {
+    aliases_[std::move(word)] = std::move(meant);
+  }
   const std::vector<Command>& all() const { return commands_; }
   const std::vector<Option>& common() const { return common_; }
   const Command* find(std::string_view path) const;
@@ -89,6 +93,7 @@ class Commands {
 
   std::vector<Option> common_;
   std::vector<Command> commands_;
+  std::map<std::string, std::string, std::less<>> aliases_;
 };
 
 // error[reason]: text / help: hint, or with `json` a problem document.

@@ -48,6 +48,7 @@ struct Fixture {
                   ""});
   }
   int run(std::vector<std::string> words) {
+    commands.add_alias("start", "serve");
     out = err = ran = "";
     return commands.run(words, terminal);
   }
@@ -80,6 +81,7 @@ TEST(Commands, ParsesWhatTheTableSays) {
       {{"token", "create"}, 2, "", "--role ROLE is missing"},
       {{"fail"}, 3, "", "error[x.none]: no x\nhelp: make one\n"},
       {{"model", "gate"}, kExitGate, "", "gate_failed"},
+      {{"start"}, 0, "serve", ""},
       {{}, 2, "", "usage: slipway COMMAND"},
       {{"model"}, 2, "", "usage: slipway model COMMAND"},
   };

@@ -65,8 +65,18 @@ class HttpRemote final : public Remote {
     return send(request);
   }
 
+  Result<std::string> raw(http::Method method, std::string_view target,
+                          const std::string& body) override {
+    http::Call request;
+    request.method = method;
+    request.target = target;
+    request.body = body;
+    if (!body.empty()) request.headers.emplace_back("Content-Type", "application/json");
+    return answer(request);
+  }
+
  private:
-  Result<Json> send(const http::Call& request) {
+  Result<std::string> answer(const http::Call& request) {
     Result<http::ClientReply> reply = client_.send(request);
     if (!reply.ok()) {
       Error error = std::move(reply).error().within(concat({"no server at ", url_}));
@@ -74,8 +84,13 @@ class HttpRemote final : public Remote {
       return error;
     }
     if (reply->status >= 400) return error_of(reply->status, reply->body);
-    if (reply->body.empty()) return Json::object();
-    return codec::parse_json(reply->body);
+    return std::move(reply->body);
+  }
+
+  Result<Json> send(const http::Call& request) {
+    const std::string body = TRY(answer(request));
+    if (body.empty()) return Json::object();
+    return codec::parse_json(body);
   }
 
   http::Client client_;
@@ -110,6 +125,10 @@ std::string query_of(const std::vector<std::pair<std::string_view, std::string>>
     out += concat({name, "=", percent_encode(value)});
   }
   return out;
+}
+
+Result<std::string> Remote::raw(http::Method, std::string_view, const std::string&) {
+  return unsupported("remote.raw", "this server takes no raw calls");
 }
 
 Result<Json> Remote::get(std::string_view path) { return call(http::Method::kGet, path, nullptr); }

@@ -33,6 +33,9 @@ class Remote {
                                    const codec::Json* body) = 0;
   // POST of `bytes` bytes as they come out of `from`.
   virtual Result<codec::Json> upload(std::string_view path, http::Source& from, int64_t bytes) = 0;
+  // Any address of the server, "/health" too; the answer's bytes.
+  virtual Result<std::string> raw(http::Method method, std::string_view target,
+                                  const std::string& body);
 
   Result<codec::Json> get(std::string_view path);
   Result<codec::Json> post(std::string_view path, const codec::Json& body);

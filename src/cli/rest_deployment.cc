@@ -110,7 +110,7 @@ auto with_server(const Connect& connect, Run run) {
 }
 
 void add_changes(Commands& commands, const Connect& connect) {
-  commands.add({"deployment put",
+  commands.add({"deploy apply",
                 "Serves a version, or whatever an alias or a stage names.",
                 kName,
                 {{"model", "MODEL", "Which model.", true},
@@ -120,7 +120,7 @@ void add_changes(Commands& commands, const Connect& connect) {
                  {"log-ack", "WHEN", "kernel (default), disk or none."}},
                 with_server(connect, put),
                 ""});
-  commands.add({"deployment canary",
+  commands.add({"deploy canary",
                 "Gives a second version a part of the traffic.",
                 kName,
                 {{"version", "N", "Which version.", true},
@@ -129,7 +129,7 @@ void add_changes(Commands& commands, const Connect& connect) {
                  {"guard", "", "Take it back by itself when its errors say so [on]."}},
                 with_server(connect, canary),
                 ""});
-  commands.add({"deployment promote",
+  commands.add({"deploy promote",
                 "The canary takes all of the traffic.",
                 kName,
                 {},
@@ -140,7 +140,7 @@ void add_changes(Commands& commands, const Connect& connect) {
                               return 0;
                             }),
                 ""});
-  commands.add({"deployment rollback",
+  commands.add({"deploy rollback",
                 "Takes the canary back, or returns to the version before.",
                 kName,
                 {{"reason", "TEXT", "Kept in the ledger.", true}},
@@ -151,7 +151,7 @@ void add_changes(Commands& commands, const Connect& connect) {
                               return 0;
                             }),
                 ""});
-  commands.add({"deployment delete",
+  commands.add({"deploy delete",
                 "Stops serving.",
                 kName,
                 {},
@@ -166,7 +166,7 @@ void add_changes(Commands& commands, const Connect& connect) {
 }  // namespace
 
 void add_deployment_commands(Commands& commands, const Connect& connect) {
-  commands.add({"deployment list",
+  commands.add({"deploy list",
                 "What answers requests.",
                 {},
                 {},
@@ -176,7 +176,7 @@ void add_deployment_commands(Commands& commands, const Connect& connect) {
                               return 0;
                             }),
                 ""});
-  commands.add({"deployment show",
+  commands.add({"deploy show",
                 "The live split, arm by arm, and the canary.",
                 kName,
                 {},

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "sys/process.h"
 #include "sys/sim/sim_fs.h"
+#include "test/fake/clock.h"
 
 namespace slip::cli {
 namespace {
@@ -35,6 +37,11 @@ class ScriptedRemote final : public Remote {
     const Json body = text;
     return call(http::Method::kPost, path, &body);
   }
+  Result<std::string> raw(http::Method method, std::string_view target,
+                          const std::string& body) override {
+    script_.asked.push_back(concat({http::method_name(method), " ", target, " raw ", body}));
+    return std::string("raw answer");
+  }
 
  private:
   Script& script_;
@@ -49,17 +56,20 @@ class Rest : public testing::Test {
     return commands_.run(words, terminal_);
   }
   Rest() {
-    add_rest_commands(commands_, [this](const Call&) -> Result<std::unique_ptr<Remote>> {
+    const Machine machine{disk_, clock_, real_process()};
+    add_rest_commands(commands_, machine, [this](const Call&) -> Result<std::unique_ptr<Remote>> {
       return std::unique_ptr<Remote>(std::make_unique<ScriptedRemote>(script_));
     });
   }
 
+  sim::SimFs disk_{1};
+  test::FakeClock clock_;
   Script script_;
   std::string out_;
   std::string err_;
   Terminal terminal_{[this](std::string_view t) { out_ += t; },
                      [this](std::string_view t) { err_ += t; }, false};
-  Commands commands_{{{"json", "", "JSON"}}};
+  Commands commands_{{{"json", "", "JSON"}, {"project", "NAME", "project"}}};
 };
 
 TEST_F(Rest, CommandsAskForWhatTheySay) {
@@ -69,6 +79,15 @@ TEST_F(Rest, CommandsAskForWhatTheySay) {
   };
   const Case cases[] = {
       {{"status"}, "GET /status"},
+      {{"token", "create", "--principal", "p", "--role", "use", "--project", "x",
+        "--expires-days", "1"},
+       "POST /tokens "
+       R"({"principal":"p","role":"use","project":"x","expires_ms":1700086400000})"},
+      {{"token", "revoke", "i"}, "DELETE /tokens/i"},
+      {{"whoami"}, "GET /whoami"},
+      {{"principal", "list"}, "GET /principals"},
+      {{"api", "get", "models"}, "GET /api/slipway/v1/models raw "},
+      {{"api", "POST", "/x", "{}"}, "POST /x raw {}"},
       {{"model", "show", "a b"}, "GET /models/a%20b"},
       {{"model", "show", "m", "3"}, "GET /models/m/versions/3"},
       {{"model", "approve", "m", "3", "--comment", "ok"},
@@ -78,19 +97,19 @@ TEST_F(Rest, CommandsAskForWhatTheySay) {
        R"(POST /models/m/versions/3/promote {"stage":"Production"})"},
       {{"model", "rollback", "m", "--reason", "bad"},
        R"(POST /models/m/rollback {"reason":"bad"})"},
-      {{"deployment", "put", "d", "--model", "m", "--alias", "champion", "--log-ack", "disk"},
+      {{"deploy", "apply", "d", "--model", "m", "--alias", "champion", "--log-ack", "disk"},
        R"(PUT /deployments/d {"model":"m","alias":"champion","log_ack":"disk"})"},
-      {{"deployment", "put", "d", "--model", "m", "--version", "3"},
+      {{"deploy", "apply", "d", "--model", "m", "--version", "3"},
        R"(PUT /deployments/d {"model":"m","version":3})"},
-      {{"deployment", "canary", "d", "--version", "3", "--weight", "0.25", "--alpha", "0.05"},
+      {{"deploy", "canary", "d", "--version", "3", "--weight", "0.25", "--alpha", "0.05"},
        R"(POST /deployments/d/canary {"version":3,"weight":0.25,)"
        R"("guard":{"kind":"label_errors","alpha":0.05}})"},
-      {{"deployment", "canary", "d", "--version", "3", "--no-guard"},
+      {{"deploy", "canary", "d", "--version", "3", "--no-guard"},
        R"(POST /deployments/d/canary {"version":3,"weight":0.1})"},
-      {{"deployment", "promote", "d"}, "POST /deployments/d/canary/promote {}"},
-      {{"deployment", "rollback", "d", "--reason", "x"},
+      {{"deploy", "promote", "d"}, "POST /deployments/d/canary/promote {}"},
+      {{"deploy", "rollback", "d", "--reason", "x"},
        R"(POST /deployments/d/rollback {"reason":"x"})"},
-      {{"deployment", "delete", "d"}, "DELETE /deployments/d"},
+      {{"deploy", "delete", "d"}, "DELETE /deployments/d"},
       {{"monitor", "drift", "d", "--limit", "7"}, "GET /deployments/d/drift?limit=7"},
       {{"ledger", "list", "--desc", "--verb", "run.created"},
        "GET /ledger?limit=50&order=desc&verb=run.created"},
@@ -158,8 +177,8 @@ TEST_F(Rest, WrongWordsAskNothing) {
       {"model", "gate", "m", "1", "--floor", "accuracy"},
       {"model", "gate", "m", "one", "--floor", "a=1"},
       {"model", "rollback", "m"},
-      {"deployment", "canary", "d", "--version", "3", "--weight", "much"},
-      {"deployment", "put", "d", "--model", "m", "--version", "new"},
+      {"deploy", "canary", "d", "--version", "3", "--weight", "much"},
+      {"deploy", "apply", "d", "--model", "m", "--version", "new"},
   };
   for (const auto& words : wrong) {
     SCOPED_TRACE(words.back());
@@ -213,15 +232,7 @@ TEST(Remote, AnswersBecomeErrors) {
 }
 
 TEST_F(Rest, DataAddSendsTheFile) {
-  sim::SimFs fs{1};
-  const std::unique_ptr<File> file = fs.open("/rows.csv", OpenMode::kTruncate).value();
-  file->write_at(0, "a\n1\n").value();
-  add_data_commands(
-      commands_,
-      [this](const Call&) -> Result<std::unique_ptr<Remote>> {
-        return std::unique_ptr<Remote>(std::make_unique<ScriptedRemote>(script_));
-      },
-      fs);
+  ignore(disk_.open("/rows.csv", OpenMode::kTruncate).value()->write_at(0, "a\n1\n"), "in memory");
   EXPECT_EQ(run({"data", "add", "/rows.csv", "--name", "d", "--message", "x y"}), 0) << err_;
   ASSERT_EQ(script_.asked.size(), 1U);
   EXPECT_EQ(script_.asked[0], "POST /datasets/d/versions?format=csv&message=x%20y \"a\\n1\\n\"");
