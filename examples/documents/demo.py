@@ -165,7 +165,8 @@ class Story:
         return rows[:600] if self.args.quick else rows
 
     def drift(self):
-        return self.api.items(f"deployments/{DEPLOYMENT}/drift?limit=500")
+        items = self.api.items(f"deployments/{DEPLOYMENT}/drift?limit=500")
+        return [window for window in items if window["closed"]]
 
     def windows_until(self, rows):
         """Drift windows once every full window of `rows` logged predictions is judged."""
@@ -198,7 +199,7 @@ class Story:
 
     def performance(self, labelled):
         overall = self.api.get(f"deployments/{DEPLOYMENT}/performance")["overall"]
-        return overall if overall.get("n", 0) >= labelled else None
+        return overall if overall["n_labeled"] >= labelled else None
 
     def german(self):
         self.tell.chapter("4. The same packages in German: alarm before labels")
@@ -312,13 +313,8 @@ class Story:
     def verdict(self, version):
         """The ledger's own record of the rollback, not the deployment's view of it."""
         def find():
-            events = self.api.get("ledger?limit=200&order=desc")["items"]
-            for event in events:
-                body = event.get("body") or {}
-                body = body.get("verdict") or body
-                if "e_value" in body and body.get("decision", event.get("decision")) == "rolled_back":
-                    return body
-            return None
+            events = self.api.get("ledger?verb=canary.rolled_back&limit=10&order=desc")["items"]
+            return events[0]["body"]["verdict"] if events else None
         return served.until(f"the verdict on version {version} in the ledger", find, 10, self.server)
 
     # ------------------------------------------------------------ the end

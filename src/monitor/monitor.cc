@@ -46,8 +46,14 @@ Json Config::to_json() const {
   Json column_map = Json::object();
   for (const auto& [input, column] : columns) column_map.set(input, column);
   Json input_list = Json::array();
-  for (const InputSpec& i : inputs)
-    input_list.push(Json::object({{"name", i.name}, {"kind", input_kind_name(i.kind)}}));
+  for (const InputSpec& i : inputs) {
+    Json item = Json::object({{"name", i.name}, {"kind", input_kind_name(i.kind)}});
+    if (const auto found = vocabularies.find(i.name); found != vocabularies.end())
+      item.set("vocabulary", Json::object({{"dataset", found->second.dataset},
+                                           {"version", found->second.version},
+                                           {"column", found->second.column}}));
+    input_list.push(std::move(item));
+  }
   return Json::object(
       {{"deployment", deployment},
        {"deployment_uid", deployment_uid},
@@ -83,6 +89,14 @@ Result<Config> Config::from_json(const Json& json) {
     const std::optional<InputKind> kind = parse_input_kind(TRY(codec::want_string(item, "kind")));
     if (!kind) return invalid("monitor.kind", "an input's kind is text, numeric or categorical");
     c.inputs.push_back({TRY(codec::want_string(item, "name")), *kind});
+    if (const Json* from = item.find("vocabulary"); from != nullptr && !from->is_null()) {
+      if (*kind != InputKind::kText)
+        return invalid("monitor.vocabulary", "only a text has a vocabulary");
+      TextColumn& texts = c.vocabularies[c.inputs.back().name];
+      texts.dataset = TRY(codec::want_string(*from, "dataset"));
+      texts.version = TRY(codec::want_int(*from, "version"));
+      texts.column = TRY(codec::want_string(*from, "column"));
+    }
   }
   c.window_rows = TRY(codec::int_or(json, "window_rows", c.window_rows));
   if (const Json* t = json.find("thresholds"); t != nullptr && t->is_object()) {
@@ -95,6 +109,19 @@ Result<Config> Config::from_json(const Json& json) {
 
 Monitor::Monitor(Deps deps) : deps_(deps) {}
 Monitor::~Monitor() = default;
+
+Result<std::map<std::string, words::Vocabulary>> Monitor::read_vocabularies(const Ctx& ctx,
+                                                                            const Config& config) {
+  std::map<std::string, words::Vocabulary> out;
+  for (const auto& [input, from] : config.vocabularies) {
+    const std::map<std::string, InputValues> read = TRY(deps_.reference.read(
+        ctx, from.dataset, from.version, {{from.column, InputKind::kText}}, kReferenceRowsMax));
+    const auto texts = read.find(from.column);
+    out[input] =
+        texts == read.end() ? words::Vocabulary() : words::Vocabulary::of(texts->second.texts);
+  }
+  return out;
+}
 
 Result<std::shared_ptr<const Monitor::Watch>> Monitor::build_watch(const Ctx& ctx,
                                                                    const std::string& project,
@@ -116,7 +143,7 @@ Result<std::shared_ptr<const Monitor::Watch>> Monitor::build_watch(const Ctx& ct
   }
   auto watch = std::make_shared<Watch>();
   watch->project = project;
-  watch->profile = TRY(Profile::build(config.inputs, values));
+  watch->profile = TRY(Profile::build(config.inputs, values, TRY(read_vocabularies(own, config))));
   watch->config = std::move(config);
   return std::shared_ptr<const Watch>(watch);
 }

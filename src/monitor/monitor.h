@@ -84,6 +84,13 @@ class OutcomeSink {
   virtual void after_commit() = 0;
 };
 
+// Texts that a vocabulary is made of: what the model was trained on.
+struct TextColumn {
+  std::string dataset;
+  int64_t version = 0;
+  std::string column;
+};
+
 struct Config {
   std::string deployment;
   std::string deployment_uid;
@@ -91,6 +98,7 @@ struct Config {
   int64_t dataset_version = 0;
   std::map<std::string, std::string> columns;  // Input → column of the dataset; else its own name.
   std::vector<InputSpec> inputs;
+  std::map<std::string, TextColumn> vocabularies;  // By text input; may lack some.
   int64_t reference_rows_max = kReferenceRowsMax;
   int64_t window_rows = 200;
   Thresholds thresholds;
@@ -205,6 +213,8 @@ class Monitor {
   struct Step;
   Result<std::shared_ptr<const Watch>> watch_of(const Ctx& ctx, const std::string& project,
                                                 const std::string& uid);
+  Result<std::map<std::string, words::Vocabulary>> read_vocabularies(const Ctx& ctx,
+                                                                     const Config& config);
   Result<std::shared_ptr<const Watch>> build_watch(const Ctx& ctx, const std::string& project,
                                                    Config config);
   Status take(store::Tx& tx, const Ctx& ctx, const Step& step, bool* decided);

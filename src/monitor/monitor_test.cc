@@ -282,7 +282,16 @@ TEST_P(MonitorTest, ConfigurationsAreChecked) {
        {"{}", R"({"reference":{"dataset":"d"}})", R"({"reference":{"dataset":"d","version":1}})",
         R"({"reference":{"dataset":"d","version":1},"inputs":[{"name":"x","kind":"image"}]})"})
     EXPECT_FALSE(Config::from_json(codec::parse_json(body).value()).ok()) << body;
-  const Config whole = config();
+  EXPECT_EQ(
+      Config::from_json(
+          codec::parse_json(R"({"reference":{"dataset":"d","version":1},"inputs":[{"name":"x",)"
+                            R"("kind":"numeric","vocabulary":{"dataset":"d"}}]})")
+              .value())
+          .error()
+          .reason,
+      "monitor.vocabulary");
+  Config whole = config();
+  whole.vocabularies[whole.inputs[0].name] = {"training", 2, "body"};
   const Config back = Config::from_json(whole.to_json()).value();
   EXPECT_EQ(codec::to_json(back.to_json()), codec::to_json(whole.to_json()));
 }
@@ -291,6 +300,33 @@ class MonitorStoreTest : public test::DbTest {};
 SLIP_EVERY_DB(MonitorStoreTest);
 TEST_P(MonitorStoreTest, MigratesFromEveryVersion) {
   expect_migrates_from_every_version(*this, migrations());
+}
+
+TEST(Profile, TheVocabularyIsThatOfTheTrainingTexts) {
+  gen::Dice dice = gen::Dice::seeded(5);
+  const auto text = [&](int64_t from) {
+    std::string out;
+    for (int i = 0; i < 12; ++i) out += "w" + std::to_string(from + dice.below(400)) + " ";
+    return out;
+  };
+  std::vector<std::string> training;
+  for (int i = 0; i < 3000; ++i) training.push_back(text(0));
+  std::map<std::string, InputValues> reference;
+  for (int i = 0; i < 400; ++i) reference["text"].texts.push_back(text(0));
+  const Profile p = Profile::build({{"text", InputKind::kText}}, reference,
+                                   {{"text", words::Vocabulary::of(training)}})
+                        .value();
+  EXPECT_EQ(p.features()[0].rows, 400);  // All of the reference is measured.
+  WindowCounts same = p.empty_window();
+  WindowCounts other = p.empty_window();
+  for (int i = 0; i < 200; ++i) {
+    p.add_text("text", text(0), &same);
+    p.add_text("text", text(300), &other);
+  }
+  for (const Distance& d : p.compare(same, 200, {})) EXPECT_FALSE(d.alarm) << d.name;
+  const std::vector<Distance> far = p.compare(other, 200, {});
+  EXPECT_EQ(far[2].name, "text.oov_share");
+  EXPECT_TRUE(far[2].alarm);
 }
 
 TEST(Profile, NumbersAndCategoriesDriftToo) {

@@ -21,6 +21,9 @@ double total(const Histogram& counts) {
   return sum;
 }
 
+// By content, not by position: sorted or repeated rows don't tilt the halves.
+bool of_vocabulary_half(std::string_view text) { return words::word_hash(text) % 2 == 0; }
+
 std::array<double, 3> numbers_of(const words::TextProfile& p) {
   return {p.length, p.words, p.oov_share};
 }
@@ -42,16 +45,15 @@ const Profile::Input* Profile::find(std::string_view name) const {
 }
 
 void Profile::build_text(const std::vector<std::string>& texts, Input* input) {
-  // By content, not by position: sorted or repeated rows don't tilt the halves.
   std::vector<std::string> known;
   std::vector<const std::string*> measured;
   for (const std::string& t : texts) {
-    if (words::word_hash(t) % 2 == 0)
+    if (input->halves && of_vocabulary_half(t))
       known.push_back(t);
     else
       measured.push_back(&t);
   }
-  input->vocabulary = words::Vocabulary::of(known);
+  if (input->halves) input->vocabulary = words::Vocabulary::of(known);
   std::array<std::vector<double>, 3> columns;
   for (const std::string* t : measured) {
     const std::array<double, 3> row = numbers_of(words::describe(*t, input->vocabulary, {}));
@@ -62,7 +64,8 @@ void Profile::build_text(const std::vector<std::string>& texts, Input* input) {
 }
 
 Result<Profile> Profile::build(const std::vector<InputSpec>& inputs,
-                               const std::map<std::string, InputValues>& values) {
+                               const std::map<std::string, InputValues>& values,
+                               const std::map<std::string, words::Vocabulary>& vocabularies) {
   Profile profile;
   for (const InputSpec& spec : inputs) {
     const auto found = values.find(spec.name);
@@ -75,6 +78,9 @@ Result<Profile> Profile::build(const std::vector<InputSpec>& inputs,
     input.spec = spec;
     input.first = profile.features_.size();
     if (spec.kind == InputKind::kText) {
+      const auto given = vocabularies.find(spec.name);
+      input.halves = given == vocabularies.end();
+      if (!input.halves) input.vocabulary = given->second;
       build_text(found->second.texts, &input);
       for (const std::string_view f : kTextFeatures)
         profile.features_.push_back(
@@ -91,25 +97,29 @@ Result<Profile> Profile::build(const std::vector<InputSpec>& inputs,
     }
     profile.inputs_.push_back(std::move(input));
   }
-  // Count the reference the way windows are counted.
-  WindowCounts counts = profile.empty_window();
-  for (const Input& input : profile.inputs_) {
+  profile.count_reference(values);
+  return profile;
+}
+
+// The way windows are counted.
+void Profile::count_reference(const std::map<std::string, InputValues>& values) {
+  WindowCounts counts = empty_window();
+  for (const Input& input : inputs_) {
     double rows = 0;
     for (const std::string& t : values.at(input.spec.name).texts) {
-      if (input.spec.kind == InputKind::kText && words::word_hash(t) % 2 == 0) continue;
-      profile.add_text(input.spec.name, t, &counts);
+      if (input.halves && of_vocabulary_half(t)) continue;
+      add_text(input.spec.name, t, &counts);
       ++rows;
     }
     for (const double x : values.at(input.spec.name).numbers) {
       if (input.spec.kind != InputKind::kNumeric) break;
-      profile.add_number(input.spec.name, x, &counts);
+      add_number(input.spec.name, x, &counts);
       ++rows;
     }
     const size_t n = input.spec.kind == InputKind::kText ? kTextFeatures.size() : 1;
-    for (size_t i = 0; i < n; ++i) profile.features_[input.first + i].rows = rows;
+    for (size_t i = 0; i < n; ++i) features_[input.first + i].rows = rows;
   }
-  for (size_t i = 0; i < counts.size(); ++i) profile.features_[i].reference = counts[i];
-  return profile;
+  for (size_t i = 0; i < counts.size(); ++i) features_[i].reference = counts[i];
 }
 
 WindowCounts Profile::empty_window() const {

@@ -17,8 +17,9 @@
 // from it. A text is watched through its descriptors: length, words, share of words that the
 // reference does not know, hashed words. Immutable after build(); pure.
 //
-// The vocabulary comes from one half of the reference and the descriptors' distributions from the
-// other: measured on the texts it was made of, the share of unknown words would always be zero.
+// The vocabulary comes from the training texts where the caller names them; else from one half of
+// the reference, and the descriptors' distributions from the other: measured on the texts it was
+// made of, the share of unknown words would always be zero.
 namespace slip::monitor {
 
 inline constexpr size_t kNumericBins = 10;
@@ -72,7 +73,8 @@ class Profile {
  public:
   // `values` by input name; an input without values is kInvalid `monitor.reference_column`.
   static Result<Profile> build(const std::vector<InputSpec>& inputs,
-                               const std::map<std::string, InputValues>& values);
+                               const std::map<std::string, InputValues>& values,
+                               const std::map<std::string, words::Vocabulary>& vocabularies = {});
 
   const std::vector<Feature>& features() const { return features_; }
   WindowCounts empty_window() const;
@@ -87,11 +89,13 @@ class Profile {
     InputSpec spec;
     size_t first = 0;  // Index of its first feature.
     words::Vocabulary vocabulary;
+    bool halves = false;  // The vocabulary is made of one half of the reference.
     std::vector<stats::NumericBins> bins;
     stats::CategoryBins categories;
   };
   const Input* find(std::string_view name) const;
   static void build_text(const std::vector<std::string>& texts, Input* input);
+  void count_reference(const std::map<std::string, InputValues>& values);
 
   std::vector<Input> inputs_;
   std::vector<Feature> features_;
