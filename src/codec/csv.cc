@@ -151,7 +151,7 @@ class CsvReader final : public TableReader {
     const auto changed = [&] {
       return at_line(records_.line(), "table.type", "a cell does not fit the type of its column");
     };
-    if (cell.is_null()) {
+    if (cell.is_null() || (cell.text.empty() && column->type != ColumnType::kText)) {
       column->add_null();
     } else if (column->type == ColumnType::kText) {
       column->add_text(cell.text);
@@ -258,8 +258,8 @@ Result<std::unique_ptr<TableReader>> open_csv(ByteSource& source, ReadOptions op
       const Cell& cell = records.cells()[i];
       if (cell.is_null())
         guesses[i].see_null();
-      else if (cell.quoted)
-        guesses[i].see_text();
+      else if (cell.text.empty())
+        guesses[i].see_empty();
       else
         guesses[i].see_cell(cell.text);
     }

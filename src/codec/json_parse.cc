@@ -12,7 +12,7 @@
 namespace slip::codec {
 namespace {
 
-constexpr size_t kKeptParserBytes = 1 << 20;  // Larger texts get a parser of their own.
+constexpr size_t kKeptParserBytes = 32 << 10;  // Larger texts get a parser of their own.
 constexpr size_t kLinearKeys = 12;
 
 // The first key that occurs twice, if any.

@@ -116,8 +116,9 @@ class TableReader {
 };
 
 // CSV (RFC 4180, header line, UTF-8) and JSON lines are read twice: first for the types. A column
-// is the narrowest of bool, int64, double, text that holds every cell ("007" is a string);
-// an empty unquoted cell and a missing or null member are null. Nested JSON is text of type "json".
+// is the narrowest of bool, int64, double and text that holds every cell: "007" is text, quotes
+// alone make nothing text. An empty cell without quotes, and one with them in a column that is no
+// text, is null; so is a member that is missing. Nested JSON is text whose type_name is "json".
 // `source` must outlive the reader.
 Result<std::unique_ptr<TableReader>> open_table(Format format, ByteSource& source,
                                                 ReadOptions options = {});

@@ -44,6 +44,7 @@ class LineReader {
 class TypeGuess {
  public:
   void see_null() { null_ = true; }
+  void see_empty() { empty_ = true; }  // Empty text; null where the column is no text.
   void see_bool() { see(kBool); }
   void see_int() { see(kInt); }
   void see_double() { see(kDouble); }
@@ -58,6 +59,7 @@ class TypeGuess {
   void see(Kind kind) { kinds_ |= kind; }
   unsigned kinds_ = 0;
   bool null_ = false;
+  bool empty_ = false;
 };
 
 // Numbers and truth values in the one spelling that reading keeps.

@@ -94,7 +94,7 @@ Field TypeGuess::field(std::string name) const {
   else
     out.type = kinds_ == kInt ? ColumnType::kInt64 : ColumnType::kDouble;
   out.type_name = column_type_name(out.type);
-  out.nullable = null_ || kinds_ == 0;
+  out.nullable = null_ || (kinds_ == 0 && !empty_) || (empty_ && out.type != ColumnType::kText);
   return out;
 }
 
