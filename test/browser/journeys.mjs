@@ -121,7 +121,8 @@ export const journeys = {
   },
 
   async drift_is_what_the_cli_says(world) {
-    const { deployment, drift } = world.seen;
+    const { deployment } = world.seen;
+    const drift = world.seen.drift.filter((w) => w.closed !== false);
     const at = `${kConsole}/deployments/${deployment.name}`;
     await with_page(world, at, async (page) => {
       const last = drift.at(-1);

@@ -17,13 +17,13 @@ from dev import common, setup, web  # noqa: E402
 
 MODEL, DEPLOYMENT, WINDOW = "signs", "signs-live", 100
 SKIPPED = 77
-GOOD, BAD = [[-1, 0], [1, 0]], [[1, 0], [-1, 0]]
+GOOD, BAD = [[-1], [1]], [[1], [-1]]
 FLOOR = {"checks": [{"kind": "floor", "metric": "accuracy", "min": 0.75}]}
 
 
 def rows(count, shift, seed):
     dice = random.Random(seed)
-    return [[dice.gauss(shift, 1), dice.gauss(0, 1)] for _ in range(count)]
+    return [[dice.gauss(shift, 1)] for _ in range(count)]
 
 
 def release(api, reviewer, accuracies):
@@ -40,7 +40,7 @@ def release(api, reviewer, accuracies):
 
 def commit(api):
     """A dataset of two versions, the second with a column more; the first is the monitor's reference."""
-    first = [{"a": a, "b": b} for a, b in rows(1000, 0, 1)]
+    first = [{"a": row[0]} for row in rows(1000, 0, 1)]
     second = [{**row, "c": "x"} for row in first[:700]]
     for version, content in enumerate((first, second), start=1):
         body = "".join(json.dumps(row) + "\n" for row in content).encode()
@@ -64,7 +64,7 @@ def seed(server):
     api.put(f"deployments/{DEPLOYMENT}", {"model": MODEL, "version": 2})
     harness.ready(api, DEPLOYMENT, server, 2)
     api.put(f"deployments/{DEPLOYMENT}/monitor", {
-        "reference": {"dataset": "reference", "version": 1, "columns": {"x": ["a", "b"]}, "rows_max": 1000},
+        "reference": {"dataset": "reference", "version": 1, "columns": {"x": "a"}, "rows_max": 1000},
         "inputs": [{"name": "x", "kind": "numeric"}], "window_rows": WINDOW, "thresholds": {"psi": 0.35, "js": 0.15}})
     traffic(api, rows(4 * WINDOW, 0, 2))
     traffic(api, rows(2 * WINDOW, 3, 3))
@@ -108,7 +108,7 @@ def what_the_cli_prints(server, token):
         "drift": items("monitor", "drift", DEPLOYMENT), "performance": cli(server, "monitor", "performance", DEPLOYMENT),
         "alerts": items("alert", "list", "--deployment", DEPLOYMENT),
         "datasets": items("data", "list"),
-        "dataset": {"name": "reference", "versions": items("data", "versions", "reference")},
+        "dataset": {"name": "reference", "versions": items("data", "show", "reference")},
         "ledger": items("ledger", "list", "--desc", "--limit", "200"),
         "candidate": {"model": MODEL, "version": 4, "back_to": 2,
                       "created_by": next(v["created_by"] for v in versions["versions"] if v["version"] == 4)},

@@ -102,7 +102,7 @@ def ensure():
     if not found:
         return without_console("no node 20.19 or newer")
     node, npm = found
-    with common.machine_lock():
+    with common.file_lock(common.BUILD / "ui.lock", "another build of the console"):  # A second of work: no queueing for it.
         try:
             install(node, npm)
         except common.Failed as error:

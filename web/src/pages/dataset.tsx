@@ -128,7 +128,7 @@ export function Dataset() {
           <Empty title="No versions" />
         </Panel>
       ) : (
-        <div className="grid gap-5 xl:grid-cols-[minmax(0,1fr)_25rem]">
+        <div className="grid grid-cols-1 gap-5 xl:grid-cols-[minmax(0,1fr)_25rem]">
           <div className="flex min-w-0 flex-col gap-5">
             <Panel title="Versions" note={plural(versions.length, "version")} flush>
               <Scroll label="Versions">

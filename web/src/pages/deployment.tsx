@@ -208,7 +208,7 @@ export function DeploymentPage() {
       />
       {data.error && <Failure error={new Error(data.error)} />}
       <div className="flex flex-col gap-5">
-        <div className="grid gap-5 xl:grid-cols-[minmax(0,1fr)_25rem]">
+        <div className="grid grid-cols-1 gap-5 xl:grid-cols-[minmax(0,1fr)_25rem]">
           <SplitPanel deployment={data} at_ms={deployment.dataUpdatedAt} />
           <CanaryPanel deployment={data} />
         </div>

@@ -214,7 +214,7 @@ export function DriftPanel({ name }: { name: string }) {
           <div className="mb-5">
             <HeatStrip series={series} windows={windows} measure={measure} />
           </div>
-          <div className="grid gap-x-6 gap-y-5 md:grid-cols-2 2xl:grid-cols-3">
+          <div className="grid grid-cols-1 gap-x-6 gap-y-5 md:grid-cols-2 2xl:grid-cols-3">
             {series.map((s) => (
               <div key={s.name} className="min-w-0" data-testid={`drift-${s.name}`}>
                 <div className="mb-1 flex items-baseline gap-2">

@@ -130,7 +130,7 @@ export function PerformancePanel({ name }: { name: string }) {
         </Empty>
       )}
       {performance.data && items.length > 0 && (
-        <div className="grid gap-x-6 gap-y-4 lg:grid-cols-[minmax(0,1fr)_18rem]">
+        <div className="grid grid-cols-1 gap-x-6 gap-y-4 lg:grid-cols-[minmax(0,1fr)_18rem]">
           <div className="min-w-0">
             <Legend lines={lines} />
             <LineChart

@@ -20,7 +20,7 @@ function Detail({ event }: { event: LedgerEvent }) {
     );
   return (
     <div
-      className="grid gap-x-8 gap-y-4 bg-sunken px-4 py-4 lg:grid-cols-2"
+      className="grid grid-cols-1 gap-x-8 gap-y-4 bg-sunken px-4 py-4 lg:grid-cols-2"
       data-testid="event-detail"
     >
       <Facts

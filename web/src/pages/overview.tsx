@@ -313,7 +313,7 @@ export function Overview() {
           note={s && bytes(s.rss_bytes)}
         />
       </Stats>
-      <div className="grid gap-5 xl:grid-cols-[minmax(0,1fr)_27rem]">
+      <div className="grid grid-cols-1 gap-5 xl:grid-cols-[minmax(0,1fr)_27rem]">
         <div className="flex min-w-0 flex-col gap-5">
           <Inbox />
           <section>
@@ -324,7 +324,7 @@ export function Overview() {
                 <Empty title="Nothing is served yet" />
               </Panel>
             )}
-            <div className="grid gap-4 sm:grid-cols-2">
+            <div className="grid grid-cols-1 gap-4 sm:grid-cols-2">
               {(deployments.data ?? []).map((d) => (
                 <DeploymentCard key={d.name} deployment={d} />
               ))}
