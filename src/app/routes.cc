@@ -71,7 +71,15 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::mlflow::routes({*w.tracking, *w.registry, w.sys.clock, w.sys.rng}));
   add(wire::otlp::routes({*w.tracking}));
   add(wire::oip::routes(*w.oip));
-  add(wire::native::deployment_routes({*w.serving}));
+  add(wire::native::deployment_routes(
+      {*w.serving, [&w](const Ctx& ctx, const serving::Deployment& d) -> Result<codec::Json> {
+         codec::Json known;
+         TRY(w.db->read([&](store::Tx& tx) -> Status {
+           known = TRY(w.guard->evidence(tx, ctx, d.uid, *d.canary));
+           return {};
+         }));
+         return known;
+       }}));
   add(wire::native::monitor_routes({*w.monitor}));
   add(wire::invocations::routes(*w.invocations));
   add(wire::native::dataset_routes({*w.data}));

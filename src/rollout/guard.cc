@@ -97,6 +97,12 @@ Result<bool> Guard::on_outcomes(store::Tx& tx, const Ctx& ctx, const std::string
                                         state.verdict(canary->alpha));
 }
 
+Result<Json> Guard::evidence(store::Tx& tx, const Ctx& ctx, const std::string& deployment_uid,
+                             const serving::Canary& canary) const {
+  const GuardState state = TRY(sql::find(tx, ctx.project.text, deployment_uid, canary.started_ms));
+  return state.verdict(canary.alpha);
+}
+
 AaResult simulate_aa(const AaSpec& spec) {
   // splitmix64, so that a seed is a result everywhere.
   uint64_t state = spec.seed;

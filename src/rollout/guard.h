@@ -15,7 +15,8 @@
 
 namespace slip::serving {
 class Serving;
-}
+struct Canary;
+}  // namespace slip::serving
 
 // The guard of a canary: takes labelled outcomes as they join and takes the canary back, by itself,
 // once it is sure that the canary errs more than its share. "Sure": the conditional multinomial
@@ -71,6 +72,10 @@ class Guard {
   // caller lets serving refresh after the commit.
   Result<bool> on_outcomes(store::Tx& tx, const Ctx& ctx, const std::string& deployment_uid,
                            std::span<const Outcome> outcomes);
+
+  // What is known of a canary so far, in the words of a verdict; looking changes nothing.
+  Result<codec::Json> evidence(store::Tx& tx, const Ctx& ctx, const std::string& deployment_uid,
+                               const serving::Canary& canary) const;
 
  private:
   Deps deps_;

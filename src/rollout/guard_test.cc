@@ -126,6 +126,28 @@ TEST_P(GuardTest, TakesABadCanaryBackWithItsEvidence) {
   EXPECT_FALSE(take({outcome(n, true, false)}));  // It is over.
 }
 
+TEST_P(GuardTest, EvidenceCanBeLookedAtWhileTheCanaryRuns) {
+  serving->start_canary(ctx, "d", {.version = 2, .weight = 0.2, .alpha = 0.01}).value();
+  const serving::Canary canary = *serving->find(ctx, "d").value().canary;
+  const auto look = [&] {
+    codec::Json out;
+    db().read([&](store::Tx& tx) -> Status {
+          out = TRY(guard->evidence(tx, ctx, uid, canary));
+          return {};
+        })
+        .value();
+    return out;
+  };
+  EXPECT_EQ(look().find("n")->as_int(), 0);
+  EXPECT_DOUBLE_EQ(look().find("e_value")->as_double(), 1);
+  for (int64_t n = 0; n < 3; ++n) EXPECT_FALSE(take({outcome(n, true, false)}));
+  const codec::Json so_far = look();
+  EXPECT_EQ(so_far.find("n")->as_int(), 3);
+  EXPECT_GT(so_far.find("e_value")->as_double(), 1);
+  EXPECT_EQ(so_far.find("decision")->as_string(), "continue");
+  EXPECT_EQ(look(), so_far);  // Looking changes nothing.
+}
+
 TEST_P(GuardTest, AGoodCanaryStaysAndOneWithoutAGuardToo) {
   serving->start_canary(ctx, "d", {.version = 2, .weight = 0.5, .alpha = 0.01}).value();
   for (int64_t n = 0; n < 200; ++n) EXPECT_FALSE(take({outcome(n, n % 2 == 0, n % 4 >= 2, 0.5)}));

@@ -35,7 +35,8 @@ Json canary_json(const serving::Canary& c) {
   return out;
 }
 
-Json deployment_json(const DeploymentsApp& app, const serving::Deployment& d) {
+Result<Json> deployment_json(const DeploymentsApp& app, const Ctx& ctx,
+                             const serving::Deployment& d) {
   const auto route = app.serving.table().load()->hold(d.project, d.name);
   Json out = Json::object({{"name", d.name},
                            {"uid", d.uid},
@@ -52,10 +53,17 @@ Json deployment_json(const DeploymentsApp& app, const serving::Deployment& d) {
   if (route && route->uid == d.uid)
     for (const serving::Arm& arm : route->arms) arms.push(arm_json(arm));
   out.set("arms", std::move(arms));
-  out.set("canary", d.canary ? canary_json(*d.canary) : Json());
+  Json canary = d.canary ? canary_json(*d.canary) : Json();
+  if (d.canary && d.canary->alpha > 0 && d.canary->verdict.is_null() && app.evidence)
+    canary.set("verdict", TRY(app.evidence(ctx, d)));
+  out.set("canary", std::move(canary));
   out.set("created_ms", d.created_ms);
   out.set("updated_ms", d.updated_ms);
   return out;
+}
+
+Result<Reply> answer(const DeploymentsApp& app, const Ctx& ctx, const serving::Deployment& d) {
+  return json_reply(TRY(deployment_json(app, ctx, d)));
 }
 
 Result<serving::Ack> parse_ack(const std::string& text) {
@@ -84,7 +92,7 @@ Result<Reply> put_deployment(const DeploymentsApp& app, const Ctx& ctx, const Re
   spec.model = TRY(codec::want_string(body, "model"));
   spec.target = TRY(parse_target(body));
   spec.log_ack = TRY(parse_ack(TRY(codec::string_or(body, "log_ack", "kernel"))));
-  return json_reply(deployment_json(app, TRY(app.serving.deploy(ctx, spec))));
+  return answer(app, ctx, TRY(app.serving.deploy(ctx, spec)));
 }
 
 Result<Reply> start_canary(const DeploymentsApp& app, const Ctx& ctx, const Request& request) {
@@ -99,22 +107,20 @@ Result<Reply> start_canary(const DeploymentsApp& app, const Ctx& ctx, const Requ
       return unsupported("canary.guard", "the guard that exists is `label_errors`");
     spec.alpha = TRY(codec::double_or(*guard, "alpha", spec.alpha));
   }
-  return json_reply(
-      deployment_json(app, TRY(app.serving.start_canary(ctx, request.param("name"), spec))));
+  return answer(app, ctx, TRY(app.serving.start_canary(ctx, request.param("name"), spec)));
 }
 
 Result<Reply> roll_back(const DeploymentsApp& app, const Ctx& ctx, const Request& request) {
   const Json body = TRY(body_object(request));
   const std::string reason = TRY(codec::string_or(body, "reason", ""));
-  return json_reply(
-      deployment_json(app, TRY(app.serving.roll_back(ctx, request.param("name"), reason))));
+  return answer(app, ctx, TRY(app.serving.roll_back(ctx, request.param("name"), reason)));
 }
 
 Result<Reply> list(const DeploymentsApp& app, const Ctx& ctx, const Request& request) {
   const Page page = TRY(page_of(request));
   const std::vector<serving::Deployment> found = TRY(app.serving.list(ctx, page.after, page.limit));
   std::vector<Json> items;
-  for (const serving::Deployment& d : found) items.push_back(deployment_json(app, d));
+  for (const serving::Deployment& d : found) items.push_back(TRY(deployment_json(app, ctx, d)));
   const bool more = static_cast<int64_t>(found.size()) == page.limit;
   return json_reply(page_json(std::move(items), more ? found.back().name : std::string()));
 }
@@ -145,8 +151,7 @@ std::vector<http::Route> deployment_routes(DeploymentsApp app) {
   out.push_back(row(app, kGet, "/deployments", "Deployments of the project.", list));
   out.push_back(row(app, kGet, "/deployments/{name}", "One deployment and its live split.",
                     [](const DeploymentsApp& a, const Ctx& ctx, const Request& r) -> Result<Reply> {
-                      return json_reply(
-                          deployment_json(a, TRY(a.serving.find(ctx, r.param("name")))));
+                      return answer(a, ctx, TRY(a.serving.find(ctx, r.param("name"))));
                     }));
   out.push_back(row(app, kPut, "/deployments/{name}",
                     "Serve a version, or whatever an alias or a stage names.", put_deployment));
@@ -157,11 +162,11 @@ std::vector<http::Route> deployment_routes(DeploymentsApp app) {
                     }));
   out.push_back(row(app, kPost, "/deployments/{name}/canary",
                     "Give a second version a part of the traffic.", start_canary));
-  out.push_back(row(
-      app, kPost, "/deployments/{name}/canary/promote", "The canary takes all of the traffic.",
-      [](const DeploymentsApp& a, const Ctx& ctx, const Request& r) -> Result<Reply> {
-        return json_reply(deployment_json(a, TRY(a.serving.promote_canary(ctx, r.param("name")))));
-      }));
+  out.push_back(row(app, kPost, "/deployments/{name}/canary/promote",
+                    "The canary takes all of the traffic.",
+                    [](const DeploymentsApp& a, const Ctx& ctx, const Request& r) -> Result<Reply> {
+                      return answer(a, ctx, TRY(a.serving.promote_canary(ctx, r.param("name"))));
+                    }));
   out.push_back(row(app, kPost, "/deployments/{name}/rollback",
                     "Take the canary back, or return to the version before.", roll_back));
   return out;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { DriftWindow } from "../api/types";
-import { by_feature, judged, threshold_of, version_changes } from "./drift";
+import { by_feature, judged, threshold_of, version_changes, window_names } from "./drift";
 
 function window(at: number, versions: number[], psi: Record<string, number | null>): DriftWindow {
   return {
@@ -32,6 +32,7 @@ test("features become series, with gaps where a window lacks one", () => {
       name: "a",
       values: [0.1, 0.3, null],
       alarms: [false, true, false],
+      thresholds: [0.2, 0.2, null],
       threshold: 0.2,
       latest: 0.3,
     },
@@ -39,6 +40,7 @@ test("features become series, with gaps where a window lacks one", () => {
       name: "b",
       values: [null, null, 0.05],
       alarms: [false, false, false],
+      thresholds: [null, 0.2, 0.2],
       threshold: 0.2,
       latest: 0.05,
     },
@@ -71,4 +73,12 @@ test("versions that changed are marked once, whatever their order", () => {
     { at: 1, label: "v1+v2" },
     { at: 3, label: "v2" },
   ]);
+});
+
+test("fast windows go by their numbers", () => {
+  const every = (step_us: number) =>
+    [0, 1, 2].map((i) => ({ window: i + 5, start_us: i * step_us }));
+  expect(window_names(every(100_000))).toEqual(["#5", "#6", "#7"]);
+  expect(window_names(every(60_000_000))).toBeUndefined();
+  expect(window_names([])).toBeUndefined();
 });

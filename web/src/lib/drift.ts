@@ -7,6 +7,7 @@ export interface FeatureSeries {
   name: string;
   values: (number | null)[]; // One per window; null where the window lacks the feature.
   alarms: boolean[];
+  thresholds: (number | null)[]; // One per window: chance allows small windows more.
   threshold: number | null; // The newest one.
   latest: number | null;
 }
@@ -30,6 +31,7 @@ export function by_feature(windows: readonly DriftWindow[], measure: Measure): F
           name: feature.name,
           values: new Array(windows.length).fill(null),
           alarms: new Array(windows.length).fill(false),
+          thresholds: new Array(windows.length).fill(null),
           threshold: null,
           latest: null,
         };
@@ -37,11 +39,23 @@ export function by_feature(windows: readonly DriftWindow[], measure: Measure): F
       }
       row.values[at] = feature[measure];
       row.alarms[at] = feature.alarm;
-      row.threshold = threshold_of(feature, measure) ?? row.threshold;
+      row.thresholds[at] = threshold_of(feature, measure);
+      row.threshold = row.thresholds[at] ?? row.threshold;
       row.latest = feature[measure] ?? row.latest;
     }
   });
   return [...series.values()];
+}
+
+/** Numbers instead of times, where windows follow each other faster than a clock's seconds. */
+export function window_names(
+  windows: readonly { window: number; start_us: number }[],
+): string[] | undefined {
+  const first = windows[0];
+  const last = windows.at(-1);
+  if (!first || !last || windows.length < 2) return undefined;
+  const step_us = (last.start_us - first.start_us) / (windows.length - 1);
+  return step_us < 2_000_000 ? windows.map((w) => `#${w.window}`) : undefined;
 }
 
 /** Places where the set of versions that answered changes: [window index, "v1 → v2"]. */

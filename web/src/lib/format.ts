@@ -113,9 +113,11 @@ export function timestamp(ms: Maybe): string {
   return `${day} ${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}`;
 }
 
-export function clock(ms: number): string {
+/** "07:12:09", or with decimals of the second: "07:12:09.25". */
+export function clock(ms: number, digits = 0): string {
   const t = new Date(ms);
-  return `${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}`;
+  const fraction = digits > 0 ? (t.getMilliseconds() / 1_000).toFixed(digits).slice(1) : "";
+  return `${pad(t.getHours())}:${pad(t.getMinutes())}:${pad(t.getSeconds())}${fraction}`;
 }
 
 /** "sha256:0123456789abcdef…" → "0123456789ab". */

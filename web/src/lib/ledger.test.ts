@@ -27,6 +27,8 @@ test("tones", () => {
     ["canary.decided", "rolled_back", "bad"],
     ["alert.fired", undefined, "warn"],
     ["run.created", undefined, "plain"],
+    ["alert.resolved", undefined, "good"],
+    ["model_version.gated", "fail", "bad"],
     ["model_version.gate", "failed", "bad"],
   ];
   for (const [verb, decision, tone] of rows) expect(tone_of({ verb, decision })).toBe(tone);

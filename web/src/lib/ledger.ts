@@ -46,6 +46,7 @@ export function tone_of(
   event: Pick<LedgerEvent, "verb" | "decision">,
 ): "good" | "bad" | "warn" | "plain" {
   const text = `${event.verb} ${event.decision ?? ""}`;
+  if (event.verb.endsWith(".resolved")) return "good";
   if (/roll(ed)?[_ ]?back|reject|fail|denied|deny/.test(text)) return "bad";
   if (/fire|alert|alarm|delete|abort/.test(text)) return "warn";
   if (/promot|approv|passed/.test(text)) return "good";

@@ -8,16 +8,18 @@ import {
   judged,
   type Measure,
   version_changes,
+  window_names,
 } from "../lib/drift";
 import { clock, decimal, integer, plural, timestamp } from "../lib/format";
 import { Icon } from "../ui/icons";
 import { Badge, Empty, Failure, Panel, Scroll, Segmented, Waiting } from "../ui/kit";
 import { LineChart } from "../ui/line_chart";
+import { useWidth } from "../ui/ribbon";
 
 const kMeasureName: Record<Measure, string> = { psi: "PSI", js: "Jensen–Shannon" };
 const kCell = 22;
 
-/** Features × windows: where to look. Depth of colour is the share of the threshold; alarms carry a triangle. */
+/** Features × windows: where to look. Depth is the share of the threshold; alarms carry a triangle. */
 function HeatStrip({
   series,
   windows,
@@ -27,49 +29,53 @@ function HeatStrip({
   windows: DriftWindow[];
   measure: Measure;
 }) {
-  const width = Math.max(1, windows.length);
+  const [ref, width] = useWidth<HTMLDivElement>();
+  const step = width / Math.max(1, windows.length);
+  const side = Math.min(6, step * 0.35);
   return (
     <div
       className="grid grid-cols-[minmax(5.5rem,auto)_minmax(0,1fr)] items-center gap-x-3 gap-y-1"
       aria-hidden="true"
     >
-      {series.map((s) => (
+      {series.map((s, row) => (
         <div key={s.name} className="contents">
           <div className="truncate text-right text-ink-2 text-xs">{s.name}</div>
-          <svg
-            viewBox={`0 0 ${width * 10} 10`}
-            preserveAspectRatio="none"
-            className="w-full rounded"
-            aria-hidden="true"
-            style={{ height: kCell }}
-          >
-            {s.values.map((value, i) => {
-              const window = windows[i] as DriftWindow;
-              const share = value === null ? 0 : Math.min(1, value / ((s.threshold ?? 0.2) * 1.5));
-              return (
-                <g key={window.window}>
-                  <rect
-                    x={i * 10}
-                    width="9.4"
-                    height="10"
-                    fill={
-                      value === null
-                        ? "var(--sunken)"
-                        : s.alarms[i]
-                          ? "var(--mark-red)"
-                          : "var(--mark-blue)"
-                    }
-                    fillOpacity={value === null ? 1 : 0.08 + 0.82 * share}
-                  >
-                    <title>{`${s.name}, ${clock(window.start_us / 1_000)}: ${kMeasureName[measure]} ${decimal(value)}`}</title>
-                  </rect>
-                  {s.alarms[i] && (
-                    <path d={`M${i * 10 + 4.7},2.6 l2.2,4.6 h-4.4z`} fill="var(--panel)" />
-                  )}
-                </g>
-              );
-            })}
-          </svg>
+          <div ref={row === 0 ? ref : undefined} style={{ height: kCell }}>
+            <svg width={width} height={kCell} className="block" aria-hidden="true">
+              {s.values.map((value, i) => {
+                const window = windows[i] as DriftWindow;
+                const limit = s.thresholds[i] ?? s.threshold ?? 0.2;
+                const share = value === null ? 0 : Math.min(1, value / (limit * 1.5));
+                const x = i * step;
+                return (
+                  <g key={window.window}>
+                    <rect
+                      x={x}
+                      width={Math.max(1, step - Math.min(2, step * 0.1))}
+                      height={kCell}
+                      rx={Math.min(3, step * 0.2)}
+                      fill={
+                        value === null
+                          ? "var(--sunken)"
+                          : s.alarms[i]
+                            ? "var(--mark-red)"
+                            : "var(--mark-blue)"
+                      }
+                      fillOpacity={value === null ? 1 : 0.08 + 0.82 * share}
+                    >
+                      <title>{`${s.name}, window ${window.window}, ${clock(window.start_us / 1_000)}: ${kMeasureName[measure]} ${decimal(value)}`}</title>
+                    </rect>
+                    {s.alarms[i] && side > 1.5 && (
+                      <path
+                        d={`M${x + step / 2 - 1},${kCell / 2 - side} l${side},${side * 1.8} h${-2 * side}z`}
+                        fill="var(--panel)"
+                      />
+                    )}
+                  </g>
+                );
+              })}
+            </svg>
+          </div>
         </div>
       ))}
     </div>
@@ -151,6 +157,7 @@ export function DriftPanel({ name }: { name: string }) {
   const windows = judged(drift.data?.items ?? []);
   const series = by_feature(windows, measure);
   const x_ms = windows.map((w) => w.start_us / 1_000);
+  const names = window_names(windows);
   const rules = version_changes(windows);
   const alarms = windows.filter((w) => w.alarm).length;
   const rows = windows.reduce((sum, w) => sum + w.n, 0);
@@ -242,11 +249,8 @@ export function DriftPanel({ name }: { name: string }) {
                       rings: s.alarms,
                     },
                   ]}
-                  threshold={
-                    s.threshold === null
-                      ? null
-                      : { value: s.threshold, label: `threshold ${s.threshold}` }
-                  }
+                  thresholds={s.thresholds}
+                  names={names}
                   rules={rules}
                   write={(v) => decimal(v)}
                 />
@@ -266,6 +270,7 @@ export function DriftPanel({ name }: { name: string }) {
                 view={view}
                 sync={`drift-${name}`}
                 range={[0, 1]}
+                names={names}
                 lines={[
                   {
                     label: "Confidence",

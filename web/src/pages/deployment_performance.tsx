@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useParams, useSearch } from "@tanstack/react-router";
 import { performance_query } from "../api/queries";
 import type { Performance } from "../api/types";
+import { window_names } from "../lib/drift";
 import { decimal, integer, plural } from "../lib/format";
 import { Empty, Failure, Panel, Waiting } from "../ui/kit";
 import { type Line, LineChart } from "../ui/line_chart";
@@ -140,6 +141,7 @@ export function PerformancePanel({ name }: { name: string }) {
               view={view}
               height={190}
               range={[0, 1]}
+              names={window_names(items)}
               lines={lines}
               write={(v) => decimal(v, 2)}
             />

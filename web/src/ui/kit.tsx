@@ -126,7 +126,7 @@ export function PageHead({
 /** A table that scrolls inside its panel on narrow screens; the scroller is reachable by keyboard. */
 export function Scroll({ label, children }: { label: string; children: ReactNode }) {
   return (
-    <section aria-label={label} tabIndex={0} className="overflow-x-auto rounded-b-[10px]">
+    <section aria-label={label} tabIndex={0} className="relative overflow-x-auto rounded-b-[10px]">
       {children}
     </section>
   );

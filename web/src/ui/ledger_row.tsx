@@ -31,10 +31,15 @@ export function Subject({ event }: { event: LedgerEvent }) {
 
 export function Verb({ event }: { event: LedgerEvent }) {
   const tone = tone_of(event);
-  const icon =
-    tone === "good" ? "check" : tone === "bad" ? "back" : tone === "warn" ? "warn" : undefined;
+  const back = /roll(ed)?_?back/.test(event.verb);
+  const icons = {
+    good: "check",
+    bad: back ? "back" : "cross",
+    warn: "warn",
+    plain: undefined,
+  } as const;
   return (
-    <Badge tone={tone} icon={icon}>
+    <Badge tone={tone} icon={icons[tone]}>
       {event.verb}
     </Badge>
   );

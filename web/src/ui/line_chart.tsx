@@ -19,7 +19,8 @@ export interface LineChartProps {
   x_ms: number[];
   axis: "window" | "time";
   lines: Line[];
-  threshold?: { value: number; label: string } | null;
+  names?: string[]; // Of the points, where their times don't tell them apart.
+  thresholds?: (number | null)[];
   rules?: { at: number; label: string }[];
   range?: [number, number];
   height?: number;
@@ -32,11 +33,13 @@ const kFont = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 const kHeight = 132;
 
 /** Lets the line that matters be seen: from 0 (or the lowest value) to a little above everything. */
-export function y_range(lines: readonly Line[], threshold: number | undefined): [number, number] {
-  const known = lines
-    .flatMap((l) => l.values)
-    .filter((v): v is number => v !== null && Number.isFinite(v));
-  if (threshold !== undefined) known.push(threshold);
+export function y_range(
+  lines: readonly Line[],
+  thresholds: readonly (number | null)[],
+): [number, number] {
+  const known = [...lines.flatMap((l) => l.values), ...thresholds].filter(
+    (v): v is number => v !== null && Number.isFinite(v),
+  );
   const top = Math.max(...known, 0);
   const bottom = Math.min(...known, 0);
   return [bottom, top === bottom ? bottom + 1 : top + (top - bottom) * 0.15];
@@ -48,24 +51,37 @@ export function x_range(low: number, high: number, axis: "window" | "time"): [nu
   return [low - air, high + air];
 }
 
-function draw_threshold(u: uPlot, props: LineChartProps, ink: string) {
-  if (!props.threshold) return;
-  const y = Math.round(u.valToPos(props.threshold.value, "y", true)) + 0.5;
+/** A dashed step per window; its newest value is written at the left, where alarms are rare. */
+function draw_thresholds(u: uPlot, props: LineChartProps, ink: string) {
+  const limits = props.thresholds ?? [];
+  const newest = limits.findLast((v) => v !== null);
+  if (newest === undefined || newest === null) return;
   const { left, width } = u.bbox;
   const { ctx } = u;
+  const x = (i: number) => u.valToPos(u.data[0][i] ?? 0, "x", true);
+  const y = (v: number) => Math.round(u.valToPos(v, "y", true)) + 0.5;
   ctx.save();
   ctx.strokeStyle = ink;
   ctx.fillStyle = ink;
   ctx.lineWidth = devicePixelRatio;
   ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
   ctx.beginPath();
-  ctx.moveTo(left, y);
-  ctx.lineTo(left + width, y);
+  let first: number | null = null;
+  limits.forEach((limit, i) => {
+    if (limit === null) return;
+    const from = i === 0 ? left : (x(i - 1) + x(i)) / 2;
+    const to = i === limits.length - 1 ? left + width : (x(i) + x(i + 1)) / 2;
+    if (first === null || limits[i - 1] === null) ctx.moveTo(from, y(limit));
+    else ctx.lineTo(from, y(limit));
+    ctx.lineTo(to, y(limit));
+    first ??= limit;
+  });
   ctx.stroke();
   ctx.font = kFont.replace("11px", `${10 * devicePixelRatio}px`);
   ctx.textAlign = "left";
   ctx.textBaseline = "bottom";
-  ctx.fillText(props.threshold.label, left + 4 * devicePixelRatio, y - 2 * devicePixelRatio);
+  const label_y = y(first ?? newest) - 2 * devicePixelRatio;
+  ctx.fillText(`threshold ${quantity(newest)}`, left + 4 * devicePixelRatio, label_y);
   ctx.restore();
 }
 
@@ -91,9 +107,11 @@ function draw_rules(u: uPlot, props: LineChartProps, ink: string) {
     ctx.lineTo(x, top + height);
     ctx.stroke();
     const wide = ctx.measureText(rule.label).width + 8 * devicePixelRatio;
-    if (x < free_from || x + wide > left + width) continue;
-    ctx.fillText(rule.label, x + 4 * devicePixelRatio, top - 11 * devicePixelRatio);
-    free_from = x + wide;
+    const fits = x + wide <= left + width;
+    const at = fits ? x + 4 * devicePixelRatio : x - wide + 4 * devicePixelRatio;
+    if (at < free_from) continue;
+    ctx.fillText(rule.label, at, top - 11 * devicePixelRatio);
+    free_from = at + wide;
   }
   ctx.restore();
 }
@@ -125,12 +143,16 @@ function draw_rings(u: uPlot, props: LineChartProps, ink: string, paper: string)
   ctx.restore();
 }
 
-function tick_labels(u: uPlot, splits: number[], props: LineChartProps): string[] {
-  const { axis, x_ms } = props;
-  if (axis === "time") return splits.map((s) => clock(s * 1_000));
+function tick_labels(splits: number[], props: LineChartProps): string[] {
+  const { axis, names, x_ms } = props;
+  if (axis === "time") {
+    const span = (x_ms.at(-1) ?? 0) - (x_ms[0] ?? 0);
+    const digits = span < 10_000 ? 2 : 0;
+    return splits.map((s) => clock(s * 1_000, digits));
+  }
   return splits.map((s) => {
     const at = Number.isInteger(s) ? x_ms[s] : undefined;
-    return at === undefined || !u ? "" : clock(at);
+    return at === undefined ? "" : (names?.[s] ?? clock(at));
   });
 }
 
@@ -139,7 +161,7 @@ function options(props: LineChartProps, width: number): uPlot.Options {
   const grid = colour("--grid");
   const bad = colour("--mark-red");
   const paper = colour("--panel");
-  const range = props.range ?? y_range(props.lines, props.threshold?.value);
+  const range = props.range ?? y_range(props.lines, props.thresholds ?? []);
   return {
     width,
     height: props.height ?? kHeight,
@@ -164,7 +186,7 @@ function options(props: LineChartProps, width: number): uPlot.Options {
         incrs: props.axis === "window" ? [1, 2, 5, 10, 20, 50, 100, 200] : undefined,
         grid: { show: false },
         ticks: { show: false },
-        values: (u, splits) => tick_labels(u, splits, props),
+        values: (_, splits) => tick_labels(splits, props),
       },
       {
         stroke: ink,
@@ -191,7 +213,7 @@ function options(props: LineChartProps, width: number): uPlot.Options {
     hooks: {
       draw: [
         (u) => draw_rules(u, props, ink),
-        (u) => draw_threshold(u, props, bad),
+        (u) => draw_thresholds(u, props, bad),
         (u) => draw_rings(u, props, bad, paper),
       ],
     },
@@ -209,7 +231,8 @@ function sentence(props: LineChartProps): string {
     const alarms = line.rings?.filter(Boolean).length ?? 0;
     return `${line.label} latest ${props.write(latest)}${alarms ? `, ${alarms} alarms` : ""}`;
   });
-  const limit = props.threshold ? `; threshold ${props.write(props.threshold.value)}` : "";
+  const newest = props.thresholds?.findLast((v) => v !== null) ?? null;
+  const limit = newest === null ? "" : `; threshold ${props.write(newest)}`;
   return `${props.title}: ${props.x_ms.length} windows; ${parts.join("; ")}${limit}`;
 }
 
@@ -257,7 +280,7 @@ function Readout({
 function DataTable({ props, hidden, id }: { props: LineChartProps; hidden: boolean; id: string }) {
   return (
     <div
-      className={hidden ? "sr-only" : "max-h-64 overflow-auto"}
+      className={hidden ? "sr-only" : "relative max-h-64 overflow-auto"}
       {...(hidden ? {} : { tabIndex: 0, role: "region", "aria-label": `${props.title}, data` })}
     >
       <table id={id} className="grid-table">
@@ -308,7 +331,8 @@ export function LineChart(props: LineChartProps) {
     props.lines.map((l) => [l.label, l.mark, l.values.length]),
     props.lines.map((l) => l.values),
     props.rules,
-    props.threshold,
+    props.thresholds,
+    props.names,
     props.range,
   ]);
   useEffect(() => {
