@@ -56,6 +56,16 @@ http::Route openapi_route(World& w) {
   return row;
 }
 
+// Names only: a list that can't be read is an empty column, not a page that fails.
+std::vector<std::string> deployments_of(World& w, const Ctx& ctx, const std::string& model) {
+  std::vector<std::string> out;
+  const auto all = w.serving->list(ctx, "", 1000);
+  if (!all.ok()) return out;
+  for (const serving::Deployment& d : *all)
+    if (d.model == model) out.push_back(d.name);
+  return out;
+}
+
 }  // namespace
 
 std::vector<http::Route> all_routes(World& w) {
@@ -67,7 +77,9 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::access_routes({*w.auth}));
   add(wire::native::ledger_routes({*w.ledger, *w.auth}));
   add(wire::native::live_routes({*w.live, [&w] { w.jobs->poke("events.live"); }}));
-  add(wire::native::models_routes({*w.registry, *w.auth, nullptr}));
+  add(wire::native::models_routes(
+      {*w.registry, *w.auth,
+       [&w](const Ctx& ctx, const std::string& m) { return deployments_of(w, ctx, m); }}));
   add(wire::mlflow::routes({*w.tracking, *w.registry, w.sys.clock, w.sys.rng}));
   add(wire::otlp::routes({*w.tracking}));
   add(wire::oip::routes(*w.oip));

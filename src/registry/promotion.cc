@@ -17,6 +17,10 @@ bool contains(const std::vector<std::string>& list, std::string_view item) {
 
 Status check_gate(const Candidate& c) {
   const Version& v = c.version;
+  if (v.digest.empty())
+    return conflict(
+        "model_version.no_digest",
+        "its files are not on this server: nothing would bind gate and approval to them");
   if (!v.gate)
     return conflict("model_version.gate_missing", "no gate was evaluated for this version");
   if (v.gate->digest != v.digest)

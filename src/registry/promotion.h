@@ -20,7 +20,8 @@ struct Candidate {
 // May this version take Production? It needs a gate that passed on these very bytes and, where the
 // gate compared with a champion, against the one that reigns now; and an approval of these bytes by
 // someone who is no author, with no rejection standing.
-// kConflict `model_version.gate_missing|gate_failed|not_approved`.
+// A version whose files lie elsewhere has no digest to bind them to.
+// kConflict `model_version.no_digest|gate_missing|gate_failed|not_approved`.
 Status may_promote(const Candidate& candidate);
 
 // kForbidden `model_version.own_work` when `actor` is among the authors.

@@ -65,6 +65,12 @@ TEST(Promotion, NeedsAGateAndSomebodyElse) {
     const Status got = may_promote({.version = v, .authors = {"ann"}, .champion = c.champion});
     EXPECT_EQ(got.ok() ? "" : got.error().reason, c.reason);
   }
+  Version elsewhere;
+  elsewhere.gate =
+      Gate{.passed = true, .evaluated_ms = 1, .actor = "a", .digest = "", .checks = {}};
+  elsewhere.approvals = {said("bob", true, "")};
+  EXPECT_EQ(may_promote({.version = elsewhere, .authors = {}, .champion = 0}).error().reason,
+            "model_version.no_digest");
   EXPECT_TRUE(may_judge("bob", {"ann"}).ok());
   EXPECT_EQ(may_judge("ann", {"eve", "ann"}).error().code, Code::kForbidden);
 }

@@ -467,6 +467,71 @@ TEST_P(TrackingTest, UploadsAtOnceAreAllKept) {
   EXPECT_EQ(tracking->artifacts.snapshot(ctx, "0/r/artifacts")->entries.size(), 60U);
 }
 
+TEST_P(TrackingTest, ATraceMergesInEitherOrder) {
+  const auto span = [](const std::string& trace, const std::string& id, bool root) {
+    Span s;
+    s.trace_id = trace;
+    s.span_id = id;
+    s.parent_id = root ? "" : "aa";
+    s.name = root ? "ask" : "step";
+    s.start_ns = root ? 1'000'000 : 2'000'000;
+    s.end_ns = 5'000'000;
+    s.body = "{}";
+    return s;
+  };
+  SpanBatch batch;
+  batch.run_id = "r1";
+  batch.spans = {span("tr-1", "bb", false), span("tr-1", "aa", true), span("tr-2", "cc", false)};
+  ASSERT_TRUE(tracking->traces.log_spans(ctx, batch).ok());
+  ASSERT_TRUE(tracking->traces.log_spans(ctx, batch).ok());  // The reply was lost.
+  EXPECT_EQ(tracking->traces.spans(ctx, "tr-1")->size(), 2U);
+  const auto first = tracking->traces.get(ctx, "tr-1").value();
+  EXPECT_EQ(first.state, TraceState::kOk);
+  EXPECT_EQ(first.request_us, 1000);
+  EXPECT_EQ(first.duration_us, 4000);
+  EXPECT_EQ(tracking->traces.get(ctx, "tr-2")->state, TraceState::kInProgress);
+
+  Trace head;  // What the client itself says wins over what spans tell.
+  head.id = "tr-1";
+  head.request_us = 900;
+  head.duration_us = 7'000;
+  head.state = TraceState::kError;
+  head.metadata = {{"user", "ann"}};
+  ASSERT_TRUE(tracking->traces.start(ctx, head).ok());
+  ASSERT_TRUE(tracking->traces.log_spans(ctx, batch).ok());
+  const auto merged = tracking->traces.get(ctx, "tr-1").value();
+  EXPECT_EQ(merged.state, TraceState::kError);
+  EXPECT_EQ(merged.request_us, 900);
+  EXPECT_EQ(merged.metadata, (std::vector<Tag>{{"mlflow.sourceRun", "r1"}, {"user", "ann"}}));
+
+  for (const auto& [filter, count] :
+       {std::pair<const char*, size_t>{"status = 'ERROR'", 1},
+        {"name = 'ask'", 1},
+        {"run_id = 'r1'", 2},
+        {"timestamp_ms >= 1", 1},
+        {"execution_time_ms = 7", 1},
+        {"metadata.user LIKE 'a%' AND tags.`mlflow.trace.spansLocation` = 'TRACKING_STORE'", 1},
+        {"request_id IN ('tr-1', 'tr-2')", 2}}) {
+    SCOPED_TRACE(filter);
+    TraceQuery query;
+    query.experiment_ids = {0};
+    query.filter = filter;
+    query.order_by = {"execution_time DESC"};
+    const auto page = tracking->traces.search(ctx, query);
+    ASSERT_TRUE(page.ok()) << page.error().text;
+    EXPECT_EQ(page->items.size(), count);
+  }
+  EXPECT_EQ(
+      tracking->traces.set_tag(ctx, "tr-1", {"mlflow.trace.spansLocation", "x"}).error().reason,
+      "trace.tag_reserved");
+  EXPECT_EQ(tracking->traces.get(ctx, "tr-9").error().reason, "trace.not_found");
+  TraceDeletion old;
+  old.max_time_ms = 1'000;
+  EXPECT_EQ(tracking->traces.remove(ctx, old).value(), 2);
+  EXPECT_EQ(tracking->traces.spans(ctx, "tr-1").error().reason, "trace.not_found");
+  EXPECT_EQ(tracking->traces.remove(ctx, {}).error().reason, "trace.delete");
+}
+
 TEST(ArtifactPath, StaysInside) {
   struct Case {
     const char* path;

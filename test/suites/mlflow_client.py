@@ -15,6 +15,7 @@ for variable in [name for name in os.environ if name.startswith(("MLFLOW_", "DAT
     del os.environ[variable]
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
 
 import mlflow  # noqa: E402
 import numpy as np  # noqa: E402
@@ -140,6 +141,85 @@ def test_onnx_flavour():
         info = mlflow.onnx.log_model(onnx, name="net", registered_model_name="net", pip_requirements=["onnxruntime"])
     answer = mlflow.pyfunc.load_model("models:/net/1").predict({"x": np.array([[2.0, 0], [-2.0, 0]], dtype=np.float32)})
     equal(list(answer["label"]), ["yes", "no"], f"labels of {info.model_uri}")
+
+
+def test_stages_copies_deletion():
+    client = MlflowClient()
+    client.create_registered_model("staged", tags={"team": "x"}, description="text")
+    run = client.create_run("0").info.run_id
+    client.log_text(run, "flavors: {}", "m/MLmodel")
+    for _ in range(3):
+        client.create_model_version("staged", f"runs:/{run}/m", run_id=run)
+    client.transition_model_version_stage("staged", "1", "Production")
+    client.transition_model_version_stage("staged", "2", "production", archive_existing_versions=True)
+    stages = {item.version: item.current_stage for item in client.search_model_versions("name = 'staged'")}
+    equal(stages, {"1": "Archived", "2": "Production", "3": "None"}, "stages")
+    equal([item.version for item in client.get_latest_versions("staged", ["Production"])], ["2"], "latest")
+    raises(lambda: client.transition_model_version_stage("staged", "1", "Live"), "INVALID_PARAMETER_VALUE")
+    copy = client.copy_model_version("models:/staged/1", "copied")
+    equal((copy.name, int(copy.version), copy.run_id), ("copied", 1, run), "copy")
+    client.rename_registered_model("staged", "renamed")
+    client.delete_model_version("renamed", "3")
+    raises(lambda: client.get_model_version("renamed", "3"), "RESOURCE_DOES_NOT_EXIST")
+    equal(int(client.create_model_version("renamed", f"runs:/{run}/m").version), 4, "a number is used once")
+    client.delete_registered_model("renamed")
+    raises(lambda: client.get_registered_model("renamed"), "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_prompts():
+    mlflow.genai.register_prompt("greet", "Hello {{name}}", commit_message="first", tags={"tone": "kind"})
+    mlflow.genai.register_prompt("greet", "Dear {{name}}")
+    mlflow.genai.set_prompt_alias("greet", "live", 1)
+    equal(mlflow.genai.load_prompt("prompts:/greet@live").template, "Hello {{name}}", "by alias")
+    equal(mlflow.genai.load_prompt("prompts:/greet/2").template, "Dear {{name}}", "by version")
+    equal([item.name for item in mlflow.genai.search_prompts()], ["greet"], "prompts")
+    true("greet" not in [item.name for item in MlflowClient().search_registered_models()], "a prompt is no model")
+
+
+def test_evaluate():
+    frame = X.assign(label=Y)
+    with mlflow.start_run():
+        info = mlflow.sklearn.log_model(LogisticRegression().fit(X, Y), name="judged", serialization_format="cloudpickle",
+                                        pip_requirements=["scikit-learn"])
+        result = mlflow.models.evaluate(info.model_uri, frame, targets="label", model_type="classifier",
+                                        evaluators=["default"], evaluator_config={"default": {"log_explainer": False}})
+    true(result.metrics["accuracy_score"] > 0.9, "accuracy")
+    logged = mlflow.get_logged_model(info.model_id)
+    true("accuracy_score" in {item.key for item in logged.metrics}, "metrics of the logged model")
+    found = mlflow.search_logged_models(experiment_ids=[logged.experiment_id], output_format="list",
+                                        filter_string="metrics.accuracy_score > 0.9 AND name = 'judged'")
+    equal([item.model_id for item in found], [info.model_id], "search by metric")
+
+
+def test_traces():
+    mlflow.set_experiment("traced")
+
+    @mlflow.trace(name="outer", attributes={"depth": 2})
+    def outer(x):
+        return inner(x)
+
+    @mlflow.trace
+    def inner(x):
+        if x < 0:
+            raise ValueError("negative")
+        return {"twice": 2 * x}
+
+    outer(3)
+    try:
+        outer(-1)
+    except ValueError:
+        pass
+    mlflow.flush_trace_async_logging()
+    good = mlflow.search_traces(filter_string="status = 'OK'", return_type="list")
+    equal([span.name for span in good[0].data.spans], ["outer", "inner"], "spans")
+    equal(good[0].data.spans[0].attributes["depth"], 2, "an attribute")
+    equal(len(mlflow.search_traces(filter_string="trace.status = 'ERROR'", return_type="list")), 1, "failed traces")
+    trace = good[0].info.trace_id
+    said = mlflow.log_feedback(trace_id=trace, name="useful", value=True)
+    equal(mlflow.get_trace(trace).info.assessments[0].assessment_id, said.assessment_id, "feedback")
+    mlflow.set_trace_tag(trace, "k", "v")
+    equal(len(mlflow.search_traces(filter_string="tags.k = 'v'", return_type="list")), 1, "search by tag")
+    equal(MlflowClient().delete_traces(good[0].info.experiment_id, trace_ids=[trace]), 1, "deleted")
 
 
 def test_dataset_inputs():
