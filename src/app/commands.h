@@ -13,6 +13,8 @@ std::vector<cli::Option> common_options();
 
 void add_serve(cli::Commands& commands, const Sys& sys);
 void add_config(cli::Commands& commands, const Sys& sys);
+void add_dump(cli::Commands& commands, const Sys& sys);
+void add_offline(cli::Commands& commands, const Sys& sys);  // token create-offline
 void add_basics(cli::Commands& commands, const Sys& sys);  // version, help, completion
 void add_sim(cli::Commands& commands);                     // sim aa
 

@@ -173,7 +173,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   return w;
 }
 
-Status World::listen() {
+Result<std::vector<http::Route>> World::prepare() {
   pool = make_pool(sys.executor, sys.clock,
                    {.name = "pool",
                     .threads_max = static_cast<size_t>(config.number("pool_threads")),
@@ -184,6 +184,11 @@ Status World::listen() {
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});
   std::vector<http::Route> rows = all_routes(*this);
   openapi = TRY(http::openapi(rows, kVersion));
+  return rows;
+}
+
+Status World::listen() {
+  std::vector<http::Route> rows = TRY(prepare());
   probe = std::make_unique<RouteProbe>(metrics, rows);
   collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
   metrics.collect([this](std::vector<telemetry::Sample>* out) {

@@ -66,7 +66,9 @@ struct World {
   World(Sys sys, Config config);
   ~World();
 
-  Status listen();  // Background work, then HTTP.
+  // The rows of the server, bound to this object; once.
+  Result<std::vector<http::Route>> prepare();
+  Status listen();  // prepare(), background work, HTTP.
   void stop();      // Drains; idempotent.
   bool auth_required() const;
   std::string http_url() const;  // After listen().

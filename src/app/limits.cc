@@ -1,0 +1,62 @@
+#include "app/limits.h"
+
+#include <array>
+
+#include "app/toml.h"
+#include "codec/json.h"
+#include "core/auth/auth.h"
+#include "core/jobs/jobs.h"
+#include "core/ledger/ledger.h"
+#include "http/route.h"
+#include "http/server.h"
+#include "registry/types.h"
+#include "serving/serving.h"
+#include "store/db.h"
+#include "store/tree/tree.h"
+#include "tracking/types.h"
+#include "wire/invocations/invocations.h"
+#include "wire/native/live.h"
+#include "wire/native/native.h"
+#include "wire/oip/oip.h"
+
+namespace slip::app {
+namespace {
+
+constexpr int64_t as_int(size_t value) { return static_cast<int64_t>(value); }
+
+constexpr std::array<LimitRow, 27> kLimits = {{
+    {"json.depth", codec::kJsonDepthMax, "levels", "Nesting of JSON."},
+    {"http.json_body_bytes", http::kJsonBodyBytesMax, "bytes", "A JSON body, unless a row says."},
+    {"http.gzip_bytes_min", http::kGzipBytesMin, "bytes", "Smaller replies aren't compressed."},
+    {"oip.infer_body_bytes", wire::oip::kInferBodyBytesMax, "bytes", "A body of /v2/…/infer."},
+    {"invocations.body_bytes", wire::invocations::kBodyBytesMax, "bytes", "A body."},
+    {"invocations.rows", wire::invocations::kRowsMax, "rows", "Rows of one request."},
+    {"native.page", wire::native::kPageMax, "items", "One page of a list."},
+    {"events.listeners", as_int(wire::native::kListenersMax), "streams", "Open at once."},
+    {"auth.principal_name", as_int(auth::kPrincipalNameMax), "bytes", "A principal's name."},
+    {"auth.project_name", as_int(auth::kProjectNameMax), "bytes", "A project's name."},
+    {"auth.password_bytes_min", as_int(auth::kPasswordBytesMin), "bytes", "Shortest password."},
+    {"auth.password_tries", auth::kPasswordTriesPerMinute, "a minute", "Wrong passwords."},
+    {"ledger.body_bytes", as_int(ledger::kBodyBytesMax), "bytes", "Body of an event."},
+    {"ledger.field_bytes", as_int(ledger::kFieldBytesMax), "bytes", "A field of an event."},
+    {"jobs.payload_bytes", as_int(jobs::kPayloadBytesMax), "bytes", "A job's payload."},
+    {"store.write_rows", store::kWriteRowsMax, "rows", "One transaction."},
+    {"tree.path_bytes", as_int(store::tree::kPathBytesMax), "bytes", "A path in a tree."},
+    {"registry.model_name", as_int(registry::kModelNameMax), "characters", "A model's name."},
+    {"registry.alias", as_int(registry::kAliasMax), "characters", "An alias."},
+    {"registry.gate_checks", as_int(registry::kGateChecksMax), "checks", "Of one gate."},
+    {"tracking.key", as_int(tracking::kKeyMax), "characters", "A metric's or parameter's key."},
+    {"tracking.param_value", as_int(tracking::kParamValueMax), "characters", "A parameter."},
+    {"tracking.batch_metrics", as_int(tracking::kBatchMetricsMax), "points", "In one batch."},
+    {"serving.name_bytes", as_int(serving::kNameBytesMax), "bytes", "A deployment's name."},
+    {"serving.client_ref_bytes", as_int(serving::kClientRefBytesMax), "bytes",
+     "A client's own id of a prediction."},
+    {"serving.model_bytes", serving::kModelBytesMax, "bytes", "An ONNX file."},
+    {"config.toml_bytes", as_int(kTomlBytesMax), "bytes", "slipway.toml."},
+}};
+
+}  // namespace
+
+std::span<const LimitRow> limits() { return kLimits; }
+
+}  // namespace slip::app
