@@ -87,9 +87,9 @@ TEST_F(WorldTest, EveryRouteRefusesStrangersAndGarbage) {
        .authorization = "Bearer " + bootstrap_token(),
        .foreign_authorization =
            "Bearer slp_000000000000_0000000000000000000000000000000000000000000000000",
-       .public_rows = {"GET /", "GET /assets/{path...}", "GET /docs", "GET /health",
-                       "GET /openapi.json", "GET /p/{path...}", "GET /ping", "GET /v2/health/live",
-                       "GET /v2/health/ready", "GET /version"}});
+       .public_rows = {"GET /", "GET /assets/{path...}", "GET /docs", "GET /favicon.ico",
+                       "GET /health", "GET /openapi.json", "GET /p/{path...}", "GET /ping",
+                       "GET /v2/health/live", "GET /v2/health/ready", "GET /version"}});
 }
 
 TEST_F(WorldTest, ADirectoryHasOneServer) {

@@ -107,6 +107,8 @@ Result<Reply> get_performance(const MonitorApp& app, const Ctx& ctx, const Reque
   return json_reply(reply);
 }
 
+constexpr int kCatchUpSteps = 16;  // A backlog beyond that joins when the duty has read it.
+
 Result<Reply> post_labels(const MonitorApp& app, const Ctx& ctx, const Request& request) {
   const Json body = TRY(body_object(request));
   const std::string deployment = TRY(codec::want_string(body, "deployment"));
@@ -126,6 +128,9 @@ Result<Reply> post_labels(const MonitorApp& app, const Ctx& ctx, const Request& 
       l.label = TRY(codec::want_string(item, "label"));
     l.event_ms = TRY(codec::int_or(item, "event_ms", 0));
     labels.push_back(std::move(l));
+  }
+  // What was answered before this call is in the log: read that far, so that its labels join now.
+  for (int i = 0; i < kCatchUpSteps && TRY(app.monitor.ingest(ctx)); ++i) {
   }
   const monitor::LabelCounts counts = TRY(app.monitor.add_labels(ctx, deployment, labels));
   return json_reply(Json::object(

@@ -9,6 +9,8 @@ namespace {
 
 using codec::Json;
 
+constexpr std::string_view kMlflowVersion = "3.17.2";
+
 Json budget_json(const Budget& budget) {
   Json out = Json::object();
   for (size_t i = 0; i < kShareCount; ++i) {
@@ -61,6 +63,7 @@ std::vector<http::Route> status_routes(StatusApp app) {
     };
   };
   fixed("/health", "OK", "200 OK while the server answers.");
+  fixed("/version", kMlflowVersion, "The MLflow version spoken.");
   http::Route& status = out.emplace_back(
       page(at("/status"), {kRead, "server"}, "Version, uptime, database, memory and its shares."));
   status.blocking = [app](const Ctx&, http::Request&) -> Result<http::Reply> {
