@@ -55,13 +55,11 @@ class Throwaway {
     const std::string tmp = sys.process.env("TMPDIR");
     Throwaway out(sys, concat({tmp.empty() ? "/tmp" : tmp, "/slipway-dump-",
                                new_uuid7(sys.clock, sys.rng).hex()}));
-    Config config = TRY(Config::resolve({.fs = sys.fs,
-                                         .process = sys.process,
-                                         .flags = {{"data_dir", out.dir_},
-                                                   {"db", ""},
-                                                   {"auth", "off"},
-                                                   {"host", "127.0.0.1"}},
-                                         .file = ""}));
+    Config config = TRY(Config::resolve(
+        {.fs = sys.fs,
+         .process = sys.process,
+         .flags = {{"data_dir", out.dir_}, {"db", ""}, {"auth", "off"}, {"host", "127.0.0.1"}},
+         .file = ""}));
     out.world_ = TRY(World::open(sys, std::move(config)));
     out.rows_ = TRY(out.world_->prepare());
     return out;
@@ -84,9 +82,7 @@ class Throwaway {
   std::vector<http::Route> rows_;
 };
 
-void print(cli::Call& call, const Json& rows) {
-  call.terminal.out(codec::to_json(rows, 2) + "\n");
-}
+void print(cli::Call& call, const Json& rows) { call.terminal.out(codec::to_json(rows, 2) + "\n"); }
 
 Json route_json(const http::Route& r) {
   return Json::object({{"method", http::method_name(r.method)},
@@ -101,10 +97,9 @@ Json route_json(const http::Route& r) {
 
 Result<int> dump_routes(cli::Call& call, const Sys& sys) {
   Throwaway open = TRY(Throwaway::open(sys));
-  std::sort(open.rows().begin(), open.rows().end(),
-            [](const http::Route& a, const http::Route& b) {
-              return std::tie(a.path, a.method) < std::tie(b.path, b.method);
-            });
+  std::sort(open.rows().begin(), open.rows().end(), [](const http::Route& a, const http::Route& b) {
+    return std::tie(a.path, a.method) < std::tie(b.path, b.method);
+  });
   Json out = Json::array();
   for (const http::Route& row : open.rows()) out.push(route_json(row));
   print(call, out);
@@ -147,8 +142,8 @@ Result<int> dump_settings(cli::Call& call) {
 Result<int> dump_limits(cli::Call& call) {
   Json out = Json::array();
   for (const LimitRow& l : limits())
-    out.push(Json::object(
-        {{"name", l.name}, {"value", l.value}, {"unit", l.unit}, {"doc", l.doc}}));
+    out.push(
+        Json::object({{"name", l.name}, {"value", l.value}, {"unit", l.unit}, {"doc", l.doc}}));
   print(call, out);
   return 0;
 }
@@ -156,12 +151,24 @@ Result<int> dump_limits(cli::Call& call) {
 }  // namespace
 
 void add_dump(cli::Commands& commands, const Sys& sys) {
-  commands.add({"dump routes", "Every route: right, resource, audit class, body limit.", {}, {},
-                [sys](cli::Call& call) { return dump_routes(call, sys); }, ""});
-  commands.add({"dump openapi", "The API as an OpenAPI document.", {}, {},
-                [sys](cli::Call& call) { return dump_openapi(call, sys); }, ""});
-  commands.add({"dump metrics", "Every metric: kind, labels, meaning.", {}, {},
-                [sys](cli::Call& call) { return dump_metrics(call, sys); }, ""});
+  commands.add({"dump routes",
+                "Every route: right, resource, audit class, body limit.",
+                {},
+                {},
+                [sys](cli::Call& call) { return dump_routes(call, sys); },
+                ""});
+  commands.add({"dump openapi",
+                "The API as an OpenAPI document.",
+                {},
+                {},
+                [sys](cli::Call& call) { return dump_openapi(call, sys); },
+                ""});
+  commands.add({"dump metrics",
+                "Every metric: kind, labels, meaning.",
+                {},
+                {},
+                [sys](cli::Call& call) { return dump_metrics(call, sys); },
+                ""});
   commands.add({"dump settings", "Every setting of the server.", {}, {}, dump_settings, ""});
   commands.add({"dump limits", "Every limit that a user can run into.", {}, {}, dump_limits, ""});
 }

@@ -69,9 +69,7 @@ struct Fixture {
   sim::SimFs fs{1};
   FakeProcess process;
 
-  void write(const char* path, std::string_view text) {
-    write_file_atomic(fs, path, text).value();
-  }
+  void write(const char* path, std::string_view text) { write_file_atomic(fs, path, text).value(); }
   Result<Config> resolve(std::vector<std::pair<std::string, std::string>> flags,
                          std::string file = "") {
     return Config::resolve({fs, process, std::move(flags), std::move(file)});
@@ -94,8 +92,7 @@ TEST(Config, FlagBeatsVariableBeatsFileBeatsDefault) {
   EXPECT_EQ(c.at("host").origin, "default");
   std::vector<std::string> origins;
   for (const Setting& s : c.candidates("port")) origins.push_back(s.origin);
-  EXPECT_EQ(origins,
-            (std::vector<std::string>{"--port", "SLIPWAY_PORT", "/s.toml:1", "default"}));
+  EXPECT_EQ(origins, (std::vector<std::string>{"--port", "SLIPWAY_PORT", "/s.toml:1", "default"}));
 }
 
 TEST(Config, RefusesWhatItDoesNotUnderstand) {

@@ -1,4 +1,5 @@
 #include "app/toml.h"
+
 #include "base/check.h"
 #include "test/fuzz/fuzz.h"
 

@@ -45,8 +45,7 @@ class WorldTest : public testing::Test {
     ASSERT_TRUE(listening.ok()) << listening.error().text;
   }
   std::string bootstrap_token() {
-    return std::string(
-        trim(read_file(real_fs(), dir_ + "/data/bootstrap-token", 1000).value()));
+    return std::string(trim(read_file(real_fs(), dir_ + "/data/bootstrap-token", 1000).value()));
   }
   // Status and body of a call of our own API.
   std::pair<int, Json> call(http::Method method, std::string_view path, const std::string& token,
@@ -148,10 +147,9 @@ TEST_F(WorldTest, TheFirstAdministratorMakesTheOthers) {
 TEST_F(WorldTest, WhatWasWrittenIsThereAfterARestart) {
   start({{"auth", "on"}});
   const std::string boot = bootstrap_token();
-  const std::string ann = text_of(call(http::Method::kPost, "/tokens", boot,
-                                       R"({"principal":"ann","role":"read"})")
-                                      .second,
-                                  "token");
+  const std::string ann = text_of(
+      call(http::Method::kPost, "/tokens", boot, R"({"principal":"ann","role":"read"})").second,
+      "token");
   const auto before = get("/ledger", boot).second;
   world_.reset();
   start({{"auth", "on"}});
@@ -183,8 +181,7 @@ TEST_F(WorldTest, TheLedgerPagesBothWaysAndStreams) {
   for (const char* bad : {"?limit=0", "?limit=x", "?order=up", "?page_token=!", "?after=1.5"})
     EXPECT_EQ(get(concat({"/ledger", bad})).first, 400) << bad;
   http::testing::RawClient client(world_->server->port());
-  client.send(
-      "GET /api/slipway/v1/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 8\r\n\r\n");
+  client.send("GET /api/slipway/v1/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 8\r\n\r\n");
   const std::string head_and_events = client.read_until("\"rev\":10");
   EXPECT_NE(head_and_events.find("text/event-stream"), std::string::npos);
   EXPECT_NE(head_and_events.find("id: 9"), std::string::npos);

@@ -79,8 +79,8 @@ TEST_F(Rest, CommandsAskForWhatTheySay) {
   };
   const Case cases[] = {
       {{"status"}, "GET /status"},
-      {{"token", "create", "--principal", "p", "--role", "use", "--project", "x",
-        "--expires-days", "1"},
+      {{"token", "create", "--principal", "p", "--role", "use", "--project", "x", "--expires-days",
+        "1"},
        "POST /tokens "
        R"({"principal":"p","role":"use","project":"x","expires_ms":1700086400000})"},
       {{"token", "revoke", "i"}, "DELETE /tokens/i"},

@@ -130,8 +130,7 @@ Result<Reply> post_labels(const MonitorApp& app, const Ctx& ctx, const Request& 
     labels.push_back(std::move(l));
   }
   // What was answered before this call is in the log: read that far, so that its labels join now.
-  for (int i = 0; i < kCatchUpSteps && TRY(app.monitor.ingest(ctx)); ++i) {
-  }
+  for (int i = 0; i < kCatchUpSteps && TRY(app.monitor.ingest(ctx)); ++i) {}
   const monitor::LabelCounts counts = TRY(app.monitor.add_labels(ctx, deployment, labels));
   return json_reply(Json::object(
       {{"joined", counts.joined}, {"pending", counts.pending}, {"duplicates", counts.duplicates}}));
@@ -174,16 +173,23 @@ Result<Reply> get_alerts(const MonitorApp& app, const Ctx& ctx, const Request& r
 
 using Handle = Result<Reply> (*)(const MonitorApp&, const Ctx&, const Request&);
 
-http::Route row(MonitorApp app, http::Method method, std::string_view path, http::Right right,
-                std::string_view summary, Handle handle) {
+struct Row {
+  http::Method method;
+  std::string_view path;
+  http::Right right;
+  std::string_view summary;
+  Handle handle;
+};
+
+http::Route row(MonitorApp app, const Row& it) {
   http::Route r;
-  r.method = method;
-  r.path = at(path);
-  r.permission = {right, "deployment"};
-  r.audit = method == http::Method::kGet ? http::Audit::kNone : http::Audit::kEvent;
-  r.summary = summary;
-  if (method != http::Method::kGet) r.body = http::memory();
-  r.blocking = [app, handle](const Ctx& ctx, Request& request) {
+  r.method = it.method;
+  r.path = at(it.path);
+  r.permission = {it.right, "deployment"};
+  r.audit = it.method == http::Method::kGet ? http::Audit::kNone : http::Audit::kEvent;
+  r.summary = it.summary;
+  if (it.method != http::Method::kGet) r.body = http::memory();
+  r.blocking = [app, handle = it.handle](const Ctx& ctx, Request& request) {
     return handle(app, ctx, request);
   };
   return r;
@@ -195,20 +201,20 @@ std::vector<http::Route> monitor_routes(MonitorApp app) {
   using enum http::Method;
   using http::Right;
   std::vector<http::Route> out;
-  out.push_back(row(app, kPut, "/deployments/{name}/monitor", Right::kManage,
-                    "Watch a deployment against a reference dataset.", put_monitor));
-  out.push_back(row(app, kGet, "/deployments/{name}/monitor", Right::kRead,
-                    "What is watched, against what.", get_monitor));
-  out.push_back(row(app, kGet, "/deployments/{name}/drift", Right::kRead,
-                    "Drift per feature and window.", get_drift));
-  out.push_back(row(app, kGet, "/deployments/{name}/performance", Right::kRead,
-                    "Accuracy per window and version.", get_performance));
-  out.push_back(row(app, kGet, "/alerts", Right::kRead, "Alerts, newest first.", get_alerts));
-  out.push_back(row(app, kGet, "/predictions/{id...}", Right::kRead,
-                    "One logged prediction and its label.", get_prediction));
+  out.push_back(row(app, {kPut, "/deployments/{name}/monitor", Right::kManage,
+                          "Watch a deployment against a reference dataset.", put_monitor}));
+  out.push_back(row(app, {kGet, "/deployments/{name}/monitor", Right::kRead,
+                          "What is watched, against what.", get_monitor}));
+  out.push_back(row(app, {kGet, "/deployments/{name}/drift", Right::kRead,
+                          "Drift per feature and window.", get_drift}));
+  out.push_back(row(app, {kGet, "/deployments/{name}/performance", Right::kRead,
+                          "Accuracy per window and version.", get_performance}));
+  out.push_back(row(app, {kGet, "/alerts", Right::kRead, "Alerts, newest first.", get_alerts}));
+  out.push_back(row(app, {kGet, "/predictions/{id...}", Right::kRead,
+                          "One logged prediction and its label.", get_prediction}));
   http::Route labels =
-      row(app, kPost, "/labels", Right::kUse,
-          "Join labels to predictions, by id or by the client's reference.", post_labels);
+      row(app, {kPost, "/labels", Right::kUse,
+                "Join labels to predictions, by id or by the client's reference.", post_labels});
   labels.audit = http::Audit::kCounted;
   labels.body = http::memory(kLabelsBodyBytesMax);
   out.push_back(std::move(labels));
