@@ -1,11 +1,14 @@
 """./dev bench http [--pairs N] [--seconds S] [--skip-model]: requests/s against a bare epoll responder and FastAPI.
 
-Server on core 0, load on core 1; rounds alternate between the servers, so that a change of the machine hits all of
+FastAPI stands twice: on uvicorn as pip installs it (which the targets name), and with uvloop and httptools. Server on core 0, load on core 1; rounds alternate between the servers, so that a change of the machine hits all of
 them; the ratio is taken within a round. Reported: the median over the rounds and the smallest and largest (for five
 rounds that interval holds the true median with 94 %). Then an open loop at half of the closed loop's rate, with
-latencies from the moment each request was due. JSON goes to bench/results/http.json.
+latencies from the moment each request was due. Beside each rate stands the server's processor time per request,
+which doesn't depend on how busy the machine is. Where it may, the bench runs at the highest priority. JSON goes to
+bench/results/http.json.
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -27,6 +30,16 @@ SERVER_CORE, LOAD_CORE = "0", "1"
 CONNECTIONS = 16
 TARGETS = {("health", "bare"): 0.5, ("health", "fastapi"): 20, ("model", "fastapi"): 10}
 MODEL_RATE = 35_000
+
+
+def come_first():
+    """Children of this run before whatever else the machine does, if we may: a session of its own has its own weight."""
+    try:
+        os.setsid()
+        pathlib.Path("/proc/self/autogroup").write_text("-20")
+        os.nice(-20)
+    except OSError:
+        common.say("bench: not at high priority; other work on this machine disturbs the figures")
 
 
 def compile_tool(name):
@@ -53,13 +66,18 @@ class Pinned:
             line += got
         self.url = re.search(rb"http=(\S+)", line).group(1).decode()
 
+    def cpu_s(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         self.process.terminate()
         self.process.wait(30)
 
 
-def wrk(url, seconds, request):
-    """Requests/s of one run; fails when anything but 2xx came back."""
+def wrk(server, seconds, request):
+    """Requests/s and the server's processor microseconds per request; fails when anything but 2xx came back."""
+    url, begun = server.url, server.cpu_s()
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         if request["method"] == "POST":
             script.write(f"wrk.method = 'POST'\nwrk.body = [==[{request['body']}]==]\n"
@@ -69,7 +87,8 @@ def wrk(url, seconds, request):
                              "-s", script.name, url + request["path"]])
     if "Non-2xx" in out or "Socket errors" in out:
         raise common.Failed(f"wrk on {url}{request['path']}:\n{out}")
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
+    count = int(re.search(r"(\d+) requests in", out).group(1))
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), (server.cpu_s() - begun) * 1e6 / count
 
 
 def open_loop(tool, url, rate, seconds, request):
@@ -84,6 +103,18 @@ def open_loop(tool, url, rate, seconds, request):
         port = host.rpartition(":")[2]
         return json.loads(common.output(["taskset", "-c", LOAD_CORE, str(tool), port, f"{rate:.0f}", str(seconds),
                                          str(CONNECTIONS * 4), file.name]))
+
+
+@contextlib.contextmanager
+def peers(*model):
+    env = {"PYTHONPATH": str(setup.bench_packages())}
+    running = {name: Pinned([common.venv_python(), HERE / "peer.py", kind, *model], env)
+               for name, kind in (("fastapi", "plain"), ("fastapi+uvloop", "fast"))}
+    try:
+        yield running
+    finally:
+        for peer in running.values():
+            peer.stop()
 
 
 def deploy(url, work):
@@ -101,64 +132,64 @@ def deploy(url, work):
 
 
 def rounds(name, servers, pairs, seconds):
-    """servers: {name: (url, request)}, ours under 'slipway'. Requests/s per round and server."""
+    """servers: {name: (server, request)}, ours under 'slipway'. (Requests/s, cpu us) per server and round."""
     rates = {key: [] for key in servers}
-    for url, request in servers.values():
-        wrk(url, 1, request)
+    for server, request in servers.values():
+        wrk(server, 1, request)
     for number in range(pairs):
         order = list(servers) if number % 2 == 0 else list(servers)[::-1]
         for key in order:
             rates[key].append(wrk(servers[key][0], seconds, servers[key][1]))
-        common.say(f"  {name} round {number + 1}: " + "  ".join(f"{k} {rates[k][-1]:,.0f}/s" for k in servers))
+        common.say(f"  {name} round {number + 1}: " + "  ".join(f"{k} {rates[k][-1][0]:,.0f}/s {rates[k][-1][1]:.1f} us"
+                                                               for k in servers))
     return rates
 
 
 def summary(name, rates):
+    cpu = {k: statistics.median(c for _, c in v) for k, v in rates.items()}
+    rates = {k: [r for r, _ in v] for k, v in rates.items()}
     out = {"requests_per_s": {k: {"median": statistics.median(v), "min": min(v), "max": max(v), "all": v}
-                              for k, v in rates.items()}, "ratios": {}}
+                              for k, v in rates.items()}, "cpu_us_per_request": cpu, "ratios": {}}
     for peer in (k for k in rates if k != "slipway"):
         ratios = [ours / theirs for ours, theirs in zip(rates["slipway"], rates[peer])]
         target = TARGETS.get((name, peer))
         middle = statistics.median(ratios)
         out["ratios"][peer] = {"median": middle, "min": min(ratios), "max": max(ratios), "target": target,
+                               "by_cpu": cpu[peer] / cpu["slipway"],
                                "met": target is None or middle >= target}
         common.say(f"{name}: slipway {statistics.median(rates['slipway']):,.0f}/s, {peer} "
                    f"{statistics.median(rates[peer]):,.0f}/s, ratio {middle:.2f} "
-                   f"({min(ratios):.2f} .. {max(ratios):.2f})" + (f", target {target}" if target else ""))
+                   f"({min(ratios):.2f} .. {max(ratios):.2f})" + (f", target {target}" if target else "") +
+                   f"; by processor time {cpu[peer]:.1f} / {cpu['slipway']:.1f} us = {cpu[peer] / cpu['slipway']:.2f}")
     return out
 
 
 def measure_health(ours, args, tools):
     get = {"method": "GET", "path": "/health"}
     bare = Pinned([tools["bare"]])
-    peer = Pinned([common.venv_python(), HERE / "peer.py"], {"PYTHONPATH": str(setup.bench_packages())})
     try:
-        rates = rounds("health", {"slipway": (ours.url, get), "bare": (bare.url, get), "fastapi": (peer.url, get)},
-                       args.pairs, args.seconds)
+        with peers() as others:
+            servers = {"slipway": ours, "bare": bare, **others}
+            rates = rounds("health", {k: (s, get) for k, s in servers.items()}, args.pairs, args.seconds)
         out = summary("health", rates)
-        half = statistics.median(rates["slipway"]) / 2
+        half = out["requests_per_s"]["slipway"]["median"] / 2
         out["open_loop"] = {"slipway": open_loop(tools["openloop"], ours.url, half, args.seconds, get),
                             "bare": open_loop(tools["openloop"], bare.url, half, args.seconds, get)}
         return out
     finally:
         bare.stop()
-        peer.stop()
 
 
 def measure_model(ours, args, tools, work):
     our_request, their_request = deploy(ours.url, work)
-    peer = Pinned([common.venv_python(), HERE / "peer.py", work / "bench.onnx"],
-                  {"PYTHONPATH": str(setup.bench_packages())})
-    try:
-        rates = rounds("model", {"slipway": (ours.url, our_request), "fastapi": (peer.url, their_request)},
-                       args.pairs, args.seconds)
-        out = summary("model", rates)
-        median = statistics.median(rates["slipway"])
-        out["rate_target"] = {"requests_per_s": MODEL_RATE, "met": median >= MODEL_RATE}
-        out["open_loop"] = {"slipway": open_loop(tools["openloop"], ours.url, median / 2, args.seconds, our_request)}
-        return out
-    finally:
-        peer.stop()
+    with peers(work / "bench.onnx") as others:
+        servers = {"slipway": (ours, our_request), **{k: (s, their_request) for k, s in others.items()}}
+        rates = rounds("model", servers, args.pairs, args.seconds)
+    out = summary("model", rates)
+    median = out["requests_per_s"]["slipway"]["median"]
+    out["rate_target"] = {"requests_per_s": MODEL_RATE, "met": median >= MODEL_RATE}
+    out["open_loop"] = {"slipway": open_loop(tools["openloop"], ours.url, median / 2, args.seconds, our_request)}
+    return out
 
 
 def main():
@@ -168,6 +199,7 @@ def main():
     parser.add_argument("--skip-model", action="store_true")
     args = parser.parse_args()
     setup.ensure(["bench"])
+    come_first()
     setup.bench_packages()
     tools = {name: compile_tool(name) for name in ("bare", "openloop")}
     binary = os.environ["SLIPWAY_BINARY"]

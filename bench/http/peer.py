@@ -1,6 +1,8 @@
-"""The peer: FastAPI on uvicorn (uvloop, httptools, one process, no access log), with ONNX Runtime behind /predict."""
-import os
-import pathlib
+"""The peer: FastAPI on uvicorn (one process, no access log), with ONNX Runtime behind /predict.
+
+peer.py plain|fast [MODEL]: plain is what `pip install fastapi uvicorn` gives (asyncio, h11); fast adds uvloop and
+httptools.
+"""
 import socket
 import sys
 
@@ -35,10 +37,13 @@ def add_model(path):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        add_model(sys.argv[1])
-    listener = socket.socket()
+    fast = sys.argv[1] == "fast"
+    if len(sys.argv) > 2:
+        add_model(sys.argv[2])
+    # With the protocol named, or asyncio doesn't switch Nagle's algorithm off and every reply waits 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     print(f"ready http=http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-    config = uvicorn.Config(app, loop="uvloop", http="httptools", log_level="error", access_log=False)
+    config = uvicorn.Config(app, loop="uvloop" if fast else "asyncio", http="httptools" if fast else "h11",
+                            log_level="error", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])

@@ -15,7 +15,7 @@ def run(args):
     name, rest = args[0], args[1:]
     if name in scripts:
         binary = build.build("release", ["slipway"]) / "slipway"
-        return common.run([common.venv_python(), scripts[name], *rest], check=False, env={"SLIPWAY_BINARY": str(binary)})
+        return common.run([common.venv_python(), "-P", scripts[name], *rest], check=False, env={"SLIPWAY_BINARY": str(binary)})
     if name in programs:
         out = build.build("bench", [programs[name]])
         return common.run([out / programs[name], *rest], check=False)
