@@ -104,7 +104,7 @@ def what_the_cli_prints(server, token):
     versions = cli(server, "model", "show", MODEL)
     return {
         "models": items("model", "list"), "model": versions,
-        "deployments": items("deployment", "list"), "deployment": cli(server, "deployment", "show", DEPLOYMENT),
+        "deployments": items("deploy", "list"), "deployment": cli(server, "deploy", "show", DEPLOYMENT),
         "drift": items("monitor", "drift", DEPLOYMENT), "performance": cli(server, "monitor", "performance", DEPLOYMENT),
         "alerts": items("alert", "list", "--deployment", DEPLOYMENT),
         "datasets": items("data", "list"),
