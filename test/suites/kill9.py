@@ -121,6 +121,10 @@ def main():
             api = server.start().api()
             harness.register(api, DEPLOYMENT, harness.linear_classifier([[-1, 0], [1, 0]]))
             api.put(f"deployments/{DEPLOYMENT}", {"model": DEPLOYMENT, "version": 1, "log_ack": "kernel"})
+            api.send("POST", "datasets/reference/versions?format=jsonl", b'{"a":0.5}\n{"a":-0.5}\n')
+            api.put(f"deployments/{DEPLOYMENT}/monitor", {
+                "reference": {"dataset": "reference", "version": 1, "columns": {"x": "a"}},
+                "inputs": [{"name": "x", "kind": "numeric"}]})
             for number in range(args.rounds):
                 ready(server.api(), DEPLOYMENT, server, 1)
                 load = Load(server, number)

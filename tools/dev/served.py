@@ -15,6 +15,7 @@ import time
 import urllib.parse
 
 READY_SECONDS = 30
+IDLE_SECONDS = 5  # a connection that rested longer is dialled anew: the server may be closing it at this moment
 STOP_SECONDS = 20
 
 
@@ -43,12 +44,13 @@ class Reply:
 
 
 class Api:
-    """One keep-alive connection. Paths that don't start with '/' are below /api/slipway/v1/."""
+    """A keep-alive connection. Paths that don't start with '/' are below /api/slipway/v1/."""
 
     def __init__(self, url, token=None, timeout=60):
         parts = urllib.parse.urlsplit(url)
         self.url, self.token = url, token
         self._http = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+        self._used = time.monotonic()
 
     def close(self):
         self._http.close()
@@ -63,6 +65,9 @@ class Api:
             headers.setdefault("Content-Type", "application/json")
         if self.token:
             headers["Authorization"] = f"Bearer {self.token}"
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._http.close()
+        self._used = time.monotonic()
         try:
             self._http.request(method, path, body, headers)
             answer = self._http.getresponse()
