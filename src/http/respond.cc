@@ -26,18 +26,19 @@ bool bodiless(int status) { return status == 204 || status == 304 || status < 20
 
 }  // namespace
 
-// Any thread.
+// Any thread. The connection is held while it works: once its client has gone, `conn` may be all
+// that keeps it alive, and the end of the exchange lets `conn` go.
 void Exchange::answer(Reply reply_) {
   if (answered.exchange(true, std::memory_order_acq_rel)) return;
   reply = std::move(reply_);
   if (current_core() && current_core() == core) {
-    if (conn) conn->on_answer();
+    if (const auto held = conn) held->on_answer();
     return;
   }
   const auto alive = core_life.lock();
   if (!alive) return;
   asio::post(alive->io, [self = shared_from_this()] {
-    if (self->conn) self->conn->on_answer();
+    if (const auto held = self->conn) held->on_answer();
   });
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "sys/sync.h"
 #include "test/http/world.h"
 
 namespace slip::http {
@@ -52,6 +53,36 @@ TEST(Server, AnswersInlineAndBlockingRows) {
   EXPECT_EQ(client.get("/echo").status, 405);
   client.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
   EXPECT_EQ(client.reply().status, 401);
+}
+
+TEST(Server, AClientThatLeftBeforeItsAnswerHarmsNobody) {
+  sys::Mutex mutex;
+  sys::CondVar changed;
+  int entered = 0;
+  int released = 0;
+  World world({simple_row("/health", "OK"),
+               row(Method::kGet, "/slow", [&](const Ctx&, Request&) -> Result<Reply> {
+                 sys::Lock lock(mutex);
+                 const int mine = ++entered;
+                 changed.notify_all();
+                 while (released < mine) changed.wait(lock);
+                 return Reply{};
+               })});
+  for (int i = 1; i <= 20; ++i) {
+    {
+      RawClient client = world.client();
+      client.send("GET /slow HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer good\r\n\r\n");
+      sys::Lock lock(mutex);
+      while (entered < i) changed.wait(lock);
+    }
+    EXPECT_EQ(world.client().get("/health").status, 200);  // The loop has seen the client go.
+    {
+      const sys::Lock lock(mutex);
+      released = i;
+    }
+    changed.notify_all();
+    EXPECT_EQ(world.client().get("/health").status, 200);
+  }
 }
 
 TEST(Server, KeepsThePipelinesOrder) {
