@@ -76,7 +76,6 @@ Result<http::Reply> file_reply(App& app, const Ctx& ctx, const std::string& path
   reply.blob_etag = entry.digest.hex();
   reply.content_type = std::string(type_of(entry.path));
   reply.headers.emplace_back("Content-Disposition", disposition(base_name(entry.path)));
-  reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
   return reply;
 }
 

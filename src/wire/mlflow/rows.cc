@@ -55,14 +55,12 @@ http::Reply render_error(const Error& error, const Ctx&) {
   if (!error.hint.empty()) body.set("hint", error.hint);
   body.set("reason", error.reason);
   reply.body = codec::to_json(body);
-  reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
   return reply;
 }
 
 http::Reply json_reply(const codec::Json& body) {
   http::Reply reply;
   reply.body = codec::to_json(body, 2, codec::NonFinite::kString);
-  reply.headers.emplace_back("X-Content-Type-Options", "nosniff");
   return reply;
 }
 
