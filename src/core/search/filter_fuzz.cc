@@ -12,7 +12,6 @@ SLIP_FUZZ(filter) {
   const auto clauses = slip::search::parse_filter(text);
   if (!clauses.ok()) return;
   for (const slip::search::Comparison& c : *clauses) {
-    if (c.op == slip::search::Op::kOther) continue;
     slip::search::Sql sql;
     if (!slip::search::add_text_test(&sql, "c", c).ok()) continue;
     size_t placeholders = 0;

@@ -120,6 +120,7 @@ Status add_text_test(Sql* sql, std::string_view expr, const Comparison& c) {
     default:
       break;
   }
+  if (c.op == Op::kOther) return check_op(c, {Op::kEq, Op::kNe});
   if (c.values.front().is_number)
     return invalid("filter.value", concat({"Expected a quoted string value for key '", c.key.name,
                                            "' (e.g. "
