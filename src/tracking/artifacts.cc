@@ -121,8 +121,8 @@ Result<tree::Entry> Artifacts::find(const Ctx& ctx, std::string_view path) {
   return found;
 }
 
-Result<std::unique_ptr<store::BlobReader>> Artifacts::open(const Ctx& ctx, std::string_view path) {
-  return deps_.blobs.open(TRY(find(ctx, path)).digest);
+Result<std::unique_ptr<store::BlobReader>> Artifacts::open(const tree::Entry& entry) {
+  return deps_.blobs.open(entry.digest);
 }
 
 Result<std::vector<FileInfo>> Artifacts::list_bases(const Ctx& ctx, const std::string& prefix) {

@@ -52,7 +52,8 @@ class Artifacts {
   // Commits the draft and files it under `path`.
   Status put(const Ctx& ctx, std::string_view path, store::BlobDraft& draft);
   Result<store::tree::Entry> find(const Ctx& ctx, std::string_view path);
-  Result<std::unique_ptr<store::BlobReader>> open(const Ctx& ctx, std::string_view path);
+  // The bytes of what find() returned, whatever has happened to the path since.
+  Result<std::unique_ptr<store::BlobReader>> open(const store::tree::Entry& entry);
   // Immediate children of a directory; empty when there is none, or when `path` is a file.
   Result<std::vector<FileInfo>> list(const Ctx& ctx, std::string_view path);
   // A file, or all below a directory. kNotFound when there was nothing.

@@ -72,7 +72,7 @@ std::string disposition(std::string_view name) {
 Result<http::Reply> file_reply(App& app, const Ctx& ctx, const std::string& path) {
   const store::tree::Entry entry = TRY(app.tracking.artifacts.find(ctx, path));
   http::Reply reply;
-  reply.blob = TRY(app.tracking.artifacts.open(ctx, path));
+  reply.blob = TRY(app.tracking.artifacts.open(entry));
   reply.blob_etag = entry.digest.hex();
   reply.content_type = std::string(type_of(entry.path));
   reply.headers.emplace_back("Content-Disposition", disposition(base_name(entry.path)));
