@@ -109,6 +109,12 @@ Result<Reply> get_performance(const MonitorApp& app, const Ctx& ctx, const Reque
 
 constexpr int kCatchUpSteps = 16;  // A backlog beyond that joins when the duty has read it.
 
+// What was answered before this call is in the log: reads that far.
+Status catch_up(const MonitorApp& app, const Ctx& ctx) {
+  for (int i = 0; i < kCatchUpSteps && TRY(app.monitor.ingest(ctx)); ++i) {}
+  return {};
+}
+
 Result<Reply> post_labels(const MonitorApp& app, const Ctx& ctx, const Request& request) {
   const Json body = TRY(body_object(request));
   const std::string deployment = TRY(codec::want_string(body, "deployment"));
@@ -129,14 +135,14 @@ Result<Reply> post_labels(const MonitorApp& app, const Ctx& ctx, const Request& 
     l.event_ms = TRY(codec::int_or(item, "event_ms", 0));
     labels.push_back(std::move(l));
   }
-  // What was answered before this call is in the log: read that far, so that its labels join now.
-  for (int i = 0; i < kCatchUpSteps && TRY(app.monitor.ingest(ctx)); ++i) {}
+  TRY(catch_up(app, ctx));  // So that labels of what was just answered join now.
   const monitor::LabelCounts counts = TRY(app.monitor.add_labels(ctx, deployment, labels));
   return json_reply(Json::object(
       {{"joined", counts.joined}, {"pending", counts.pending}, {"duplicates", counts.duplicates}}));
 }
 
 Result<Reply> get_prediction(const MonitorApp& app, const Ctx& ctx, const Request& request) {
+  TRY(catch_up(app, ctx));
   const monitor::LoggedRow r = TRY(app.monitor.prediction(ctx, request.param("id")));
   Json out = Json::object({{"prediction_id", r.prediction_id},
                            {"row", r.row},
