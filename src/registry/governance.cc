@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bug.h"
 #include "base/text.h"
 #include "registry/promotion.h"
 #include "registry/registry.h"
@@ -189,7 +190,7 @@ Status Registry::take_production(store::Tx& tx, const Ctx& ctx, Found* found, co
       const auto holder = TRY(sql::find_version(tx, project, found->model, other));
       if (holder) before_digest = holder->digest;
     }
-    TRY(archive(tx, ctx, found->model, other));
+    if (!planted(Bug::kTwoHolders)) TRY(archive(tx, ctx, found->model, other));
   }
   v.stage = Stage::kProduction;
   v.updated_ms = now;
@@ -225,6 +226,10 @@ Result<Version> Registry::promote(const Ctx& ctx, const std::string& name, int64
                    "A reason is UTF-8 of at most " + std::to_string(kCommentMax) + " bytes");
   const Version seen = TRY(get_version(ctx, name, number));
   const std::vector<std::string> authors = TRY(authors_of(ctx, seen));
+  if (planted(Bug::kEventWithoutFact))
+    TRY(deps_.db.write([&](store::Tx& tx) {
+      return deps_.ledger.append(tx, ctx, version_event("model_version.promoted", seen));
+    }));
   Version out;
   TRY(change_version(ctx, name, number, [&](store::Tx& tx, Found& found) -> Status {
     const auto holders =

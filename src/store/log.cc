@@ -15,8 +15,9 @@ namespace slip::store {
 namespace {
 
 constexpr std::string_view kMagic = "SLIPLOG1";
-constexpr size_t kHeaderBytes = 24;  // Magic, segment number, XXH3 of both.
-constexpr size_t kFrameBytes = 12;   // Length (4), XXH3 of segment number and payload (8).
+// Magic, segment number, whether the segment before was closed whole, XXH3 of these.
+constexpr size_t kHeaderBytes = 32;
+constexpr size_t kFrameBytes = 12;  // Length (4), XXH3 of segment number and payload (8).
 constexpr size_t kReadBytes = 1 << 20;
 
 void put_le(std::string* out, uint64_t value, int bytes) {
@@ -30,9 +31,10 @@ uint64_t get_le(std::string_view in, int bytes) {
   return value;
 }
 
-std::string header_of(int64_t number) {
+std::string header_of(int64_t number, bool previous_whole) {
   std::string out(kMagic);
   put_le(&out, static_cast<uint64_t>(number), 8);
+  put_le(&out, previous_whole ? 1 : 0, 8);
   put_le(&out, codec::xxh3(out), 8);
   return out;
 }
@@ -59,12 +61,14 @@ class FrameReader {
   FrameReader(File& file, int64_t number, int64_t position = kHeaderBytes)
       : file_(file), number_(number), base_(position) {}
 
-  Status check_header() {
+  // Whether the segment before this one was closed whole.
+  Result<bool> check_header() {
     std::array<char, kHeaderBytes> raw;
     const size_t n = TRY(file_.read_at(0, raw));
-    if (std::string_view(raw.data(), n) != header_of(number_))
-      return corrupt("log.corrupt", "the segment's header is damaged");
-    return {};
+    for (const bool previous_whole : {true, false})
+      if (std::string_view(raw.data(), n) == header_of(number_, previous_whole))
+        return previous_whole;
+    return corrupt("log.corrupt", "the segment's header is damaged");
   }
   // Nothing at the end, or where the first broken frame begins.
   Result<std::optional<std::string_view>> next(int64_t record_bytes_max) {
@@ -128,7 +132,7 @@ class FileLog final : public SegmentLog {
     }
     if (!segments_.empty()) {
       next_number_ = segments_.back().number + 1;
-      TRY(cut_tail());
+      TRY(cut_tails());
     }
     for (const LogSegment& s : segments_) total_bytes_ += s.bytes;
     return {};
@@ -192,10 +196,9 @@ class FileLog final : public SegmentLog {
                                     [&](const LogSegment& s) { return s.number == segment; });
     if (found == segments_.end()) return {};
     TRY(world_.fs.remove(path_of(segment)));
-    TRY(world_.fs.sync_dir(dir_));
     total_bytes_ -= found->bytes;
     segments_.erase(found);
-    return {};
+    return world_.fs.sync_dir(dir_);
   }
 
  private:
@@ -208,23 +211,35 @@ class FileLog final : public SegmentLog {
   }
 
   // The last segment may end in a half-written frame, or lack its header: it was being written.
-  Status cut_tail() {
-    LogSegment& last = segments_.back();
-    const std::unique_ptr<File> file =
-        TRY(world_.fs.open(path_of(last.number), OpenMode::kReadWrite));
-    FrameReader reader(*file, last.number);
-    if (!reader.check_header().ok()) {
-      // Acknowledged records lie behind a synced header, so there are none.
-      TRY(world_.fs.remove(path_of(last.number)));
-      segments_.pop_back();
-      return world_.fs.sync_dir(dir_);
+  // So may one that was given up after a failed sync; its successor's header tells.
+  Status cut_tails() {
+    bool whole = false;
+    for (size_t i = segments_.size(); i-- > 0;) {
+      const bool is_last = i + 1 == segments_.size();
+      const std::unique_ptr<File> file =
+          TRY(world_.fs.open(path_of(segments_[i].number), OpenMode::kReadWrite));
+      FrameReader reader(*file, segments_[i].number);
+      const Result<bool> previous_whole = reader.check_header();
+      if (!previous_whole.ok() && is_last) {
+        // Acknowledged records lie behind a synced header, so there are none.
+        TRY(world_.fs.remove(path_of(segments_[i].number)));
+        segments_.pop_back();
+        TRY(world_.fs.sync_dir(dir_));
+        continue;
+      }
+      if (!whole) TRY(cut_tail(*file, &reader, &segments_[i]));
+      // A damaged header says nothing; read() of that segment will.
+      whole = !previous_whole.ok() || *previous_whole;
     }
-    while (TRY(reader.next(options_.record_bytes_max))) {}
-    if (reader.position() < last.bytes) {
-      TRY(file->truncate(reader.position()));
-      TRY(file->sync());
-      last.bytes = reader.position();
-    }
+    return {};
+  }
+
+  Status cut_tail(File& file, FrameReader* reader, LogSegment* segment) {
+    while (TRY(reader->next(options_.record_bytes_max))) {}
+    if (reader->position() >= segment->bytes) return {};
+    TRY(file.truncate(reader->position()));
+    TRY(file.sync());
+    segment->bytes = reader->position();
     return {};
   }
 
@@ -238,10 +253,11 @@ class FileLog final : public SegmentLog {
     const int64_t number = next_number_;
     std::unique_ptr<File> file = TRY(world_.fs.open(path_of(number), OpenMode::kTruncate));
     // The header is durable before the first record, so that recovery may drop headless files.
-    TRY(file->write_at(0, header_of(number)));
+    TRY(file->write_at(0, header_of(number, current_whole_)));
     TRY(file->sync());
     TRY(world_.fs.sync_dir(dir_));
     ++next_number_;
+    current_whole_ = true;
     file_ = std::move(file);
     current_ = number;
     size_ = kHeaderBytes;
@@ -307,7 +323,10 @@ class FileLog final : public SegmentLog {
   // waits for this segment is acknowledged, and no later record joins it.
   Error give_up_segment(const Error& error, int64_t segment) {
     abandoned_ = std::max(abandoned_, segment);
-    if (file_ && current_ == segment) finish_current();
+    if (file_ && current_ == segment) {
+      current_whole_ = false;
+      finish_current();
+    }
     return error;
   }
   Error give_up_segment(const Error& error) { return give_up_segment(error, current_); }
@@ -324,7 +343,8 @@ class FileLog final : public SegmentLog {
   int64_t size_ = 0;    // Written.
   int64_t synced_ = 0;  // Of those, durable.
   int64_t total_bytes_ = 0;
-  int64_t abandoned_ = 0;  // Last segment whose sync failed.
+  int64_t abandoned_ = 0;      // Last segment whose sync failed.
+  bool current_whole_ = true;  // Until its sync fails: its successor's header says so.
   bool syncing_ = false;
   std::string pending_;  // Frames of ack kNone, not yet written.
 };

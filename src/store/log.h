@@ -52,7 +52,8 @@ class SegmentLog {
   // position after the last record that was taken. kNotFound when the segment has been removed.
   using OnRecord = std::function<Result<bool>(std::string_view payload, int64_t position)>;
   virtual Result<int64_t> read(int64_t segment, int64_t position, const OnRecord& on_record) = 0;
-  virtual Status remove(int64_t segment) = 0;  // CHECKs that it is closed; fine when gone.
+  // CHECKs that it is closed; fine when gone. After an error it may come back with the next start.
+  virtual Status remove(int64_t segment) = 0;
 };
 
 Result<std::unique_ptr<SegmentLog>> open_segment_log(World world, const std::string& dir,

@@ -75,7 +75,7 @@ TEST(SegmentLog, RotateClosesAndRemoveForgets) {
 TEST(SegmentLog, LimitsAreRefusedAndChangeNothing) {
   Disk disk;
   const std::unique_ptr<SegmentLog> log =
-      disk.open({.segment_bytes = 100, .limit_bytes = 150, .record_bytes_max = 50}).value();
+      disk.open({.segment_bytes = 108, .limit_bytes = 166, .record_bytes_max = 50}).value();
   EXPECT_EQ(add(*log, "").error().reason, "log.record_too_large");
   EXPECT_EQ(add(*log, std::string(51, 'x')).error().reason, "log.record_too_large");
   ASSERT_TRUE(add(*log, std::string(50, 'a')).ok());
@@ -93,7 +93,7 @@ TEST(SegmentLog, ADamagedRecordIsSaidAndNotReturned) {
     ASSERT_TRUE(log->rotate().ok());
     ASSERT_TRUE(add(*log, "third", LogAck::kDisk).ok());
   }
-  disk.fs.flip_bit("/log/000000000001.log", 24 + 12 + 5 + 12, 3);
+  disk.fs.flip_bit("/log/000000000001.log", 32 + 12 + 5 + 12, 3);
   const std::unique_ptr<SegmentLog> log = disk.open().value();
   std::vector<std::string> seen;
   const Result<int64_t> status = log->read(1, 0, [&](std::string_view r, int64_t) -> Result<bool> {

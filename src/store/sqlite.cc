@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include "base/bug.h"
 #include "base/check.h"
 #include "store/db.h"
 #include "store/sqlite_conn.h"
@@ -45,6 +46,8 @@ class SqliteDb final : public Db {
 
   void write_loop();
   void run_group(std::span<Request*> group);
+  void run_group_hastily(std::span<Request*> group);
+  void acknowledge(std::span<Request*> group);
   Status together(std::span<Request*> group);
   Status one_of_group(Request& request);
   Status alone(const Body& body);
@@ -144,20 +147,40 @@ void SqliteDb::write_loop() {
 }
 
 void SqliteDb::run_group(std::span<Request*> group) {
+  if (planted(Bug::kReplyBeforeCommit)) return run_group_hastily(group);
   if (group.size() == 1) {
     group[0]->result = alone(*group[0]->body);
   } else if (!together(group).ok()) {
     // Whatever went wrong may be the doing of one of them.
     writer_->rollback();
-    for (Request* r : group) r->result = alone(*r->body);
+    for (Request* r : group) {
+      if (planted(Bug::kDroppedReplay) && r != group[0]) continue;  // Keeps what it had reported.
+      r->result = alone(*r->body);
+    }
     replays_ += static_cast<int64_t>(group.size());
   }
+  acknowledge(group);
+}
+
+void SqliteDb::acknowledge(std::span<Request*> group) {
   for (Request* r : group) {
     if (r->result.ok()) ++writes_;
     const sys::Lock lock(r->mutex);  // Held while notifying: the waiter's stack holds both.
     r->done = true;
     r->woken.notify_one();
   }
+}
+
+// The planted bug: everybody is told before anything is committed.
+void SqliteDb::run_group_hastily(std::span<Request*> group) {
+  Status begun = writer_->control("BEGIN IMMEDIATE");
+  for (Request* r : group) {
+    if (begun.ok()) begun = one_of_group(*r);
+    if (!begun.ok()) r->result = begun;
+  }
+  acknowledge(group);
+  if (begun.ok()) begun = writer_->control("COMMIT");
+  if (!begun.ok()) writer_->rollback();
 }
 
 Status SqliteDb::together(std::span<Request*> group) {
@@ -174,7 +197,8 @@ Status SqliteDb::one_of_group(Request& request) {
   SqliteTx tx(*writer_);
   request.result = tx.outcome((*request.body)(tx));
   if (tx.ruined()) return request.result.ok() ? internal("store.sql", "lost") : request.result;
-  if (!request.result.ok()) TRY(writer_->control("ROLLBACK TO body"));
+  if (!request.result.ok() && !planted(Bug::kLeakedSavepoint))
+    TRY(writer_->control("ROLLBACK TO body"));
   return writer_->control("RELEASE body");
 }
 

@@ -168,8 +168,16 @@ Result<std::unique_ptr<SqliteConn::Prepared>> SqliteConn::compile(std::string_vi
   auto p = std::make_unique<Prepared>();
   p->sql = sql;
   const char* tail = nullptr;
-  const int rc = sqlite3_prepare_v3(db_, p->sql.data(), static_cast<int>(p->sql.size()),
-                                    SQLITE_PREPARE_PERSISTENT, &p->stmt, &tail);
+  int rc = sqlite3_prepare_v3(db_, p->sql.data(), static_cast<int>(p->sql.size()),
+                              SQLITE_PREPARE_PERSISTENT, &p->stmt, &tail);
+  if (rc == SQLITE_ERROR) {
+    // A schema from memory may be out of date; whether it is can't be told when the disk fails.
+    const int live = sqlite3_exec(db_, "PRAGMA schema_version", nullptr, nullptr, nullptr);
+    if (live != SQLITE_OK) return sqlite_error(db_, live, sql);
+    // Looking made it current: ask again.
+    rc = sqlite3_prepare_v3(db_, p->sql.data(), static_cast<int>(p->sql.size()),
+                            SQLITE_PREPARE_PERSISTENT, &p->stmt, &tail);
+  }
   if (rc != SQLITE_OK) return sqlite_error(db_, rc, sql);
   const std::string_view rest(tail, static_cast<size_t>(p->sql.data() + p->sql.size() - tail));
   if (p->stmt == nullptr || !trim(rest).empty()) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bug.h"
 #include "base/text.h"
 #include "codec/hash.h"
 #include "core/ledger/ledger_store.h"
@@ -206,6 +207,7 @@ Result<bool> Ledger::consume(std::string_view cursor, int64_t events_max, const 
     return {};
   }));
   if (!any) return false;
+  std::vector<Event> late;  // Of the planted bug.
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     Filter filter;
     filter.after_seq = TRY(sql::read_cursor(tx, cursor));
@@ -213,9 +215,18 @@ Result<bool> Ledger::consume(std::string_view cursor, int64_t events_max, const 
     const std::vector<Event> events = TRY(sql::list(tx, filter));
     any = !events.empty();
     if (!any) return {};
+    if (planted(Bug::kCursorBeforeEffect)) {
+      late = events;
+      return sql::set_cursor(tx, cursor, events.back().seq);
+    }
     for (const Event& event : events) TRY(on_event(tx, event));
     return sql::set_cursor(tx, cursor, events.back().seq);
   }));
+  if (!late.empty())
+    TRY(deps_.db.write([&](store::Tx& tx) -> Status {
+      for (const Event& event : late) TRY(on_event(tx, event));
+      return {};
+    }));
   return any;
 }
 
