@@ -1,4 +1,6 @@
 #include "app/world.h"
+#include "sys/clock.h"
+#include "sys/log.h"
 
 namespace slip::app {
 namespace {
@@ -8,6 +10,9 @@ constexpr int64_t kFlushUsedMs = 30'000;
 constexpr int64_t kFlushCountedMs = 10'000;
 constexpr int64_t kNumberMs = 20;
 constexpr int64_t kFollowMs = 50;
+constexpr int64_t kArchiveMs = 300'000;
+constexpr int64_t kSweepMs = int64_t{6} * 3'600'000;
+constexpr int64_t kSweepGraceUs = int64_t{24} * 3'600'000'000;
 constexpr int64_t kIngestMs = 100;
 constexpr int64_t kIngestStepsAtOnce = 200;
 
@@ -42,6 +47,23 @@ class Follower {
   int64_t seen_ = -1;
 };
 
+// Removes blobs that nothing refers to. The fence is a day old: whatever has been put since then
+// may still be on its way to its first reference.
+Status sweep_blobs(World& w) {
+  const int64_t fence_us = w.sys.clock.now_us() - kSweepGraceUs;
+  const auto mark = [&](const std::function<void(const store::Digest&)>& keep) -> Status {
+    TRY(w.data->mark(keep));
+    TRY(w.tracking->artifacts.mark(keep));
+    TRY(w.registry->mark(keep));
+    return w.archive->mark(keep);
+  };
+  const store::SweepResult swept = TRY(w.blobs->sweep(fence_us, mark));
+  if (swept.blobs_removed > 0)
+    w.sys.log.info("blobs swept",
+                   {{"removed", swept.blobs_removed}, {"freed_bytes", swept.bytes_freed}});
+  return {};
+}
+
 }  // namespace
 
 void add_duties(World& w) {
@@ -53,6 +75,12 @@ void add_duties(World& w) {
     for (int64_t i = 0; i < kIngestStepsAtOnce && TRY(w.monitor->ingest(ctx)); ++i) {}
     return {};
   });
+  jobs.every("predictions.archive", kArchiveMs, [&w](const Ctx&) -> Status {
+    TRY(w.predictions->rotate());
+    TRY(w.archive->compact(TRY(w.monitor->segment_in_progress())));
+    return {};
+  });
+  jobs.every("blobs.sweep", kSweepMs, [&w](const Ctx&) { return sweep_blobs(w); });
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,
              [&w](const Ctx&) { return w.auth->flush_last_used(); });

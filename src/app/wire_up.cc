@@ -61,6 +61,8 @@ Status open_domains(World& w) {
   w.serving = std::make_unique<serving::Serving>(
       serving::Serving::Deps{*w.db, *w.ledger, *w.model_source, *w.predictions, w.budget,
                              w.sys.clock, w.sys.rng, w.sys.log});
+  w.archive = std::make_unique<serving::Archive>(
+      serving::Archive::Deps{*w.db, *w.blobs, *w.predictions, w.sys.clock, w.sys.log});
   w.guard = std::make_unique<rollout::Guard>(rollout::Guard::Deps{*w.serving});
   w.reference = std::make_unique<DatasetReference>(*w.data);
   w.served = std::make_unique<ServedDeployments>(*w.serving);

@@ -21,6 +21,7 @@
 #include "monitor/monitor.h"
 #include "registry/registry.h"
 #include "rollout/guard.h"
+#include "serving/archive.h"
 #include "serving/serving.h"
 #include "store/blobs.h"
 #include "store/db.h"
@@ -94,6 +95,7 @@ struct World {
   std::unique_ptr<RegistrySource> model_source;
   std::unique_ptr<store::SegmentLog> predictions;
   std::unique_ptr<serving::Serving> serving;
+  std::unique_ptr<serving::Archive> archive;
   std::unique_ptr<rollout::Guard> guard;
   std::unique_ptr<DatasetReference> reference;
   std::unique_ptr<ServedDeployments> served;

@@ -33,7 +33,28 @@ CREATE TABLE deployment (
 CREATE UNIQUE INDEX deployment_uid ON deployment (uid)
 )";
 
-constexpr std::array<store::Migration, 1> kMigrations = {{{"serving", 1, kSchema1}}};
+constexpr std::string_view kSchema2 = R"(
+CREATE TABLE prediction_archive (
+  project TEXT NOT NULL,
+  deployment_uid TEXT NOT NULL,
+  root TEXT NOT NULL,
+  PRIMARY KEY (project, deployment_uid)
+);
+CREATE TABLE prediction_part (
+  project TEXT NOT NULL,
+  deployment_uid TEXT NOT NULL,
+  segment BIGINT NOT NULL,
+  digest TEXT NOT NULL,
+  rows_count BIGINT NOT NULL,
+  bytes BIGINT NOT NULL,
+  start_us BIGINT NOT NULL,
+  end_us BIGINT NOT NULL,
+  PRIMARY KEY (project, deployment_uid, segment)
+)
+)";
+
+constexpr std::array<store::Migration, 2> kMigrations = {
+    {{"serving", 1, kSchema1}, {"serving", 2, kSchema2}}};
 
 }  // namespace
 
