@@ -8,10 +8,10 @@ namespace slip::app {
 void add_all(cli::Commands& commands, const Sys& sys) {
   add_serve(commands, sys);
   add_config(commands, sys);
+  add_sim(commands, sys);
   add_basics(commands, sys);
   add_dump(commands, sys);
   add_offline(commands, sys);
-  add_sim(commands);
   const cli::Connect connect = cli::connect_by_http(real_net(), sys.clock, sys.process);
   cli::add_rest_commands(commands, {sys.fs, sys.clock, sys.process}, connect);
   commands.add_alias("deployment", "deploy");

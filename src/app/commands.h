@@ -16,7 +16,7 @@ void add_config(cli::Commands& commands, const Sys& sys);
 void add_dump(cli::Commands& commands, const Sys& sys);
 void add_offline(cli::Commands& commands, const Sys& sys);  // token create-offline
 void add_basics(cli::Commands& commands, const Sys& sys);   // version, help, completion
-void add_sim(cli::Commands& commands);                      // sim aa
+void add_sim(cli::Commands& commands, const Sys& sys);      // sim, sim aa
 
 // The setting flags of a call, resolved with the other sources.
 Result<Config> config_of(const cli::Call& call, const Sys& sys);
