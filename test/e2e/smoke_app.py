@@ -1,4 +1,5 @@
 """The server as a process: ready line, the pages outside the API, one server a directory, clean end, restart."""
+import os
 import pathlib
 import subprocess
 
@@ -20,7 +21,8 @@ def test_ready_line_and_health(server):
 def test_status_and_openapi(server):
     api = server.api()
     status = api.get("status")
-    equal((status["db"], status["auth"]), ("sqlite", False), "status")
+    kind = "postgres" if os.environ.get("SLIPWAY_DB", "").startswith("postgres") else "sqlite"
+    equal((status["db"], status["auth"]), (kind, False), "status")
     paths = api.send("GET", "/openapi.json").json()["paths"]
     for path in ("/api/slipway/v1/models/{name}", "/api/slipway/v1/ledger", "/health"):
         true(path in paths, f"{path} is in /openapi.json")

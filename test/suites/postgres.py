@@ -1,7 +1,8 @@
-"""Every store test of every domain on PostgreSQL: a private cluster from the distribution's binaries, a socket in its own
-folder, no port. The cluster sorts text as English people do, so that a column that forgot COLLATE "C" shows.
+"""Every store test of every domain, then every smoke of the server, on PostgreSQL: a private cluster from the
+distribution's binaries, a socket in its own folder, no port. The cluster sorts text as English people do, so that a column
+that forgot COLLATE "C" shows.
 
-`postgres.py [FILTER]`: a GoogleTest filter instead of all tests that run on every database.
+`postgres.py [FILTER]`: only the store tests that a GoogleTest filter names.
 """
 import os
 import pathlib
@@ -60,23 +61,47 @@ def stop(server, data):
     server.wait(timeout=30)
 
 
+def store_tests(tests, folder, chosen):
+    env = {**os.environ, "SLIPWAY_TEST_PG": f"postgresql:///postgres?host={folder}&user=slipway"}
+    done = subprocess.run([tests, f"--gtest_filter={chosen}"], env=env, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, errors="replace")
+    ran = re.search(r"(\d+) tests? from (\d+) test suites? ran", done.stdout)
+    print(done.stdout if done.returncode or not ran else ran.group(0), flush=True)
+    return done.returncode == 0 and bool(ran) and int(ran.group(1)) > 0
+
+
+def smokes(bin_dir, folder):
+    """Each on a database of its own; the server reads SLIPWAY_DB."""
+    good = True
+    for file in sorted((ROOT / "test/e2e").glob("smoke_*.py")):
+        subprocess.run([bin_dir / "createdb", "-h", folder, "-U", "slipway", file.stem], check=True)
+        url = f"postgresql:///{file.stem}?host={folder}&user=slipway"
+        done = subprocess.run([sys.executable, file], env={**os.environ, "SLIPWAY_DB": url}, text=True, errors="replace",
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        steps = subprocess.run([bin_dir / "psql", "-qAt", "-h", folder, "-U", "slipway", "-d", file.stem, "-c",
+                                "SELECT count(*) FROM schema_step"], text=True, stdout=subprocess.PIPE)
+        used = steps.stdout.strip() not in ("", "0")
+        print(f"{file.name}: {'ok' if done.returncode == 0 and used else 'FAILED'}", flush=True)
+        if done.returncode or not used:
+            print(done.stdout, "" if used else "the server did not use the database", flush=True)
+            good = False
+    return good
+
+
 def main():
     bin_dir = binaries()
     if not bin_dir:
         print("no PostgreSQL server here: ./dev setup --services")
         return SKIPPED
     preset = pathlib.Path(os.environ.get("SLIPWAY_BINARY", ROOT / "build/dev/slipway")).parent.name
-    tests = build.build(preset, ["slip_tests"]) / "slip_tests"
+    tests = build.build(preset, ["slip_tests", "slipway"]) / "slip_tests"
     folder = pathlib.Path(tempfile.mkdtemp(prefix="slip-pg-"))
     server, data = start(bin_dir, folder)
     try:
-        env = {**os.environ, "SLIPWAY_TEST_PG": f"postgresql:///postgres?host={folder}&user=slipway"}
-        chosen = sys.argv[1] if len(sys.argv) > 1 else "Db/*postgres"
-        done = subprocess.run([tests, f"--gtest_filter={chosen}"], env=env, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, errors="replace")
-        ran = re.search(r"(\d+) tests? from (\d+) test suites? ran", done.stdout)
-        print(done.stdout if done.returncode or not ran else ran.group(0))
-        return done.returncode or (0 if ran and int(ran.group(1)) > 0 else 1)
+        if len(sys.argv) > 1:
+            return 0 if store_tests(tests, folder, sys.argv[1]) else 1
+        stored = store_tests(tests, folder, "Db/*postgres")
+        return 0 if smokes(bin_dir, folder) and stored else 1
     finally:
         stop(server, data)
         shutil.rmtree(folder, ignore_errors=True)
