@@ -98,9 +98,10 @@ Status Core::start_pack() {
     ignore(world_.fs.remove(path), "an empty pack does no harm");
     return done;
   }
-  active_.emplace();
-  active_->file = std::move(file);
-  active_->number = number;
+  Active fresh;
+  fresh.file = std::move(file);
+  fresh.number = number;
+  active_ = std::move(fresh);
   index_.packs()[number].bytes = kPackStart;
   return {};
 }

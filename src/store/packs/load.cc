@@ -205,8 +205,9 @@ struct Core::Loader {
     for (PackFile& pack : packs)
       for (Entry& e : pack.entries)
         if (e.frame.type != FrameType::kChunk) records.push_back(&e);
-    std::stable_sort(records.begin(), records.end(),
-                     [](const Entry* a, const Entry* b) { return a->frame.id < b->frame.id; });
+    std::sort(records.begin(), records.end(), [](const Entry* a, const Entry* b) {
+      return std::pair(a->frame.id, a->place.pack) < std::pair(b->frame.id, b->place.pack);
+    });
     for (Entry* e : records)
       if (!index_record(*e)) e->frame.id = 0;  // Marked: not accepted.
     for (PackFile& pack : packs) {

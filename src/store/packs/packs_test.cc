@@ -401,5 +401,49 @@ TEST(Blobs, WritersReadersAndASweepAtOnce) {
   }
 }
 
+// Writers that share syncs on a disk that fails somewhere: whoever was told "done" was told the
+// truth, also after the power went, and whoever was told no can send again.
+TEST(Blobs, WritersAtOnceOnAFailingDisk) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    sim::SimFs fs(seed);
+    ASSERT_TRUE(fs.make_dirs("/data").ok());
+    std::map<Digest, std::string> acked;
+    sim::SimExecutor executor(seed);
+    const World world{fs, executor.clock(), executor, null_log()};
+    executor.run([&] {
+      auto blobs = packs::open(world, kDir, {.pack_bytes_max = kSmallPacks}).value();
+      const auto fault = seed % 2 ? sim::SimFs::Fault::kIo : sim::SimFs::Fault::kFull;
+      fs.fail_nth_change(static_cast<int64_t>(1 + seed % 31), fault);
+      const auto writer = [&](uint64_t id) {
+        gen::Dice dice = gen::Dice::seeded(seed * 100 + id);
+        for (int i = 0; i < 5; ++i) {
+          const std::string bytes = gen::noise(dice.below(5), 10'000 * (1 + dice.below(9)));
+          Result<Digest> got = blobs->put(bytes);
+          if (!got.ok()) got = blobs->put(bytes);
+          EXPECT_TRUE(got.ok()) << got.error().text;
+          if (got.ok()) acked[*got] = bytes;
+        }
+      };
+      {
+        const auto a = executor.spawn("a", [&] { writer(1); });
+        const auto b = executor.spawn("b", [&] { writer(2); });
+        const auto c = executor.spawn("c", [&] { writer(3); });
+      }
+      for (const auto& [digest, bytes] : acked)
+        EXPECT_EQ(blobs->get(digest, 1 << 20).value(), bytes);
+      fs.freeze();
+      blobs.reset();
+      fs.power_cut();
+      blobs = packs::open(world, kDir, {.pack_bytes_max = kSmallPacks}).value();
+      for (const auto& [digest, bytes] : acked) {
+        const Result<std::string> got = blobs->get(digest, 1 << 20);
+        ASSERT_TRUE(got.ok()) << got.error().text;
+        EXPECT_EQ(*got, bytes);
+      }
+    });
+  }
+}
+
 }  // namespace
 }  // namespace slip::store::packs

@@ -105,8 +105,8 @@ std::vector<uint32_t> Core::choose_packs() {
     if (c.id != 0 && c.refs == 0 && std::binary_search(out.begin(), out.end(), c.place.pack))
       index_.forget(slot);
   }
-  std::stable_sort(out.begin(), out.end(), [this](uint32_t a, uint32_t b) {
-    return index_.packs()[a].live_bytes < index_.packs()[b].live_bytes;
+  std::sort(out.begin(), out.end(), [this](uint32_t a, uint32_t b) {
+    return std::pair(index_.packs()[a].live_bytes, a) < std::pair(index_.packs()[b].live_bytes, b);
   });  // On a full disk the wholly dead make room for the rest.
   return out;
 }

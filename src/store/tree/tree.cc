@@ -130,8 +130,8 @@ Status normalise(std::vector<Change>* changes) {
       return invalid("tree.path", "a change names another path than its entry");
     if (c.after) TRY(check_entry(*c.after));
   }
-  std::stable_sort(changes->begin(), changes->end(),
-                   [](const Change& a, const Change& b) { return a.path < b.path; });
+  std::sort(changes->begin(), changes->end(),
+            [](const Change& a, const Change& b) { return a.path < b.path; });
   for (size_t i = 1; i < changes->size(); ++i)
     if ((*changes)[i].path == (*changes)[i - 1].path)
       return invalid("tree.duplicate", "path '" + (*changes)[i].path + "' is changed twice");
