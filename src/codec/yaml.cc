@@ -2,7 +2,9 @@
 
 #include <charconv>
 #include <cmath>
+#include <sstream>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "base/guard.h"
@@ -138,6 +140,23 @@ class Converter {
   int64_t nodes_ = 0;
 };
 
+// For counting documents.
+class Deaf final : public YAML::EventHandler {
+ public:
+  using Mark = YAML::Mark;
+  using Text = std::string;
+  using Style = YAML::EmitterStyle::value;
+  void OnDocumentStart(const Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const Mark&, YAML::anchor_t) override {}
+  void OnAlias(const Mark&, YAML::anchor_t) override {}
+  void OnScalar(const Mark&, const Text&, YAML::anchor_t, const Text&) override {}
+  void OnSequenceStart(const Mark&, const Text&, YAML::anchor_t, Style) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const Mark&, const Text&, YAML::anchor_t, Style) override {}
+  void OnMapEnd() override {}
+};
+
 // ---- writing
 
 bool is_plain(const std::string& s) {
@@ -197,11 +216,15 @@ Result<Json> parse_yaml(std::string_view text) {
   if (text.size() > kYamlBytesMax)
     return exhausted("yaml.too_large", "the text is larger than " + format_size(kYamlBytesMax));
   return TRY(guarded(Code::kInvalid, "yaml.syntax", [&]() -> Result<Json> {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.size() > 1)
+    const std::string copy(text);
+    std::istringstream stream(copy);
+    YAML::Parser parser(stream);
+    Deaf deaf;
+    // Not LoadAll(): of a text that begins with ',' it makes documents without end.
+    if (!parser.HandleNextDocument(deaf)) return Json();
+    if (parser.HandleNextDocument(deaf))
       return invalid("yaml.syntax", "the text holds more than one document");
-    if (documents.empty()) return Json();
-    return Converter().convert(documents[0], 0);
+    return Converter().convert(YAML::Load(copy), 0);
   }));
 }
 

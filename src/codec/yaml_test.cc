@@ -46,6 +46,7 @@ TEST(Yaml, RefusesAndSaysWhere) {
       {"a: 1\nb: 2\na: 3\n", "yaml.duplicate_key", "key 'a'"},
       {"? [x]\n: 1\n", "yaml.key", "line 1"},
       {"--- 1\n--- 2\n", "yaml.syntax", "more than one"},
+      {", 3.10, \"q\"", "yaml.syntax", ""},
       {"a: 99999999999999999999\n", "yaml.number", "line 1, column 4"},
       {"a: !!python/object:os.system x", "yaml.syntax", ""},
       {"a: !thing x", "yaml.syntax", "tag"},
