@@ -264,6 +264,11 @@ void Connection::dispatch() {
   phase_ = Phase::kHandling;
   disarm();
   if (exchange_->route->blocking) return run_on_pool();
+  if (exchange_->gzip_body) return unpack_on_pool();
+  run_inline();
+}
+
+void Connection::run_inline() {
   dispatching_ = true;
   answer_here_ = false;
   exchange_->run_inline();
@@ -288,6 +293,20 @@ bool Connection::submit(std::function<void()> job) {
 void Connection::run_on_pool() {
   Exchange* x = exchange_.get();  // Held by x->conn until it is answered.
   const bool taken = submit([x, keep = exchange_] { x->answer(x->run_blocking()); });
+  if (!taken) refuse(unavailable("http.overloaded", "the server has too much to do"));
+}
+
+// Inflating may take long, so it isn't done on the loop; the handler then runs where it belongs.
+void Connection::unpack_on_pool() {
+  const bool taken = submit([self = shared_from_this(), x = exchange_] {
+    Status unpacked = x->decode_body();
+    if (!unpacked) return x->answer(x->render(unpacked.error()));
+    asio::post(self->core_->io, [self] {
+      if (self->phase_ != Phase::kHandling) return;
+      self->run_inline();
+      self->advance();
+    });
+  });
   if (!taken) refuse(unavailable("http.overloaded", "the server has too much to do"));
 }
 
@@ -345,7 +364,11 @@ void Connection::on_deadline() {
       }
       return refuse(invalid("http.timeout", "the request's body took too long"));
     case Phase::kEvents:
-      if (writing_) return close();  // Nothing of it has moved since the last heartbeat.
+      if (writing_ && moved_ < kProgressBytes) return close();
+      if (writing_) {
+        moved_ = 0;
+        return arm(timeouts().stall_ms);
+      }
       append_piece(": \n\n");
       arm(shared.options.timeouts.heartbeat_ms);
       return flush();

@@ -64,6 +64,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void spool();
   void spooled(Status written, size_t n);
   void run_on_pool();
+  void unpack_on_pool();
+  void run_inline();
   bool submit(std::function<void()> job);  // False: the pool is full.
 
   // ---- replying

@@ -260,8 +260,6 @@ void Exchange::compress(Reply* out) const {
 }
 
 void Exchange::run_inline() {
-  Status decoded = decode_body();
-  if (!decoded) return answer(render(decoded.error()));
   Responder responder(shared_from_this());
   auto ran = guarded(Code::kInternal, "handler.threw",
                      [&] { route->inline_(ctx, request, std::move(responder)); });

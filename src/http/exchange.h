@@ -30,7 +30,7 @@ struct Exchange final : Responder::Impl, std::enable_shared_from_this<Exchange> 
   Status reserve(int64_t bytes);  // kExhausted when too many bodies are in memory.
   // On the pool: decodes the body, runs the handler, makes the reply ready to be written.
   Reply run_blocking();
-  void run_inline();
+  void run_inline();  // On the loop; the body has been decoded.
   Result<Reply> run_handler();
   Result<Reply> run_once(std::string_view idempotency_key);
   Status decode_body();

@@ -49,6 +49,12 @@ void Connection::deliver() {
   Reply& reply = x.reply;
   status_ = reply.status;
   body_out_ = 0;
+  if (reply.events && x.request.method == Method::kHead) {
+    reply.events->detach();
+    reply.content_type = "text/event-stream";
+    append_reply_head(reply, -1, x.head.http11);
+    return finish_exchange();
+  }
   if (reply.events) return deliver_events(&reply);
   const bool reads = x.request.method <= Method::kHead && reply.status == 200;
   const std::string_view known = reads ? x.request.header("if-none-match") : "";

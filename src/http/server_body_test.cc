@@ -17,6 +17,7 @@ namespace {
 using testing::MemoryBlobs;
 using testing::public_row;
 using testing::RawClient;
+using testing::simple_row;
 using testing::World;
 
 constexpr std::string_view kHost = "Host: localhost\r\n";
@@ -124,6 +125,30 @@ TEST(ServerBody, GzipComesInWithinTheLimit) {
   EXPECT_EQ(client.reply().status, 400);
   client.send(post("/length", "Content-Encoding: br\r\n", "abc"));
   EXPECT_EQ(client.reply().status, 415);
+}
+
+TEST(ServerBody, InlineRowsGetUnpackedBodiesToo) {
+  Route row = simple_row("/inline", "");
+  row.method = Method::kPost;
+  row.body = memory(100'000);
+  row.inline_ = [](const Ctx&, Request& request, Responder respond) {
+    std::move(respond)(Reply{.body = std::to_string(request.body.size())});
+  };
+  World world({row, length_row(memory(1000))});
+  RawClient client = world.client();
+  const std::string packed = codec::gzip_compress(std::string(90'000, 'x'), 6);
+  std::string burst;
+  for (int i = 0; i < 20; ++i) {
+    burst += post("/inline", "Content-Encoding: gzip\r\n", packed);
+    burst += post("/inline", "", "abc");
+  }
+  client.send(burst);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(client.reply().body, "90000");
+    EXPECT_EQ(client.reply().body, "3");
+  }
+  client.send(post("/inline", "Content-Encoding: gzip\r\n", "nonsense"));
+  EXPECT_EQ(client.reply().status, 400);
 }
 
 TEST(ServerBody, GzipGoesOutWhenItPaysAndIsWanted) {

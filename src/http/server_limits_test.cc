@@ -440,6 +440,10 @@ TEST(ServerLimits, EventsArePushedAndEndWithTheClient) {
   // The server learns of the end by itself; the producer by the next send after that.
   while (events->send({"3", "", "x"})) real_executor().spawn("nap", [] {})->join();
   EXPECT_FALSE(events->open());
+  RawClient reader = world.client();
+  reader.send("HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(reader.reply(true).header("content-type"), "text/event-stream");
+  EXPECT_EQ(reader.get("/health").body, "OK");
 }
 
 TEST(ServerLimits, ABusyPortIsAClearError) {
