@@ -333,7 +333,7 @@ class Story:
                          f"{before[language].accuracy():.3f} → {after[language].accuracy():.3f} after retraining")
         tell.measure("confidence, English → German", f"{before['en'].confidence():.3f} → {before['de'].confidence():.3f}")
         for key, word in (("accuracy", "English"), ("accuracy_de", "German"), ("accuracy_fr", "French")):
-            tell.measure(f"offline accuracy, all held-out {word}",
+            tell.measure(f"offline accuracy, held-out {word}",
                          f"{before['offline'][key]:.3f} → {after['offline'][key]:.3f}")
         tell.measure("latency a text", f"p50 {before['en'].percentile_ms(.5):.2f} ms, p99 {before['en'].percentile_ms(.99):.2f} ms "
                      f"({len(self.apis)} clients)")
