@@ -20,6 +20,7 @@ void print(std::FILE* to, std::string_view text) {
 
 int main(int argc, char** argv) {
   using namespace slip;
+  forbid_library_telemetry();
   const std::vector<std::string> words(argv + 1, argv + argc);
   const app::Sys sys{real_fs(),      real_clock(),    real_rng(),
                      real_process(), real_executor(), null_log()};

@@ -107,7 +107,7 @@ bool Connection::take_in(size_t n) {
 void Connection::on_read(const boost::system::error_code& ec, size_t n) {
   reading_ = false;
   if (phase_ == Phase::kClosed) return;
-  if (ec) {
+  if (ec || n == 0) {  // n is 0 without an error when the reactor has let go of the descriptor.
     ended_ = true;
     gone_->store(true, std::memory_order_relaxed);
     // A client that has only stopped sending may still want its answer.

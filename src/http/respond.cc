@@ -336,7 +336,9 @@ void Connection::write_some() {
 
 void Connection::on_written(const boost::system::error_code& ec, size_t n) {
   if (phase_ == Phase::kClosed) return;
-  if (ec) return close();
+  // What was given was never empty; nothing taken without an error means that the reactor has let
+  // go of the descriptor, and trying again would spin.
+  if (ec || n == 0) return close();
   sent_ += n;
   moved_ += static_cast<int64_t>(n);
   if (sent_ < wire_head_.size() + wire_body_.size()) return write_some();

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "serving/model.h"
+#include "sys/process.h"
 
 namespace slip::serving {
 namespace {
@@ -52,6 +53,7 @@ struct Runtime {
 
 Runtime open_runtime() {
   Runtime rt;
+  forbid_library_telemetry();
   void* library = dlopen("libonnxruntime.so", RTLD_NOW | RTLD_LOCAL);  // Beside the binary.
   if (library == nullptr) {
     rt.problem = dlerror();

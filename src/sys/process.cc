@@ -147,6 +147,11 @@ class PosixProcess final : public Process {
 
 }  // namespace
 
+void forbid_library_telemetry() {
+  // Once set it stays: setenv isn't safe beside threads that read the environment.
+  if (::getenv("ORT_DISABLE_TELEMETRY") == nullptr) ::setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+}
+
 Process& real_process() {
   static PosixProcess process;
   return process;

@@ -45,4 +45,9 @@ class Process {
 
 Process& real_process();
 
+// ONNX Runtime of the wheel reports its use to its maker, and keeps an identifier of this machine
+// in the user's cache, unless a variable forbids it before the library is opened: it is forbidden.
+// Called first thing in main, and where the library is opened.
+void forbid_library_telemetry();
+
 }  // namespace slip

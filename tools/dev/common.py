@@ -16,6 +16,9 @@ LOCK_TOML = ROOT / "third_party" / "lock.toml"
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime's wheel phones home unless told not to.
+
+
 class Failed(Exception):
     """A step failed; the text says which and what to do."""
 

@@ -1,11 +1,14 @@
 #include <array>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <onnxruntime_c_api.h>
 
+#include "sys/process.h"
 #include "test/link/link.h"
 
 namespace slip::link {
@@ -126,6 +129,9 @@ void check_duckdb() {
 }
 
 void check_onnx() {
+  forbid_library_telemetry();
+  const std::string cache = testing::TempDir() + "link-cache";
+  setenv("XDG_CACHE_HOME", cache.c_str(), 1);
   void* library = open_library("libonnxruntime.so");
   auto base = find<const OrtApiBase* (*)()>(library, "OrtGetApiBase");
   ASSERT_NE(base, nullptr);
@@ -145,6 +151,7 @@ void check_onnx() {
   api->ReleaseSession(session);
   api->ReleaseSessionOptions(options);
   api->ReleaseEnv(env);
+  EXPECT_FALSE(std::filesystem::exists(cache)) << "telemetry keeps its files there";
 }
 
 }  // namespace slip::link
