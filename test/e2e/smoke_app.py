@@ -1,7 +1,9 @@
 """The server as a process: ready line, the pages outside the API, one server a directory, clean end, restart."""
 import os
 import pathlib
+import socket
 import subprocess
+import urllib.parse
 
 import harness
 from harness import equal, true
@@ -37,6 +39,17 @@ def test_bad_requests_have_reasons(server):
     equal(reply.status, 400, "malformed JSON")
     true(reply.json()["code"], "a stable reason")
     equal(api.send("GET", "/health").status, 200, "the server lives on")
+
+
+def test_clients_that_hang_up_harm_nobody(server):
+    parts = urllib.parse.urlsplit(server.url)
+    requests = [b"GET /api/slipway/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                b"GET /api/slipway/v1/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 0\r\n\r\n",
+                b"POST /api/slipway/v1/datasets/x/versions?format=csv HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\na,b"]
+    for index in range(300):
+        with socket.create_connection((parts.hostname, parts.port)) as link:
+            link.sendall(requests[index % len(requests)])
+    equal(server.api().send("GET", "/health").status, 200, "the server lives on")
 
 
 def test_second_server_on_the_directory_is_refused(server):
