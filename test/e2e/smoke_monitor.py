@@ -66,9 +66,9 @@ def test_alarm_on_a_shift(server):
     alert = until("the alarm", lambda: [item for item in api.items(f"alerts?deployment={NAME}") if item["kind"] == "drift"],
                   15, server)[0]
     true(alert["value"] > alert["threshold"], f"alert {alert}")
-    events = api.get("ledger?verb=alert.&limit=50")["items"]
-    true(any(event.get("uid") == alert["id"] or alert["id"] in str(event) for event in events),
-         f"the alert is a ledger event: {events}")
+    until("the alert's ledger event", lambda: any(  # PostgreSQL numbers events a moment later.
+        event.get("uid") == alert["id"] or alert["id"] in str(event)
+        for event in api.get("ledger?verb=alert.&limit=50")["items"]), 10, server)
 
 
 if __name__ == "__main__":
