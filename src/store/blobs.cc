@@ -244,6 +244,8 @@ Result<std::string> Blobs::get(const Digest& digest, int64_t size_max) {
                              " bytes, more than the ", format_size(size_max), " allowed here"}));
   std::string out(static_cast<size_t>(reader->size()), '\0');
   out.resize(TRY(reader->read_at(0, out)));
+  if (codec::sha256(out) != digest)
+    return corrupt("blob.corrupt", "the bytes of " + digest.text() + " have another digest");
   return out;
 }
 

@@ -15,8 +15,8 @@
 // Content-addressed bytes. A blob's identity is the SHA-256 of its bytes; inside it is cut by a
 // gear hash into chunks (8/64/128 KiB), deduplicated, compressed where that pays, packed into files
 // of ≤ 64 MiB. What was acknowledged is on the disk; what is read was checked (XXH3 a frame on
-// every read, SHA-256 by verify()). Garbage is collected by mark and sweep while writes go on: a
-// blob is alive when marked, or younger than the sweep's fence. Any thread.
+// every read, SHA-256 by verify() and get()). Garbage is collected by mark and sweep while writes
+// go on: a blob is alive when marked, or younger than the sweep's fence. Any thread.
 //
 // Errors: kNotFound `blob.not_found`, kCorrupt `blob.corrupt`, kExhausted `fs.full|blob.too_large`,
 // kInvalid `blob.digest_mismatch|blob.range`, kUnavailable `fs.io|blob.write_lost`.
@@ -73,6 +73,7 @@ class Blobs {
 
   // Conveniences.
   Result<Digest> put(std::string_view bytes);
+  // Whole and checked against the digest. kExhausted `blob.too_large`.
   Result<std::string> get(const Digest& digest, int64_t size_max);
 };
 
