@@ -67,6 +67,8 @@ std::vector<http::Route> ledger_routes(LedgerApp app) {
     const ledger::Filter filter = TRY(filter_of(ctx, request));
     std::vector<codec::Json> items;
     int64_t last = 0;
+    // Whoever has just been told of a change finds its event: numbered here if nobody has yet.
+    TRY(app.ledger.number_pending());
     for (const ledger::Event& e : TRY(app.ledger.list(filter))) {
       items.push_back(event_json(app, e));
       last = e.seq;
