@@ -368,6 +368,7 @@ std::optional<Json> from_dom(const simdjson::dom::element& e, int depth) {
 }
 
 std::optional<Json> parse_fast(std::string_view text) {
+  if (text.empty()) return std::nullopt;  // simdjson would copy from its null pointer.
   // simdjson lets a lone low surrogate pass.
   if (text.find("\\ud") != text.npos || text.find("\\uD") != text.npos) return std::nullopt;
   thread_local simdjson::dom::parser kept;

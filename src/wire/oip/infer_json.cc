@@ -281,6 +281,7 @@ Result<InferRequest> parse_infer(std::string_view body) {
   simdjson::error_code failed = simdjson::SUCCESS;
   if (parser.capacity() < body.size())
     failed = parser.allocate(std::max<size_t>(body.size(), 1 << 16), kJsonDepthMax);
+  if (!failed && body.empty()) failed = simdjson::EMPTY;  // It would copy from a null pointer.
   if (!failed) failed = parser.parse(body.data(), body.size()).get(root);
   if (failed && (body.find("NaN") != body.npos || body.find("Infinity") != body.npos)) {
     const std::string quoted = quote_non_finite(body);
