@@ -75,8 +75,9 @@ Status store_ranges(Blobs& blobs, std::span<const Entry> entries, const Shape& s
            !is_border(entries[to].path, shape))
       ++to;
     const std::span<const Entry> part = entries.subspan(from, to - from);
-    out->push_back(
-        {part[0].path, static_cast<int64_t>(part.size()), TRY(blobs.put(encode_leaf(part)))});
+    // Not inside the braces below: on an early return GCC 12 forgets the path built before it.
+    const Digest digest = TRY(blobs.put(encode_leaf(part)));
+    out->push_back({part[0].path, static_cast<int64_t>(part.size()), digest});
     from = to;
   }
   return {};
