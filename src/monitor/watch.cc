@@ -6,25 +6,9 @@
 #include "base/text.h"
 
 namespace slip::monitor {
-namespace {
 
 using serving::DataType;
 using serving::Tensor;
-
-bool is_real(DataType t) {
-  return t == DataType::kFp32 || t == DataType::kFp64 || t == DataType::kFp16 ||
-         t == DataType::kBf16;
-}
-
-// Values a row; 0 when the tensor does not have one row a request row.
-int64_t stride_of(const Tensor& t, int64_t rows) {
-  if (rows <= 0) return 0;
-  const int64_t elements = t.elements();
-  if (rows == 1) return elements;
-  return !t.shape.empty() && t.shape.front() == rows ? elements / rows : 0;
-}
-
-}  // namespace
 
 InputRef parse_input_ref(std::string_view name) {
   const size_t open = name.find('[');

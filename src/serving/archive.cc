@@ -34,17 +34,6 @@ struct Key {
   auto operator<=>(const Key&) const = default;
 };
 
-bool is_real(DataType t) {
-  return t == DataType::kFp32 || t == DataType::kFp64 || t == DataType::kFp16 ||
-         t == DataType::kBf16;
-}
-
-// Values a row, or 0 when the tensor is not one row a request row.
-int64_t stride_of(const Tensor& t, int64_t rows) {
-  if (rows == 1) return t.elements();
-  return !t.shape.empty() && rows > 0 && t.shape.front() == rows ? t.elements() / rows : 0;
-}
-
 ColumnType column_type(const Tensor& t, int64_t rows) {
   if (stride_of(t, rows) != 1) return ColumnType::kText;
   if (t.type == DataType::kBytes) return ColumnType::kText;

@@ -121,6 +121,18 @@ double Tensor::number(int64_t index) const {
   CHECK(false);
 }
 
+bool is_real(DataType type) {
+  return type == DataType::kFp32 || type == DataType::kFp64 || type == DataType::kFp16 ||
+         type == DataType::kBf16;
+}
+
+int64_t stride_of(const Tensor& tensor, int64_t rows) {
+  if (rows <= 0) return 0;
+  if (rows == 1) return tensor.elements();
+  const bool by_row = !tensor.shape.empty() && tensor.shape.front() == rows;
+  return by_row ? tensor.elements() / rows : 0;
+}
+
 Result<int64_t> count_elements(const std::vector<int64_t>& shape) {
   if (shape.size() > kTensorRankMax) return invalid("tensor.shape", "too many dimensions");
   int64_t n = 1;

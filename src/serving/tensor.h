@@ -36,6 +36,7 @@ inline constexpr int kDataTypeCount = 14;
 std::string_view data_type_name(DataType type);  // "FP32"
 std::optional<DataType> parse_data_type(std::string_view name);
 size_t data_type_bytes(DataType type);  // 0 for kBytes.
+bool is_real(DataType type);            // Any floating point type.
 
 struct Tensor {
   std::string name;
@@ -49,6 +50,9 @@ struct Tensor {
   // Reads an element of any numeric type. CHECKs the index.
   double number(int64_t index) const;
 };
+
+// Values a row when the request has `rows` rows; 0 when the tensor does not have one row for each.
+int64_t stride_of(const Tensor& tensor, int64_t rows);
 
 struct TensorSpec {
   std::string name;
