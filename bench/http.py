@@ -107,7 +107,7 @@ def open_loop(tool, url, rate, seconds, request):
 
 @contextlib.contextmanager
 def peers(*model):
-    env = {"PYTHONPATH": str(setup.bench_packages())}
+    env = {"PYTHONPATH": str(setup.packages("pip_bench"))}
     running = {name: Pinned([common.venv_python(), HERE / "peer.py", kind, *model], env)
                for name, kind in (("fastapi", "plain"), ("fastapi+uvloop", "fast"))}
     try:
@@ -200,7 +200,7 @@ def main():
     args = parser.parse_args()
     setup.ensure(["bench"])
     come_first()
-    setup.bench_packages()
+    setup.packages("pip_bench")
     tools = {name: compile_tool(name) for name in ("bare", "openloop")}
     binary = os.environ["SLIPWAY_BINARY"]
     result = {"bench": "http", "machine": {"cpus": os.cpu_count(), "kernel": platform.release()},

@@ -61,9 +61,13 @@ def count_params(signature):
     return 0 if inner in ("", "void") else commas + 1
 
 
+def without_directives(text):
+    return re.sub(r"(?m)^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text)
+
+
 def functions(text):
     """Every function body outside other functions; lambdas count for the function around them."""
-    code = blank(re.sub(r"(?m)^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), text))
+    code = blank(without_directives(text))
     found, stack, since = [], [], 0  # stack of 'open' (namespace or type), 'body', 'block', 'list'
     for match in re.finditer(r"[{};]", code):
         ch, at = match.group(0), match.start()
@@ -102,3 +106,33 @@ def unfinished_init(head):
     """`X::X(int a) : member_` before the brace of member_{…}: a list, the body comes later."""
     tail = re.search(r"\)\s*(?:noexcept\s*)?:\s*(.*)$", head, re.S)
     return bool(tail) and bool(re.search(r"(^|,)\s*[\w:<>]+$", tail.group(1).strip()))
+
+
+TEMPLATE_ARGUMENTS = re.compile(r"(?<=\w)<[\w:,\s*&]*>")
+
+
+def late_trys(text):
+    """Lines with a TRY that is not in the first element of the braced list around it. A brace is a list when no
+    statement ends directly inside it; parentheses between the list and the TRY don't matter, a block does."""
+    code, before = blank(without_directives(text)), None
+    while code != before:
+        before, code = code, TEMPLATE_ARGUMENTS.sub(lambda m: re.sub(r"[^\n]", " ", m.group(0)), code)
+    found, stack = [], []  # Of each open bracket: [itself, a comma was seen, a semicolon was seen, TRYs inside].
+    for match in re.finditer(r"[({\[\]});,]|\bTRY(?=\()", code):
+        ch = match.group(0)
+        if ch in "({[":
+            stack.append([ch, False, False, []])
+        elif not stack:
+            continue
+        elif ch == "TRY":
+            stack[-1][3].append((code.count("\n", 0, match.start()) + 1, stack[-1][1]))
+        elif ch in ",;":
+            stack[-1][1 if ch == "," else 2] = True
+        else:
+            opener, _, block, trys = stack.pop()
+            if opener == "{":
+                found += [line for line, late in trys if late and not block]
+                trys = [(line, late) for line, late in trys if not late and not block]
+            if stack:
+                stack[-1][3] += [(line, stack[-1][1]) for line, _ in trys]
+    return sorted(set(found))

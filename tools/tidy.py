@@ -115,6 +115,10 @@ class Tidy:
             if not line.isascii():
                 self.errors.append(f"src/{path}:{number}: only ASCII outside comments and strings")
 
+        for number in cpp_text.late_trys(text):
+            self.errors.append(f"src/{path}:{number}: TRY after another element inside braces: GCC 12 leaks what was "
+                               "built before it; name the value first")
+
     def check_includes(self, path, text):
         for number, line in enumerate(text.split("\n"), 1):
             found = re.match(r'\s*#\s*include\s+([<"][^>"]+[>"])', line)

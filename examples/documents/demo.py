@@ -41,6 +41,7 @@ class Story:
         self.server = self.api = self.reviewer = None
         self.apis = []
         self.rows, self.summary = {}, {}
+        self.logged = 0  # requests that the deployment has answered
         self.before, self.after = {}, {}
 
     # ------------------------------------------------------------ data and server
@@ -71,7 +72,7 @@ class Story:
         self.apis = [self.server.api() for _ in range(2)]
         self.tell.say(f"slipway answers at {self.server.url} after {self.server.start_ms:.0f} ms, "
                       f"{self.server.rss_bytes() / 2**20:.0f} MiB")
-        self.tell.measure("server ready", f"{self.server.start_ms:.0f} ms")
+        self.tell.time("server ready", f"{self.server.start_ms:.0f} ms")
         token = self.api.post("tokens", {"principal": "reviewer", "role": "manage"})["token"]
         self.reviewer = self.server.api(token)
 
@@ -160,13 +161,24 @@ class Story:
         self.tell.say(f"deployment {DEPLOYMENT} serves version {version}")
 
     # ------------------------------------------------------------ English, then German
+    def score(self, rows, prefix, apis=None, tick=None):
+        sent = traffic.score(apis or self.apis, DEPLOYMENT, rows, prefix, tick, self.logged)
+        self.logged += len(rows)
+        return sent
+
     def paired(self, language):
         rows = self.rows[f"paired-{language}"]
         return rows[:600] if self.args.quick else rows
 
     def drift(self):
-        items = self.api.items(f"deployments/{DEPLOYMENT}/drift?limit=500")
-        return [window for window in items if window["closed"]]
+        return [window for window in self.windows() if window["closed"]]
+
+    def windows(self):
+        return self.api.items(f"deployments/{DEPLOYMENT}/drift?limit=500")
+
+    def monitor_has_seen_all(self):
+        served.until("the monitor to read what was answered",
+                     lambda: sum(window["n"] for window in self.windows()) == self.logged, 30, self.server)
 
     def windows_until(self, rows):
         """Drift windows once every full window of `rows` logged predictions is judged."""
@@ -177,8 +189,7 @@ class Story:
     def english(self):
         self.tell.chapter("3. English traffic, one request a text")
         rows = self.paired("en")
-        sent = traffic.score(self.apis, DEPLOYMENT, rows, "first",
-                             lambda done, of: self.tell.bar(done, of, "English texts"))
+        sent = self.score(rows, "first", tick=lambda done, of: self.tell.bar(done, of, "English texts"))
         self.before["en"] = sent
         self.tell.say(f"{len(rows):,} texts in {sent.seconds:.1f} s: p50 {sent.percentile_ms(.5):.2f} ms, "
                       f"p99 {sent.percentile_ms(.99):.2f} ms, mean confidence {sent.confidence():.3f}")
@@ -205,22 +216,24 @@ class Story:
         self.tell.chapter("4. The same packages in German: alarm before labels")
         before = len(self.drift())
         rows, scored, fired, begun = self.paired("de"), [], None, time.monotonic()
-        step = WINDOW_ROWS // 2
-        for at in range(0, len(rows), step):
-            part = traffic.score(self.apis, DEPLOYMENT, rows[at:at + step], "drift")
-            scored += part.scored
+        while len(scored) < len(rows):
+            at = len(scored)
+            scored += self.score(rows[at:at + traffic.BLOCK - self.logged % traffic.BLOCK], "drift").scored
             self.tell.bar(len(scored), len(rows), "German texts")
-            if not fired and (alerts := self.open_alerts("drift")):
+            if fired:
+                continue
+            self.monitor_has_seen_all()
+            if alerts := self.open_alerts("drift"):
                 fired = (len(scored), time.monotonic() - begun, alerts)
         sent = traffic.Traffic(scored, time.monotonic() - begun)
         if not fired:
-            alerts = served.until("the drift alarm", lambda: self.open_alerts("drift"), 20, self.server)
-            fired = (len(scored), time.monotonic() - begun, alerts)
+            raise RuntimeError("German texts raise no drift alarm")
         self.before["de"] = sent
         names = sorted({alert.get("feature") or "" for alert in fired[2]})
         self.tell.check(fired[0] <= 3 * WINDOW_ROWS, f"drift alarm after {fired[0]} German texts, {fired[1]:.2f} s, "
                         f"without one label: {', '.join(names)}")
-        self.tell.measure("drift alarm", f"after {fired[0]} German texts, {fired[1]:.2f} s, 0 labels")
+        self.tell.measure("drift alarm", f"after {fired[0]} German texts, 0 labels")
+        self.tell.time("time to the drift alarm", f"{fired[1]:.2f} s after the first German text")
         windows = self.windows_until(before * WINDOW_ROWS + len(rows))
         seen = [window["confidence_mean"] for window in windows]
         quiet, loud = seen[:before], seen[before + 1:]
@@ -247,7 +260,7 @@ class Story:
             "version": version, "weight": CANARY_WEIGHT, "guard": {"kind": "label_errors", "alpha": ALPHA}})
         rows, scored, begun = self.mixed(salt)[:requests], [], time.monotonic()
         for at in range(0, len(rows), CANARY_BATCH):
-            part = traffic.score(self.apis[:1], DEPLOYMENT, rows[at:at + CANARY_BATCH], salt)
+            part = self.score(rows[at:at + CANARY_BATCH], salt, self.apis[:1])
             traffic.send_labels(self.api, DEPLOYMENT, part.scored)
             scored += part.scored
             self.tell.bar(len(scored), len(rows), f"requests, canary of version {version}")
@@ -277,8 +290,8 @@ class Story:
         state = self.api.get(f"deployments/{DEPLOYMENT}")["canary"]
         self.tell.check(state["state"] == "promoted", "the canary ended as promoted")
         for language in ("en", "de"):
-            self.after[language] = traffic.score(self.apis, DEPLOYMENT, self.paired(language), "after",
-                                                 lambda done, of: self.tell.bar(done, of, "texts, new version"))
+            self.after[language] = self.score(self.paired(language), "after",
+                                              tick=lambda done, of: self.tell.bar(done, of, "texts, new version"))
             traffic.send_labels(self.api, DEPLOYMENT, self.after[language].scored)
         german, was = self.after["de"].accuracy(), self.before["de"].accuracy()
         self.tell.check(german >= 0.62 and german > was + 0.2, f"German accuracy {was:.3f} → {german:.3f} (≥ 0.62)")
@@ -304,10 +317,10 @@ class Story:
                         f"verdict in the ledger: n = {verdict['n']}, e-value {verdict['e_value']:.4g} ≥ {1 / ALPHA:.0f}, "
                         f"data {verdict['data_digest'][:19]}…")
         self.await_version(good)
-        after = traffic.score(self.apis, DEPLOYMENT, self.mixed("bad")[-200:], "healed")
+        after = self.score(self.mixed("bad")[-200:], "healed")
         self.tell.check(all(item.version == good for item in after.scored), f"200 of 200 next requests answered by version {good}")
-        self.tell.measure("bad canary", f"{len(harmed)} requests answered, rolled back after {sent.seconds:.2f} s, "
-                          f"{len(sent.scored)} labels")
+        self.tell.measure("bad canary", f"{len(harmed)} requests answered, rolled back within {len(sent.scored)} labels")
+        self.tell.time("time to roll back", f"{sent.seconds:.2f} s after the canary's start, nobody asked")
         self.tell.measure("verdict", f"n = {verdict['n']}, e-value {verdict['e_value']:.4g}, threshold {1 / ALPHA:.0f}")
 
     def verdict(self, version):
@@ -331,13 +344,15 @@ class Story:
         for language, word in (("en", "English"), ("de", "German")):
             tell.measure(f"accuracy, {word} ({len(before[language].scored):,} texts)",
                          f"{before[language].accuracy():.3f} → {after[language].accuracy():.3f} after retraining")
+        tell.measure("the surest 90, 80, 70, 50 % of the English answers",
+                     "accuracy " + ", ".join(f"{before['en'].accuracy_at(part):.3f}" for part in (.9, .8, .7, .5)))
         tell.measure("confidence, English → German", f"{before['en'].confidence():.3f} → {before['de'].confidence():.3f}")
         for key, word in (("accuracy", "English"), ("accuracy_de", "German"), ("accuracy_fr", "French")):
             tell.measure(f"offline accuracy, held-out {word}",
                          f"{before['offline'][key]:.3f} → {after['offline'][key]:.3f}")
-        tell.measure("latency a text", f"p50 {before['en'].percentile_ms(.5):.2f} ms, p99 {before['en'].percentile_ms(.99):.2f} ms "
+        tell.time("latency a text", f"p50 {before['en'].percentile_ms(.5):.2f} ms, p99 {before['en'].percentile_ms(.99):.2f} ms "
                      f"({len(self.apis)} clients)")
-        tell.measure("server memory", f"{self.server.rss_bytes() / 2**20:.0f} MiB with two versions loaded")
+        tell.time("server memory", f"{self.server.rss_bytes() / 2**20:.0f} MiB with two versions loaded")
         tell.check(tell.seconds() <= 300, f"the story took {tell.seconds():.0f} s (≤ 300 s)")
         tell.table()
 

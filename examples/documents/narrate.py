@@ -10,7 +10,7 @@ class Narrator:
     def __init__(self, out=sys.stdout):
         self._out, self._start = out, time.monotonic()
         self._colour = out.isatty()
-        self.rows, self.failed, self.checks = [], [], 0
+        self.rows, self.times, self.failed, self.checks = [], [], [], 0
 
     def seconds(self):
         return time.monotonic() - self._start
@@ -36,8 +36,12 @@ class Narrator:
             print("\r\033[K", end="", file=self._out, flush=True)
 
     def measure(self, name, value):
-        """A row of the table at the end."""
+        """A row of the table at the end: the same on every run over the same data."""
         self.rows.append((name, value))
+
+    def time(self, name, value):
+        """A row below it: what this machine took this time."""
+        self.times.append((name, value))
 
     def check(self, holds, text):
         """An asserted number: the demo fails at its end when one doesn't hold."""
@@ -50,9 +54,9 @@ class Narrator:
 
     def table(self):
         self.chapter("Measured")
-        width = max(len(name) for name, _ in self.rows)
-        for name, value in self.rows:
-            print(f"  {name:<{width}}  {value}", file=self._out)
+        width = max(len(name) for name, _ in self.rows + self.times)
+        for name, value in [*self.rows, ("", ""), *self.times]:
+            print(f"  {name:<{width}}  {value}".rstrip(), file=self._out)
         held = self.checks - len(self.failed)
         print(f"\n  {held} of {self.checks} asserted numbers hold, {self.seconds():.0f} s", file=self._out)
         for text in self.failed:

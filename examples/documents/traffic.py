@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 LABELS_A_CALL = 500
+BLOCK = 100  # requests that may overtake one another
 
 
 @dataclass
@@ -34,6 +35,11 @@ class Traffic:
     def confidence(self):
         return sum(item.confidence for item in self.scored) / len(self.scored)
 
+    def accuracy_at(self, coverage):
+        """Accuracy when only the surest `coverage` of the answers are used and the rest go to a person."""
+        surest = sorted(self.scored, key=lambda item: -item.confidence)[:max(1, round(coverage * len(self.scored)))]
+        return sum(item.right for item in surest) / len(surest)
+
     def percentile_ms(self, share):
         times = sorted(item.ms for item in self.scored)
         return times[min(len(times) - 1, int(share * len(times)))]
@@ -50,26 +56,31 @@ def score_one(api, deployment, row, reference):
                   outputs["label"][0], max(outputs["probabilities"]), ms)
 
 
-def score(apis, deployment, rows, prefix, tick=None):
-    """Scores `rows` with one connection and thread per element of `apis`; the result is in the order of `rows`."""
+def score(apis, deployment, rows, prefix, tick=None, before=0):
+    """Scores `rows` with one connection and thread per element of `apis`; the result is in the order of `rows`.
+
+    `before`: requests that the deployment has answered already. A block of BLOCK requests is answered before the next
+    begins, counted from the deployment's first: how fast a lane is doesn't decide which requests share a drift window.
+    """
     begun = time.monotonic()
     answers = [None] * len(rows)
-    done = [0] * len(apis)
 
-    def work(lane):
-        for index in range(lane, len(rows), len(apis)):
+    def work(indices):
+        for index in indices:
             row = rows[index]
-            reference = f"{prefix}/{row['language']}/{row['package']}"
-            answers[index] = score_one(apis[lane], deployment, row, reference)
-            done[lane] += 1
-            if tick and lane == 0:
-                tick(sum(done), len(rows))
+            answers[index] = score_one(apis[index % len(apis)], deployment, row,
+                                       f"{prefix}/{row['language']}/{row['package']}")
 
     with concurrent.futures.ThreadPoolExecutor(len(apis)) as pool:
-        for future in [pool.submit(work, lane) for lane in range(len(apis))]:
-            future.result()
-    if tick:
-        tick(len(rows), len(rows))
+        at = 0
+        while at < len(rows):
+            end = min(len(rows), at + BLOCK - (before + at) % BLOCK)
+            shares = [[index for index in range(at, end) if index % len(apis) == lane] for lane in range(len(apis))]
+            for future in [pool.submit(work, share) for share in shares]:
+                future.result()
+            at = end
+            if tick:
+                tick(at, len(rows))
     return Traffic(answers, time.monotonic() - begun)
 
 

@@ -13,7 +13,7 @@ void add_all(cli::Commands& commands, const Sys& sys) {
   add_dump(commands, sys);
   add_offline(commands, sys);
   const cli::Connect connect = cli::connect_by_http(real_net(), sys.clock, sys.process);
-  cli::add_rest_commands(commands, {sys.fs, sys.clock, sys.process}, connect);
+  cli::add_rest_commands(commands, {sys.fs, sys.clock, sys.process, sys.executor}, connect);
   commands.add_alias("deployment", "deploy");
   commands.add_alias("audit", "ledger");
 }

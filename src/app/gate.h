@@ -1,25 +1,22 @@
 #pragma once
 
 #include <functional>
-#include <optional>
-#include <string>
-#include <string_view>
+#include <vector>
 
 #include "core/auth/auth.h"
 #include "http/gate.h"
+#include "sys/executor.h"
 
-// core/auth behind the server's door. A principal whose grants name single objects needs the object
-// of the route: `resolve` finds its uid from the route's resource and parameters; where it can't,
-// such a principal is refused, never let through. Any thread.
+// core/auth behind the server's door, in two steps. The gate sees a request's head, on an I/O
+// thread, and answers from memory: it refuses who could have the right on no object of the row's
+// kind. Where the right hangs on the object, the row itself has been wrapped: on the pool it asks
+// the row which objects the request is about (Route::needs) and checks each before the handler
+// runs. Who may do everything pays for neither. Any thread.
 namespace slip::app {
 
 class AuthGate final : public http::Gate {
  public:
-  using Resolve = std::function<std::optional<std::string>(
-      const Ctx& ctx, std::string_view resource, const http::Request& request)>;
-
-  explicit AuthGate(auth::Auth& auth, Resolve resolve = nullptr)
-      : auth_(auth), resolve_(std::move(resolve)) {}
+  explicit AuthGate(auth::Auth& auth) : auth_(auth) {}
 
   Result<Ctx> authenticate(const http::Credentials& credentials) override;
   Status authorize(const Ctx& ctx, const http::Permission& permission,
@@ -27,7 +24,11 @@ class AuthGate final : public http::Gate {
 
  private:
   auth::Auth& auth_;
-  const Resolve resolve_;
 };
+
+// Wraps the handlers of every row whose right hangs on objects. kInvalid `routes.unguarded` when a
+// row names objects and doesn't say how they are found. An inline handler whose caller must be
+// looked at runs on `pool()`. Once, before the rows are served.
+Status guard_rows(auth::Auth& auth, std::function<Pool&()> pool, std::vector<http::Route>* rows);
 
 }  // namespace slip::app

@@ -10,16 +10,15 @@
 namespace slip::app {
 namespace {
 
+using http::On;
+using http::Right;
+
 class GateTest : public testing::Test {
  protected:
   GateTest()
       : ledger_({*db_, clock_, rng_}),
         auth_({*db_, ledger_, clock_, rng_}, {.required = true}),
-        gate_(auth_, [](const Ctx&, std::string_view resource, const http::Request& request) {
-          // Only models have a name in the path here.
-          if (resource != "model" || request.params.empty()) return std::optional<std::string>();
-          return std::optional<std::string>("uid-of-" + request.params[0].second);
-        }) {
+        gate_(auth_) {
     const std::vector<store::Migration> steps = all_migrations();
     EXPECT_TRUE(store::migrate(*db_, steps).ok());
     EXPECT_TRUE(auth_.load().ok());
@@ -32,12 +31,42 @@ class GateTest : public testing::Test {
     const std::string header = "Bearer " + auth_.create_token(Ctx(), wanted).value().text;
     return gate_.authenticate({header, "", "127.0.0.1:1"}).value();
   }
-  std::string ask(const Ctx& ctx, http::Right right, std::string_view resource,
-                  const std::string& name = "") {
-    http::Request request;
-    if (!name.empty()) request.params.emplace_back("name", name);
-    const Status s = gate_.authorize(ctx, {right, resource}, request);
+  void deny(const std::string& principal, const std::string& uid) {
+    auth::Grant grant;
+    grant.project = "default";
+    grant.kind = "model";
+    grant.object = uid;
+    grant.deny = true;
+    EXPECT_TRUE(auth_.set_grant(Ctx(), principal, grant).ok());
+  }
+  std::string ask(const Ctx& ctx, http::Permission permission) {
+    const Status s = gate_.authorize(ctx, permission, http::Request());
     return s.ok() ? "" : s.error().reason;
+  }
+  // A row on models whose object is ?name=, as it is served.
+  http::Route guarded(http::Permission permission) {
+    std::vector<http::Route> rows(1);
+    rows[0].permission = permission;
+    rows[0].blocking = [](const Ctx&, http::Request&) -> Result<http::Reply> {
+      return http::Reply();
+    };
+    rows[0].needs = [permission](const Ctx&,
+                                 const http::Request& request) -> Result<std::vector<http::Need>> {
+      const std::string* name = request.query_value("name");
+      if (name == nullptr) return invalid("test.name", "which one?");
+      if (*name == "missing") return not_found("model.not_found", "none");
+      std::vector<http::Need> out;
+      out.push_back({.right = permission.right, .kind = "model", .uid = "uid-of-" + *name});
+      return out;
+    };
+    EXPECT_TRUE(guard_rows(auth_, nullptr, &rows).ok());
+    return rows[0];
+  }
+  std::string call(const http::Route& row, const Ctx& ctx, const std::string& name) {
+    http::Request request;
+    if (!name.empty()) request.query.emplace_back("name", name);
+    const Result<http::Reply> got = row.blocking(ctx, request);
+    return got.ok() ? "" : got.error().reason;
   }
 
   test::TempDb db_;
@@ -50,27 +79,56 @@ class GateTest : public testing::Test {
 
 TEST_F(GateTest, RolesOfTheProject) {
   const Ctx ann = ctx_of("ann", auth::Role::kUse);
-  EXPECT_EQ(ask(ann, http::Right::kPublic, "server"), "");
-  EXPECT_EQ(ask(ann, http::Right::kRead, "model"), "");
-  EXPECT_EQ(ask(ann, http::Right::kUse, "deployment"), "");
-  EXPECT_EQ(ask(ann, http::Right::kEdit, "model"), "auth.forbidden");
-  EXPECT_EQ(ask(ann, http::Right::kManage, "token"), "auth.forbidden");
+  EXPECT_EQ(ask(ann, {Right::kPublic, "server"}), "");
+  EXPECT_EQ(ask(ann, {Right::kRead, "server", On::kProject}), "");
+  EXPECT_EQ(ask(ann, {Right::kUse, "deployment"}), "");
+  EXPECT_EQ(ask(ann, {Right::kManage, "token", On::kProject}), "auth.forbidden");
+  EXPECT_EQ(ask(ann, {Right::kEdit, "experiment", On::kNew}), "auth.forbidden");
+  // Above what her token lets through, no object could help.
+  EXPECT_EQ(ask(ann, {Right::kEdit, "model"}), "auth.forbidden");
+  EXPECT_EQ(ask(ann, {Right::kRead, "model", On::kList}), "");
   EXPECT_EQ(gate_.authenticate({"", "", ""}).error().reason, "auth.required");
 }
 
-TEST_F(GateTest, WhoHasGrantsOnObjectsIsLetThroughOnlyWhereTheObjectIsKnown) {
+TEST_F(GateTest, TheObjectDecidesWhereItMust) {
   const Ctx ann = ctx_of("ann", auth::Role::kEdit);
-  auth::Grant deny;
-  deny.project = "default";
-  deny.kind = "model";
-  deny.object = "uid-of-secret";
-  deny.deny = true;
-  ASSERT_TRUE(auth_.set_grant(Ctx(), "ann", deny).ok());
-  EXPECT_EQ(ask(ann, http::Right::kRead, "model", "secret"), "model.not_found");
-  EXPECT_EQ(ask(ann, http::Right::kRead, "model", "open"), "");
-  EXPECT_EQ(ask(ann, http::Right::kManage, "model", "open"), "auth.forbidden");
-  EXPECT_EQ(ask(ann, http::Right::kRead, "model"), "auth.object_unknown");  // A list.
-  EXPECT_EQ(ask(ann, http::Right::kRead, "run"), "");                       // Another kind.
+  const http::Route read = guarded({Right::kRead, "model"});
+  // She may do it to everything: nobody asks which one it is.
+  EXPECT_EQ(call(read, ann, ""), "");
+  deny("ann", "uid-of-secret");
+  EXPECT_EQ(ask(ann, {Right::kRead, "model"}), "");
+  EXPECT_EQ(call(read, ann, "open"), "");
+  EXPECT_EQ(call(read, ann, "secret"), "model.not_found");
+  EXPECT_EQ(call(read, ann, "missing"), "model.not_found");
+  EXPECT_EQ(call(read, ann, ""), "test.name");
+  EXPECT_EQ(call(guarded({Right::kEdit, "model"}), ann, "open"), "");
+  EXPECT_EQ(call(guarded({Right::kManage, "model"}), ann, "open"), "auth.forbidden");
+  EXPECT_EQ(call(guarded({Right::kRead, "run"}), ann, ""), "");  // Another kind.
+}
+
+TEST_F(GateTest, ARowThatHidesNothingSaysForbidden) {
+  const Ctx ann = ctx_of("ann", auth::Role::kEdit);
+  deny("ann", "uid-of-secret");
+  std::vector<http::Route> rows(1, guarded({Right::kRead, "model"}));
+  rows[0].hides_as_missing = false;
+  ASSERT_TRUE(guard_rows(auth_, nullptr, &rows).ok());
+  EXPECT_EQ(call(rows[0], ann, "secret"), "auth.forbidden");
+  EXPECT_EQ(call(rows[0], ann, "missing"), "auth.forbidden");
+}
+
+TEST_F(GateTest, ARowThatDoesNotSayHowItsObjectIsFoundIsRefused) {
+  std::vector<http::Route> rows(3);
+  rows[0].path = "/forgotten";
+  rows[0].permission = {Right::kRead, "model"};
+  rows[1].path = "/list";
+  rows[1].permission = {Right::kRead, "model", On::kList};
+  rows[2].path = "/open";
+  rows[2].permission = {Right::kPublic, ""};
+  const Status s = guard_rows(auth_, nullptr, &rows);
+  ASSERT_FALSE(s.ok());
+  EXPECT_EQ(s.error().reason, "routes.unguarded");
+  EXPECT_NE(s.error().text.find("/forgotten"), std::string::npos);
+  EXPECT_EQ(s.error().text.find("/list"), std::string::npos);
 }
 
 }  // namespace

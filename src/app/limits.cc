@@ -9,10 +9,13 @@
 #include "core/ledger/ledger.h"
 #include "http/route.h"
 #include "http/server.h"
+#include "monitor/types.h"
 #include "registry/types.h"
 #include "serving/serving.h"
 #include "store/db.h"
 #include "store/tree/tree.h"
+#include "tracking/artifact_uploads.h"
+#include "tracking/traces.h"
 #include "tracking/types.h"
 #include "wire/invocations/invocations.h"
 #include "wire/native/live.h"
@@ -24,7 +27,7 @@ namespace {
 
 constexpr int64_t as_int(size_t value) { return static_cast<int64_t>(value); }
 
-constexpr std::array<LimitRow, 27> kLimits = {{
+constexpr std::array<LimitRow, 33> kLimits = {{
     {"json.depth", codec::kJsonDepthMax, "levels", "Nesting of JSON."},
     {"http.json_body_bytes", http::kJsonBodyBytesMax, "bytes", "A JSON body, unless a row says."},
     {"http.gzip_bytes_min", http::kGzipBytesMin, "bytes", "Smaller replies aren't compressed."},
@@ -48,10 +51,16 @@ constexpr std::array<LimitRow, 27> kLimits = {{
     {"tracking.key", as_int(tracking::kKeyMax), "characters", "A metric's or parameter's key."},
     {"tracking.param_value", as_int(tracking::kParamValueMax), "characters", "A parameter."},
     {"tracking.batch_metrics", as_int(tracking::kBatchMetricsMax), "points", "In one batch."},
+    {"tracking.upload_parts", tracking::kUploadPartsMax, "parts", "Of one artifact."},
+    {"tracking.artifact_path", as_int(tracking::kArtifactPathBytesMax), "bytes", "Its path."},
+    {"tracking.span_batch", as_int(tracking::kSpansMax), "spans", "In one OTLP request."},
+    {"tracking.trace_links", as_int(tracking::kTraceLinksMax), "links", "In one request."},
     {"serving.name_bytes", as_int(serving::kNameBytesMax), "bytes", "A deployment's name."},
     {"serving.client_ref_bytes", as_int(serving::kClientRefBytesMax), "bytes",
      "A client's own id of a prediction."},
     {"serving.model_bytes", serving::kModelBytesMax, "bytes", "An ONNX file."},
+    {"monitor.retention_days", monitor::kRetentionDaysMax, "days", "Rows of predictions."},
+    {"monitor.labels", monitor::kLabelsPerRequestMax, "labels", "Of one request."},
     {"config.toml_bytes", as_int(kTomlBytesMax), "bytes", "slipway.toml."},
 }};
 

@@ -11,13 +11,27 @@ std::vector<store::Migration> all_migrations() {
   add(ledger::migrations());
   add(auth::migrations());
   add(jobs::migrations());
+  add(hold::migrations());
   add(http::replay_migrations());
   add(data::migrations());
   add(tracking::migrations());
   add(registry::migrations());
+  add(sign::migrations());
   add(serving::migrations());
   add(rollout::migrations());
   add(monitor::migrations());
+  add(notify::migrations());
+  return out;
+}
+
+std::vector<ledger::Scope> all_event_scopes() {
+  std::vector<ledger::Scope> out;
+  const auto add = [&](std::span<const ledger::Scope> scopes) {
+    out.insert(out.end(), scopes.begin(), scopes.end());
+  };
+  add(data::event_scopes());
+  add(tracking::event_scopes());
+  add(registry::event_scopes());
   return out;
 }
 

@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::string_view kStagePrefix = "stage:";
 
-// MLflow's own name for the file of its onnx flavour wins over others beside it.
+}  // namespace
+
 Result<store::tree::Entry> onnx_file(const registry::Bundle& bundle) {
   const store::tree::Entry* found = nullptr;
   int count = 0;
@@ -23,20 +24,17 @@ Result<store::tree::Entry> onnx_file(const registry::Bundle& bundle) {
               count == 0 ? " has no" : " has several", " ONNX file", count == 0 ? "" : "s"}));
 }
 
-}  // namespace
-
 Result<int64_t> RegistrySource::resolve(const Ctx& ctx, const std::string& model,
                                         const std::string& target) {
   if (target.starts_with('@'))
     return TRY(registry_.find_alias(ctx, model, target.substr(1))).number;
   if (target.starts_with(kStagePrefix)) {
-    const registry::Stage stage =
-        TRY(registry::parse_stage(std::string_view(target).substr(kStagePrefix.size())));
+    const registry::Stage stage{target.substr(kStagePrefix.size())};
     const std::vector<registry::Version> found =
         TRY(registry_.latest_versions(ctx, model, {stage}));
     if (found.empty())
       return not_found("model_version.not_found",
-                       concat({"no version of ", model, " is in ", registry::stage_name(stage)}));
+                       concat({"no version of ", model, " is in ", stage.name}));
     return found.front().number;
   }
   const std::optional<int64_t> number = parse_int(target);

@@ -55,6 +55,7 @@ Result<bool> GuardedOutcomes::on_outcomes(store::Tx& tx, const Ctx& ctx,
                     .model_version = o.model_version,
                     .on_canary = o.on_canary,
                     .canary_weight = o.canary_weight,
+                    .client_ref = o.client_ref,
                     .correct = o.correct});
   // The guard decides as itself, whoever brought the labels.
   Ctx own = ctx;

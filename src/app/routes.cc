@@ -2,20 +2,29 @@
 
 #include <algorithm>
 
+#include "app/holdings.h"
 #include "app/manual.h"
 #include "app/world.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "sys/clock.h"
 #include "sys/process.h"
+#include "wire/databricks/databricks.h"
 #include "wire/mlflow/app.h"
 #include "wire/native/access.h"
+#include "wire/native/archive.h"
 #include "wire/native/datasets.h"
 #include "wire/native/deployments.h"
+#include "wire/native/gc.h"
 #include "wire/native/ledger.h"
 #include "wire/native/live.h"
 #include "wire/native/models.h"
 #include "wire/native/monitor.h"
+#include "wire/native/requests.h"
+#include "wire/native/runs.h"
+#include "wire/native/signing.h"
 #include "wire/native/status.h"
+#include "wire/native/webhooks.h"
 #include "wire/otlp/otlp.h"
 
 namespace slip::app {
@@ -66,6 +75,48 @@ std::vector<std::string> deployments_of(World& w, const Ctx& ctx, const std::str
   return out;
 }
 
+// A deployment that follows an alias or a stage is there with the next look; one that was told a
+// number goes to the version that came back, and a canary of the model is taken back. One that
+// cannot load it keeps what it has: the reply doesn't name it.
+std::vector<std::string> roll_back_deployments(World& w, const Ctx& ctx,
+                                               const registry::Version& back,
+                                               const std::string& reason) {
+  ignore(w.serving->refresh(ctx), "the follower tries again");
+  std::vector<std::string> out;
+  for (const std::string& name : deployments_of(w, ctx, back.model)) {
+    Result<serving::Deployment> d = w.serving->find(ctx, name);
+    if (!d.ok()) continue;
+    if (d->canary && d->canary->state == "running" && d->canary->version != back.number)
+      d = w.serving->roll_back(ctx, name, reason);
+    if (d.ok() && d->stable_version != back.number && parse_int(d->target))
+      d = w.serving->deploy(ctx, {.name = name,
+                                  .model = back.model,
+                                  .target = std::to_string(back.number),
+                                  .log_ack = d->log_ack});
+    if (d.ok() && d->stable_version == back.number) out.push_back(name);
+  }
+  return out;
+}
+
+wire::native::GcApp gc_app(World& w) {
+  return {.purge = w.tracking->purge,
+          .holds = *w.holds,
+          .objects = w.held_objects,
+          .auth = *w.auth,
+          .start = [&w](const Ctx& ctx,
+                        const tracking::PurgeSpec& spec) { return start_purge(w, ctx, spec); },
+          .blobs = [&w]() -> Result<codec::Json> {
+            const BlobUse use = TRY(blob_use(w));
+            return codec::Json::object({{"blobs", use.blobs},
+                                        {"bytes", use.bytes},
+                                        {"needed_blobs", use.live_blobs},
+                                        {"needed_bytes", use.live_bytes},
+                                        {"free_blobs", use.blobs - use.live_blobs},
+                                        {"free_bytes", use.bytes - use.live_bytes},
+                                        {"stored_bytes", use.stored_bytes}});
+          }};
+}
+
 }  // namespace
 
 std::vector<http::Route> all_routes(World& w) {
@@ -78,23 +129,48 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::ledger_routes({*w.ledger, *w.auth}));
   add(wire::native::live_routes({*w.live, [&w] { w.jobs->poke("events.live"); }}));
   add(wire::native::models_routes(
-      {*w.registry, *w.auth,
-       [&w](const Ctx& ctx, const std::string& m) { return deployments_of(w, ctx, m); }}));
-  add(wire::mlflow::routes({*w.tracking, *w.registry, w.sys.clock, w.sys.rng}));
+      {*w.registry, *w.governance, *w.auth,
+       [&w](const Ctx& ctx, const std::string& m) { return deployments_of(w, ctx, m); },
+       [&w](const Ctx& ctx, const registry::Version& back, const std::string& reason) {
+         return roll_back_deployments(w, ctx, back, reason);
+       }}));
+  add(wire::native::requests_routes({*w.registry, *w.governance, *w.auth}));
+  add(wire::native::reviews_routes({*w.registry, *w.governance, *w.auth}));
+  add(wire::native::runs_routes({*w.tracking, *w.auth}));
+  add(wire::native::signing_routes({[&w] { return sign::public_keys(*w.db); }}));
+  add(wire::native::webhook_routes({*w.webhooks}));
+  add(wire::databricks::routes({*w.registry, *w.governance, *w.auth}));
+  add(wire::mlflow::routes({*w.tracking, *w.registry, *w.directory, *w.webhooks, w.sys.clock,
+                            w.sys.rng, w.links,
+                            [&w](const Ctx& ctx) { return something_in(w, ctx); },
+                            [&w](const Ctx& ctx) { return empty_project(w, ctx); }}));
   add(wire::otlp::routes({*w.tracking}));
   add(wire::oip::routes(*w.oip));
   add(wire::native::deployment_routes(
-      {*w.serving, [&w](const Ctx& ctx, const serving::Deployment& d) -> Result<codec::Json> {
+      {*w.serving,
+       [&w](const Ctx& ctx, const serving::Deployment& d) -> Result<codec::Json> {
          codec::Json known;
          TRY(w.db->read([&](store::Tx& tx) -> Status {
            known = TRY(w.guard->evidence(tx, ctx, d.uid, *d.canary));
            return {};
          }));
          return known;
+       },
+       [&w](const Ctx& ctx, const std::string& model) -> Result<std::string> {
+         return TRY(w.registry->get_model(ctx, model)).uid;
        }}));
-  add(wire::native::monitor_routes({*w.monitor}));
+  add(wire::native::monitor_routes(
+      {*w.monitor,
+       [&w](const Ctx& ctx, const std::string& deployment) -> Result<std::string> {
+         return TRY(w.serving->find(ctx, deployment)).uid;
+       },
+       [&w](const Ctx& ctx, const std::string& dataset) -> Result<std::string> {
+         return TRY(w.data->find(ctx, dataset)).uid;
+       }}));
+  add(wire::native::archive_routes({*w.serving, *w.archive}));
   add(wire::invocations::routes(*w.invocations));
   add(wire::native::dataset_routes({*w.data}));
+  add(wire::native::gc_routes(gc_app(w)));
   add(ui::routes(w.console));
   add(manual_routes());
   out.push_back(openapi_route(w));

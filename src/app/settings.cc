@@ -13,19 +13,27 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 22> kSettings = {{
+constexpr std::array<SettingRow, 28> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
     {"db", kText, "", "", "postgresql://user:password@host:port/db instead of SQLite in data_dir.",
      true},
+    {"default_artifact_root", kText, "mlflow-artifacts:/", "",
+     "URI below which experiments keep their artifacts; other schemes are the client's to reach."},
+    {"artifacts_destination", kText, "", "",
+     "Directory where uploaded artifacts are also kept, as plain files; empty: nowhere."},
     {"auth", kChoice, "auto", "auto|on|off",
      "Whether credentials are needed; auto: unless host is a loopback address."},
     {"admin_user", kText, "", "", "First administrator, made when no principal exists."},
     {"admin_password", kText, "", "", "Its password, at least 12 bytes.", true, false},
     {"admin_password_file", kText, "", "", "File that holds the password instead."},
+    {"default_permission", kChoice, "read", "none|read|use|edit|manage",
+     "What a member of a project may do with everything in it."},
     {"allowed_hosts", kList, "", "", "Further names by which browsers may reach the server."},
     {"allowed_origins", kList, "", "", "Further origins whose pages may change things."},
+    {"public_url", kText, "", "",
+     "How clients reach the server, for links to itself; empty: as each request did."},
     {"tls_certificate", kText, "", "", "PEM file, leaf first; turns TLS on together with tls_key."},
     {"tls_key", kText, "", "", "PEM file of the private key."},
     {"max_body", kSize, "64MiB", "bytes", "Largest body that is read into memory."},
@@ -38,6 +46,9 @@ constexpr std::array<SettingRow, 22> kSettings = {{
     {"log_file", kText, "", "", "File for the log; empty: standard error."},
     {"access_log", kSwitch, "off", "", "A line for each request."},
     {"oip_server_name", kText, "slipway", "", "Name that /v2 gives."},
+    {"webhooks_allow_http", kSwitch, "off", "", "Whether webhooks may lead to http addresses."},
+    {"webhooks_allow_private", kSwitch, "off", "",
+     "Whether webhooks may lead to addresses that are not public."},
 }};
 
 std::string spelled(std::string_view name, char from, char to, bool upper) {

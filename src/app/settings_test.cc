@@ -20,6 +20,7 @@ class FakeProcess final : public Process {
     const auto at = variables.find(name);
     return at == variables.end() ? "" : at->second;
   }
+  std::string working_dir() const override { return "/work"; }
   int64_t resident_bytes() const override { return 0; }
   int64_t memory_limit_bytes() const override { return 1 << 30; }
   int cpu_count() const override { return 1; }

@@ -1,3 +1,5 @@
+#include <array>
+
 #include "app/world.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -5,8 +7,10 @@
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/log.h"
+#include "sys/net.h"
 #include "sys/process.h"
 #include "sys/rng.h"
+#include "tracking/location.h"
 
 namespace slip::app {
 namespace {
@@ -34,27 +38,81 @@ Result<std::unique_ptr<store::Db>> open_db(World& w) {
   return store::open_sqlite(stores, w.data_dir + "/slipway.db", {});
 }
 
+auth::Options auth_options(const World& w) {
+  auth::Options options;
+  options.required = w.auth_required();
+  const auto members = auth::parse_role(w.config.text("default_permission"));
+  options.member_role = members.value_or(auth::Role::kNone);
+  return options;
+}
+
 Status open_core(World& w) {
   const std::vector<store::Migration> steps = all_migrations();
   TRY(store::migrate(*w.db, steps));
-  w.ledger = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{*w.db, w.sys.clock, w.sys.rng});
+  w.ledger = std::make_unique<ledger::Ledger>(
+      ledger::Ledger::Deps{*w.db, w.sys.clock, w.sys.rng, all_event_scopes()});
   w.auth = std::make_unique<auth::Auth>(auth::Auth::Deps{*w.db, *w.ledger, w.sys.clock, w.sys.rng},
-                                        auth::Options{.required = w.auth_required()});
+                                        auth_options(w));
   TRY(w.auth->load());
+  w.directory = std::make_unique<auth::Directory>(
+      auth::Directory::Deps{*w.db, *w.ledger, w.sys.clock, w.sys.rng, *w.auth});
   w.jobs = std::make_unique<jobs::Jobs>(
       jobs::Jobs::Deps{*w.db, w.sys.clock, w.sys.rng, w.sys.executor, w.sys.log});
   w.live = std::make_unique<wire::native::LiveFeed>(*w.ledger);
+  w.holds =
+      std::make_unique<hold::Holds>(hold::Holds::Deps{*w.db, *w.ledger, w.sys.clock, w.sys.rng});
   w.data = std::make_unique<data::Data>(
       data::Data::Deps{*w.db, *w.ledger, *w.blobs, w.sys.clock, w.sys.rng});
   return {};
 }
 
+Result<tracking::ArtifactRoots> artifact_roots(World& w) {
+  tracking::ArtifactRoots out;
+  out.working_dir = w.sys.process.working_dir();
+  out.root = tracking::absolute_location(w.config.text("default_artifact_root"), out.working_dir);
+  if (const auto dir = tracking::local_dir(out.root))
+    out.local = tracking::LocalFiles(w.sys.fs, *dir);
+  const std::string& wanted = w.config.text("artifacts_destination");
+  if (wanted.empty()) return out;
+  const auto dir = tracking::local_dir(tracking::absolute_location(wanted, out.working_dir));
+  if (!dir)
+    return invalid("config.artifacts_destination",
+                   concat({"artifacts_destination = ", wanted, " is no directory of this machine"}))
+        .with_hint("leave it out: artifacts are kept in the data directory");
+  TRY(w.sys.fs.make_dirs(*dir));
+  out.destination = tracking::LocalFiles(w.sys.fs, *dir);
+  return out;
+}
+
+void open_webhooks(World& w) {
+  notify::Webhooks::Options options;
+  options.allow_http = w.config.on("webhooks_allow_http");
+  options.allow_private = w.config.on("webhooks_allow_private");
+  w.webhook_sender =
+      std::make_unique<WebhookSender>(real_net(), w.sys.clock, !options.allow_private);
+  w.webhooks = std::make_unique<notify::Webhooks>(
+      notify::Webhooks::Deps{*w.db, *w.ledger, *w.webhook_sender, w.sys.clock, w.sys.rng}, options);
+  w.webhook_pool = make_pool(w.sys.executor, w.sys.clock,
+                             {.name = "webhooks",
+                              .threads_max = notify::kClaimsAtOnce,
+                              .queue_max = 2 * notify::kClaimsAtOnce,
+                              .idle_ms = 10'000});
+}
+
 Status open_domains(World& w) {
+  tracking::ArtifactRoots roots = TRY(artifact_roots(w));
   w.tracking = std::make_unique<tracking::Tracking>(
-      tracking::Deps{*w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng});
-  w.origins = std::make_unique<TrackingOrigins>(*w.tracking);
+      tracking::Deps{*w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng, std::move(roots)});
+  w.tracking->purge.set_claims(&w.claims);
+  w.origins = std::make_unique<TrackingOrigins>(*w.tracking, w.auth.get());
+  w.signer = std::make_unique<sign::Signer>(
+      TRY(sign::open_signer({w.sys.fs, w.sys.clock, *w.db}, w.data_dir + "/signing-key.pem")));
+  w.trials = std::make_unique<ServedTrials>(ServedTrials::Deps{*w.blobs, w.budget, w.sys.clock});
+  w.holdouts = std::make_unique<DatasetHoldouts>(*w.data, *w.auth);
   w.registry = std::make_unique<registry::Registry>(
-      registry::Registry::Deps{*w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng, *w.origins});
+      registry::Registry::Deps{*w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng, *w.origins,
+                               w.signer.get(), w.holdouts.get(), w.trials.get()});
+  w.governance = std::make_unique<registry::Governance>(*w.registry);
   w.model_source = std::make_unique<RegistrySource>(*w.registry, *w.blobs);
   w.predictions = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
                                               w.data_dir + "/predictions", {}));
@@ -71,6 +129,7 @@ Status open_domains(World& w) {
   w.monitor = std::make_unique<monitor::Monitor>(
       monitor::Monitor::Deps{*w.db, *w.ledger, *w.predictions, *w.reference, *w.served, *w.outcomes,
                              w.sys.clock, w.sys.rng, w.sys.log});
+  open_webhooks(w);
   return {};
 }
 
@@ -91,13 +150,34 @@ Status write_private(Fs& fs, const std::string& path, std::string_view text) {
 }
 
 Status first_admin(World& w) {
-  const auth::Auth::FirstAdmin admin{w.config.text("admin_user"), TRY(admin_password(w))};
+  auth::Auth::FirstAdmin admin;
+  admin.user = w.config.text("admin_user");
+  admin.password = TRY(admin_password(w));
   if (!w.auth_required() && admin.user.empty() && admin.password.empty()) return {};
   const std::optional<auth::IssuedToken> token = TRY(w.auth->bootstrap(admin));
   if (!token) return {};
   const std::string path = w.data_dir + "/bootstrap-token";
   TRY(write_private(w.sys.fs, path, token->text + "\n"));
   w.sys.log.info("first administrator's token written", {{"file", std::string_view(path)}});
+  return {};
+}
+
+// Links that this server signs stay valid over a restart.
+Status open_links(World& w) {
+  const std::string path = w.data_dir + "/link-key";
+  Result<std::string> key = read_file(w.sys.fs, path, 4096);
+  if (!key.ok() && key.error().code == Code::kNotFound) {
+    std::array<uint8_t, 32> bytes{};
+    w.sys.rng.fill(bytes);
+    key = to_hex(bytes);
+    TRY(write_private(w.sys.fs, path, *key));
+  }
+  TRY(key);
+  if (key->size() < 64)
+    return corrupt("data_dir.link_key", concat({path, " holds no key"}))
+        .with_hint("delete it: a new one is made, and links in use end");
+  w.links = std::make_shared<const wire::mlflow::SignedLinks>(
+      std::move(*key), w.config.text("public_url"), !w.config.text("tls_certificate").empty());
   return {};
 }
 
@@ -168,6 +248,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   TRY(open_core(*w));
   TRY(open_domains(*w));
   TRY(first_admin(*w));
+  TRY(open_links(*w));
   TRY(open_console(*w));
   w->gate = std::make_unique<AuthGate>(*w->auth);
   w->replays = http::make_replays(*w->db, sys.clock);
@@ -185,6 +266,7 @@ Result<std::vector<http::Route>> World::prepare() {
       wire::oip::App{*serving, *pool, config.text("oip_server_name"), kVersion});
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});
   std::vector<http::Route> rows = all_routes(*this);
+  TRY(guard_rows(*auth, [this]() -> Pool& { return *pool; }, &rows));
   openapi = TRY(http::openapi(rows, kVersion));
   return rows;
 }

@@ -6,19 +6,27 @@
 #include <vector>
 
 #include "app/gate.h"
+#include "app/keeping.h"
 #include "app/model_origins.h"
 #include "app/model_source.h"
 #include "app/monitor_sources.h"
 #include "app/probe.h"
 #include "app/settings.h"
+#include "app/trials.h"
+#include "app/webhook_sender.h"
 #include "base/budget.h"
 #include "core/auth/auth.h"
+#include "core/auth/directory.h"
+#include "core/hold/hold.h"
 #include "core/jobs/jobs.h"
 #include "core/ledger/ledger.h"
+#include "core/sign/sign.h"
 #include "core/telemetry/metrics.h"
 #include "data/data.h"
 #include "http/server.h"
 #include "monitor/monitor.h"
+#include "notify/webhooks.h"
+#include "registry/governance.h"
 #include "registry/registry.h"
 #include "rollout/guard.h"
 #include "serving/archive.h"
@@ -30,6 +38,7 @@
 #include "tracking/tracking.h"
 #include "ui/console.h"
 #include "wire/invocations/invocations.h"
+#include "wire/mlflow/signed_links.h"
 #include "wire/native/live.h"
 #include "wire/oip/oip.h"
 
@@ -85,13 +94,21 @@ struct World {
   std::unique_ptr<store::Blobs> blobs;
   std::unique_ptr<ledger::Ledger> ledger;
   std::unique_ptr<auth::Auth> auth;
+  std::unique_ptr<auth::Directory> directory;
   std::unique_ptr<jobs::Jobs> jobs;
+  std::unique_ptr<hold::Holds> holds;
   std::unique_ptr<data::Data> data;
   std::unique_ptr<wire::native::LiveFeed> live;
   // Domains.
+  RegistryClaims claims;
+  HeldObjects held_objects;
   std::unique_ptr<tracking::Tracking> tracking;
   std::unique_ptr<TrackingOrigins> origins;
+  std::unique_ptr<sign::Signer> signer;
+  std::unique_ptr<ServedTrials> trials;
+  std::unique_ptr<DatasetHoldouts> holdouts;
   std::unique_ptr<registry::Registry> registry;
+  std::unique_ptr<registry::Governance> governance;
   std::unique_ptr<RegistrySource> model_source;
   std::unique_ptr<store::SegmentLog> predictions;
   std::unique_ptr<serving::Serving> serving;
@@ -101,19 +118,24 @@ struct World {
   std::unique_ptr<ServedDeployments> served;
   std::unique_ptr<GuardedOutcomes> outcomes;
   std::unique_ptr<monitor::Monitor> monitor;
+  std::unique_ptr<WebhookSender> webhook_sender;
+  std::unique_ptr<notify::Webhooks> webhooks;
+  std::unique_ptr<Pool> webhook_pool;
   // The doors.
   std::shared_ptr<const ui::Console> console;
   std::unique_ptr<AuthGate> gate;
   std::unique_ptr<http::Replays> replays;
   std::unique_ptr<RouteProbe> probe;
   std::unique_ptr<Pool> pool;
+  std::shared_ptr<const wire::mlflow::SignedLinks> links;
   std::unique_ptr<wire::oip::App> oip;
   std::unique_ptr<wire::invocations::App> invocations;
   std::string openapi;  // Set before the server starts.
   std::unique_ptr<http::Server> server;
 };
 
-std::vector<store::Migration> all_migrations();     // migrations.cc
+std::vector<store::Migration> all_migrations();  // migrations.cc
+std::vector<ledger::Scope> all_event_scopes();
 std::vector<http::Route> all_routes(World& world);  // routes.cc
 void add_duties(World& world);                      // duties.cc
 std::string_view git_revision();                    // git.cc

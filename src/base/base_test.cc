@@ -191,5 +191,26 @@ TEST(Snapshot, ReadersSeeWholeValuesOnly) {
   writer.join();
 }
 
+TEST(Text, TimesAsTheyAreWritten) {
+  struct Case {
+    const char* text;
+    std::optional<int64_t> ms;
+  };
+  const Case cases[] = {{"1970-01-01", 0},
+                        {"2026-11-23T05:53:00.123Z", 1795413180123},
+                        {"2026-11-23T05:53:00Z", 1795413180000},
+                        {"2026-11-23T05:53", 1795413180000},
+                        {"2026-11-23 05:53", 1795413180000},
+                        {"1795413180123", 1795413180123},
+                        {"2026-02-30", {}},
+                        {"2026-11-23T24:00", {}},
+                        {"2026-11-23T05", {}},
+                        {"2026-11-23T05:53:00+02:00", {}},
+                        {"yesterday", {}},
+                        {"", {}}};
+  for (const Case& c : cases) EXPECT_EQ(parse_time_ms(c.text), c.ms) << c.text;
+  EXPECT_EQ(parse_time_ms(format_time_ms(1795413180123)), 1795413180123);
+}
+
 }  // namespace
 }  // namespace slip

@@ -305,6 +305,33 @@ std::string format_time_ms(int64_t unix_ms) {
   return {out.data(), static_cast<size_t>(n)};
 }
 
+std::optional<int64_t> parse_time_ms(std::string_view text) {
+  using namespace std::chrono;
+  if (text.size() < 10 || text[4] != '-') return parse_int(text);
+  // Fields by place: "YYYY-MM-DDTHH:MM:SS.mmm", a zone of Z or none.
+  if (text.ends_with('Z')) text.remove_suffix(1);
+  constexpr std::string_view kShape = "dddd-dd-ddTdd:dd:dd.ddd";
+  if (text.size() > kShape.size()) return std::nullopt;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    const bool fits = kShape[i] == 'd' ? digit : text[i] == kShape[i];
+    if (!fits && !(i == 10 && text[i] == ' ')) return std::nullopt;
+  }
+  if (text.size() != 10 && text.size() != 16 && text.size() != 19 && text.size() != 23)
+    return std::nullopt;
+  const auto field = [&](size_t at, size_t n) {
+    return text.size() >= at + n ? parse_int(text.substr(at, n)).value_or(0) : 0;
+  };
+  const year_month_day date(year(static_cast<int>(field(0, 4))),
+                            month(static_cast<unsigned>(field(5, 2))),
+                            day(static_cast<unsigned>(field(8, 2))));
+  if (!date.ok() || field(11, 2) > 23 || field(14, 2) > 59 || field(17, 2) > 59)
+    return std::nullopt;
+  const auto at = sys_days(date) + hours(field(11, 2)) + minutes(field(14, 2)) +
+                  seconds(field(17, 2)) + milliseconds(field(20, 3));
+  return duration_cast<milliseconds>(at.time_since_epoch()).count();
+}
+
 bool equal_secret(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   unsigned difference = 0;

@@ -46,6 +46,9 @@ std::optional<int64_t> parse_size(std::string_view text);
 std::string format_size(int64_t bytes);  // "64 MiB"
 // "2026-11-23T05:53:00.123Z" from Unix milliseconds.
 std::string format_time_ms(int64_t unix_ms);
+// What format_time_ms() writes, with fewer places ("2026-11-23", "2026-11-23T05:53Z", …), or Unix
+// milliseconds as digits. UTC only.
+std::optional<int64_t> parse_time_ms(std::string_view text);
 
 // True in time that depends on the lengths alone.
 bool equal_secret(std::string_view a, std::string_view b);

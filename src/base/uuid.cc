@@ -14,8 +14,14 @@ void put_big_endian(uint8_t* out, uint64_t value, int bytes) {
 std::string Uuid::hex() const { return to_hex(bytes); }
 
 std::string Uuid::text() const {
-  std::string s = hex();
-  for (const size_t at : {size_t{8}, size_t{13}, size_t{18}, size_t{23}}) s.insert(at, 1, '-');
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string s(36, '-');
+  size_t at = 0;
+  for (const uint8_t b : bytes) {
+    if (at == 8 || at == 13 || at == 18 || at == 23) ++at;
+    s[at++] = kDigits[b >> 4];
+    s[at++] = kDigits[b & 15];
+  }
   return s;
 }
 

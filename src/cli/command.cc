@@ -9,7 +9,8 @@
 namespace slip::cli {
 namespace {
 
-constexpr size_t kNearMax = 2;  // Edits away from what was meant.
+constexpr size_t kNearMax = 2;   // Edits away from what was meant.
+constexpr char kBetween = '\n';  // Values of an option that was given several times.
 
 Error usage(std::string_view reason, std::string text) {
   return invalid(concat({"usage.", reason}), std::move(text));
@@ -44,6 +45,14 @@ bool Call::on(std::string_view option) const { return text(option) == "on"; }
 std::string Call::text(std::string_view option, std::string_view fallback) const {
   const auto at = options.find(option);
   return at == options.end() ? std::string(fallback) : at->second;
+}
+
+std::vector<std::string> Call::list(std::string_view option) const {
+  std::vector<std::string> out;
+  const std::string all = text(option);
+  if (all.empty()) return out;
+  for (const std::string_view one : split(all, kBetween)) out.emplace_back(one);
+  return out;
 }
 
 Result<std::optional<int64_t>> Call::number(std::string_view option) const {
@@ -140,9 +149,12 @@ Result<Call> Commands::parse(const Command& command, const std::vector<std::stri
     }
     if (equals == word.npos && i + 1 == words.size())
       return usage("value_missing", concat({"--", name, " wants ", o->value}));
-    call.options[name] = equals == word.npos ? words[++i] : word.substr(equals + 1);
+    const std::string value = equals == word.npos ? words[++i] : word.substr(equals + 1);
+    std::string& kept = call.options[name];
+    kept = o->many && !kept.empty() ? concat({kept, std::string_view(&kBetween, 1), value}) : value;
   }
-  if (call.arguments.size() > command.arguments.size())
+  const bool takes_rest = !command.arguments.empty() && command.arguments.back().rest;
+  if (call.arguments.size() > command.arguments.size() && !takes_rest)
     return usage("too_many_arguments",
                  concat({"'", call.arguments[command.arguments.size()], "' is one too many"}))
         .with_hint(concat({"slipway help ", command.path}));
@@ -160,10 +172,11 @@ Result<Call> Commands::parse(const Command& command, const std::vector<std::stri
 
 int Commands::run(const std::vector<std::string>& arguments, Terminal& terminal) const {
   std::vector<std::string> words = arguments;
-  const bool json = std::find(words.begin(), words.end(), "--json") != words.end();
+  const auto ours = std::find(words.begin(), words.end(), "--");  // What follows is not for us.
+  const bool json = std::find(words.begin(), ours, "--json") != ours;
   const auto asks_help = [](const std::string& w) { return w == "--help" || w == "-h"; };
-  const bool wants_help = std::any_of(words.begin(), words.end(), asks_help);
-  if (wants_help) std::erase_if(words, asks_help);
+  const bool wants_help = std::any_of(words.begin(), ours, asks_help);
+  if (wants_help) words.erase(std::remove_if(words.begin(), ours, asks_help), ours);
   if (words.empty()) {
     (wants_help ? terminal.out : terminal.err)(help());
     return wants_help ? 0 : kExitUsage;

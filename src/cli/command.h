@@ -29,12 +29,14 @@ struct Option {
   std::string value;  // "ROLE": takes one; "": a switch (--no-NAME turns it off).
   std::string doc;
   bool required = false;
+  bool many = false;  // May be given several times: Call::list.
 };
 
 struct Argument {
   std::string name;  // "PATH"
   std::string doc;
   bool required = true;
+  bool rest = false;  // The last one only: takes all that follow.
 };
 
 struct Call {
@@ -45,6 +47,7 @@ struct Call {
   bool has(std::string_view option) const { return options.find(option) != options.end(); }
   bool on(std::string_view option) const;
   std::string text(std::string_view option, std::string_view fallback = "") const;
+  std::vector<std::string> list(std::string_view option) const;  // Of one with `many`, in order.
   Result<std::optional<int64_t>> number(std::string_view option) const;  // kInvalid `usage.number`.
   std::string argument(size_t index) const;                              // "" when absent.
 };

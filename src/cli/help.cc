@@ -18,7 +18,8 @@ std::string option_usage(const Option& o) {
 
 std::string synopsis(const Command& c) {
   std::string out = "slipway " + c.path;
-  for (const Argument& a : c.arguments) out += a.required ? " " + a.name : " [" + a.name + "]";
+  for (const Argument& a : c.arguments)
+    out += a.rest ? " -- " + a.name + "…" : a.required ? " " + a.name : " [" + a.name + "]";
   for (const Option& o : c.options)
     if (o.required) out += " " + option_usage(o);
   return out;

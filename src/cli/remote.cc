@@ -65,6 +65,33 @@ class HttpRemote final : public Remote {
     return send(request);
   }
 
+  Status download(std::string_view path,
+                  const std::function<Status(std::string_view piece)>& on_piece) override {
+    return fetch(concat({kRoot, path}), on_piece);
+  }
+
+  Status fetch(std::string_view target,
+               const std::function<Status(std::string_view piece)>& on_piece) override {
+    http::Call request;
+    request.target = target;
+    request.on_body = on_piece;
+    TRY(answer(request));
+    return {};
+  }
+
+  Status put(std::string_view target, http::Source& from, int64_t bytes) override {
+    http::Call request;
+    request.method = http::Method::kPut;
+    request.target = target;
+    request.headers.emplace_back("Content-Type", "application/octet-stream");
+    request.upload = &from;
+    request.upload_bytes = bytes;
+    TRY(answer(request));
+    return {};
+  }
+
+  std::string url() const override { return url_; }
+
   Result<std::string> raw(http::Method method, std::string_view target,
                           const std::string& body) override {
     http::Call request;
@@ -111,6 +138,15 @@ Error error_of(int status, std::string_view body) {
               {}};
   const Result<Json> problem = codec::parse_json(body);
   if (!problem.ok() || !problem->is_object()) return error;
+  // MLflow's errors have a name of their own where ours have a reason.
+  const std::string name = text_or(*problem, "error_code", "");
+  if (!name.empty()) {
+    if (name == "RESOURCE_ALREADY_EXISTS") error.code = Code::kExists;
+    if (name == "RESOURCE_DOES_NOT_EXIST") error.code = Code::kNotFound;
+    error.reason = concat({"mlflow.", lower(name)});
+    error.text = text_or(*problem, "message", error.text);
+    return error;
+  }
   error.reason = text_or(*problem, "code", error.reason);
   error.text = text_or(*problem, "detail", text_or(*problem, "title", error.text));
   error.hint = text_or(*problem, "hint", "");
@@ -129,6 +165,18 @@ std::string query_of(const std::vector<std::pair<std::string_view, std::string>>
 
 Result<std::string> Remote::raw(http::Method, std::string_view, const std::string&) {
   return unsupported("remote.raw", "this server takes no raw calls");
+}
+
+Status Remote::download(std::string_view, const std::function<Status(std::string_view)>&) {
+  return unsupported("remote.download", "this server hands out no bytes");
+}
+
+Status Remote::fetch(std::string_view, const std::function<Status(std::string_view)>&) {
+  return unsupported("remote.fetch", "this server hands out no bytes");
+}
+
+Status Remote::put(std::string_view, http::Source&, int64_t) {
+  return unsupported("remote.put", "this server takes no bytes");
 }
 
 Result<Json> Remote::get(std::string_view path) { return call(http::Method::kGet, path, nullptr); }

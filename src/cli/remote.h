@@ -33,6 +33,14 @@ class Remote {
                                    const codec::Json* body) = 0;
   // POST of `bytes` bytes as they come out of `from`.
   virtual Result<codec::Json> upload(std::string_view path, http::Source& from, int64_t bytes) = 0;
+  // GET of bytes, handed on as they arrive; an error of `on_piece` ends it.
+  virtual Status download(std::string_view path,
+                          const std::function<Status(std::string_view piece)>& on_piece);
+  // The same for any address of the server; PUT of bytes to any.
+  virtual Status fetch(std::string_view target,
+                       const std::function<Status(std::string_view piece)>& on_piece);
+  virtual Status put(std::string_view target, http::Source& from, int64_t bytes);
+  virtual std::string url() const { return {}; }
   // Any address of the server, "/health" too; the answer's bytes.
   virtual Result<std::string> raw(http::Method method, std::string_view target,
                                   const std::string& body);

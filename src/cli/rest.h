@@ -4,6 +4,7 @@
 
 namespace slip {
 class Clock;
+class Executor;
 class Fs;
 class Process;
 }  // namespace slip
@@ -16,16 +17,42 @@ struct Machine {
   Fs& fs;
   Clock& clock;
   Process& process;
+  Executor& executor;
 };
 
 void add_model_commands(Commands& commands, const Connect& connect);
+// model stages|policy|request|requests|cancel|comment|comments|review
+void add_request_commands(Commands& commands, const Connect& connect, Fs& fs);
+// gate run|explain|waive|verify, model test|scan|evidence
+void add_gate_commands(Commands& commands, const Connect& connect, const Machine& machine);
+// "/models/NAME" of the first argument, "/models/NAME/versions/N" of the first two. kInvalid
+// `usage.number`.
+std::string at_model(const Call& call);
+Result<std::string> at_version(const Call& call);
+// A YAML (or JSON) file as a value; "-" is not taken.
+Result<codec::Json> read_yaml(Fs& fs, const std::string& path);
 void add_deployment_commands(Commands& commands, const Connect& connect);  // Also monitor, alert.
 // status, doctor, ledger, token, principal, whoami, api
 void add_server_commands(Commands& commands, const Machine& machine, const Connect& connect);
 void add_doctor(Commands& commands, const Machine& machine, const Connect& connect);
 
+// run, runs list|show|diff|repro
+void add_run_commands(Commands& commands, const Machine& machine, const Connect& connect);
+void add_runs_commands(Commands& commands, const Machine& machine, const Connect& connect);
+// exp list|show|create|delete|restore
+void add_experiment_commands(Commands& commands, const Connect& connect);
+
+// webhook list|create|delete|test|deliveries|replay: a secret is read through `fs`.
+void add_webhook_commands(Commands& commands, const Connect& connect, Fs& fs);
+
 // data add|list|show: files are read through `fs`.
 void add_data_commands(Commands& commands, const Connect& connect, Fs& fs);
+
+// gc, retention list|set|drop, hold add|list|release
+void add_gc_commands(Commands& commands, const Connect& connect);
+
+// archive list|get: files are written through `fs`.
+void add_archive_commands(Commands& commands, const Connect& connect, Fs& fs);
 
 // All of them.
 void add_rest_commands(Commands& commands, const Machine& machine, const Connect& connect);

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "cli/files.h"
 #include "cli/print.h"
 #include "cli/rest.h"
 #include "sys/fs.h"
@@ -14,26 +15,14 @@ constexpr std::array kDatasetColumns = {
     Column{"DATASET", "name"},
     Column{"VERSIONS", "versions_count"},
     Column{"LATEST", "latest_version"},
+    Column{"FORMAT", "format"},
+    Column{"ROWS", "rows"},
+    Column{"BYTES", "bytes"},
     Column{"UPDATED_MS", "updated_ms"},
 };
 constexpr std::array kVersionColumns = {
     Column{"VERSION", "version"}, Column{"ROWS", "rows"},     Column{"BYTES", "bytes"},
     Column{"FORMAT", "format"},   Column{"DIGEST", "digest"}, Column{"MESSAGE", "message"},
-};
-
-// A file from its start to its end.
-class FileSource final : public http::Source {
- public:
-  explicit FileSource(File& file) : file_(file) {}
-  Result<size_t> read(std::span<char> out) override {
-    const size_t n = TRY(file_.read_at(offset_, out));
-    offset_ += static_cast<int64_t>(n);
-    return n;
-  }
-
- private:
-  File& file_;
-  int64_t offset_ = 0;
 };
 
 // --format, else what the file's name ends with.

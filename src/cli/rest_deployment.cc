@@ -69,7 +69,8 @@ Result<int> canary(Call& call, Remote& remote) {
   const std::optional<double> weight = parse_double(call.text("weight", "0.1"));
   const std::optional<double> alpha = parse_double(call.text("alpha", "0.01"));
   if (!weight || !alpha) return invalid("usage.number", "--weight and --alpha want numbers");
-  Json body = Json::object({{"version", *TRY(call.number("version"))}, {"weight", *weight}});
+  const std::optional<int64_t> version = TRY(call.number("version"));
+  Json body = Json::object({{"version", *version}, {"weight", *weight}});
   if (call.text("guard", "on") != "off")
     body.set("guard", Json::object({{"kind", "label_errors"}, {"alpha", *alpha}}));
   print_deployment(call, TRY(remote.post(at(call) + "/canary", body)));

@@ -30,16 +30,6 @@ constexpr std::array kCheckColumns = {
     Column{"PASSED", "passed"}, Column{"DETAIL", "detail"},
 };
 
-std::string at_model(const Call& call) {
-  return concat({"/models/", percent_encode(call.argument(0))});
-}
-
-Result<std::string> at_version(const Call& call) {
-  const std::optional<int64_t> version = parse_int(call.argument(1));
-  if (!version) return invalid("usage.number", "VERSION wants a whole number");
-  return concat({at_model(call), "/versions/", std::to_string(*version)});
-}
-
 // "accuracy=0.75,f1=0.6" → checks of one kind.
 Status add_checks(std::vector<Json>* checks, std::string_view list, std::string_view kind,
                   std::string_view bound) {
@@ -59,10 +49,8 @@ Result<int> gate(Call& call, Remote& remote) {
   std::vector<Json> checks;
   TRY(add_checks(&checks, call.text("floor"), "floor", "min"));
   TRY(add_checks(&checks, call.text("champion"), "champion", "max_regression"));
-  if (checks.empty())
-    return Error(invalid("usage.option_missing", "a gate wants checks"))
-        .with_hint("--floor accuracy=0.75 --champion accuracy=0.01");
-  const Json body = Json::object({{"checks", Json::array(std::move(checks))}});
+  Json body = Json::object();  // No checks: those of the policy.
+  if (!checks.empty()) body.set("checks", Json::array(std::move(checks)));
   const Json judged = TRY(remote.post(concat({TRY(at_version(call)), "/gate"}), body));
   if (call.on("json")) {
     print_fields(call, judged);
@@ -88,14 +76,55 @@ Result<int> show(Call& call, Remote& remote) {
 }
 
 Result<int> decide(Call& call, Remote& remote, std::string_view verb) {
-  const Json body = Json::object({{"comment", call.text("comment")}});
+  Json body = Json::object({{"comment", call.text("comment")}});
+  if (call.has("to")) body.set("to", call.text("to"));
+  if (call.on("apply")) body.set("apply", true);
   print_fields(call, TRY(remote.post(concat({TRY(at_version(call)), "/", verb}), body)));
+  return 0;
+}
+
+Result<int> history(Call& call, Remote& remote) {
+  const std::string query = query_of({{"at", call.text("at")}});
+  print_rows(call, TRY(remote.all(concat({at_model(call), "/history", query}))), kHistoryColumns);
   return 0;
 }
 
 const std::vector<Argument> kModel = {{"MODEL", "name of the model"}};
 const std::vector<Argument> kModelVersion = {{"MODEL", "name of the model"},
                                              {"VERSION", "its number"}};
+
+// What moves versions.
+void add_moves(Commands& commands, const Connect& connect) {
+  const auto remote = [connect](auto run) {
+    return [connect, run](Call& call) -> Result<int> {
+      const std::unique_ptr<Remote> server = TRY(connect(call));
+      return run(call, *server);
+    };
+  };
+  commands.add({"model promote",
+                "Moves a version into a stage.",
+                kModelVersion,
+                {{"stage", "STAGE", "Production (default), another stage, or @ALIAS."}},
+                remote([](Call& call, Remote& r) -> Result<int> {
+                  const Json body = Json::object({{"stage", call.text("stage", "Production")}});
+                  print_fields(call,
+                               TRY(r.post(concat({TRY(at_version(call)), "/promote"}), body)));
+                  return 0;
+                }),
+                ""});
+  commands.add({"model rollback",
+                "Brings back what held production before, and whatever serves it.",
+                kModel,
+                {{"reason", "TEXT", "Kept in the history.", true},
+                 {"stage", "STAGE", "Another stage than Production."}},
+                remote([](Call& call, Remote& r) -> Result<int> {
+                  Json body = Json::object({{"reason", call.text("reason")}});
+                  if (call.has("stage")) body.set("stage", call.text("stage"));
+                  print_fields(call, TRY(r.post(at_model(call) + "/rollback", body)));
+                  return 0;
+                }),
+                ""});
+}
 
 }  // namespace
 
@@ -124,45 +153,31 @@ void add_model_commands(Commands& commands, const Connect& connect) {
   commands.add({"model history",
                 "Which version held which stage, when, by whom, why.",
                 kModel,
-                {},
-                remote([](Call& call, Remote& r) -> Result<int> {
-                  print_rows(call, TRY(r.all(at_model(call) + "/history")), kHistoryColumns);
-                  return 0;
-                }),
+                {{"at", "TIME", "Only who held one at that moment: 2026-11-23T05:53:00Z."}},
+                remote(history),
                 ""});
   commands.add({"model gate",
-                "Judges a version by the metrics of its run.",
+                "Judges a version by the metrics of its run, or by the checks of its policy.",
                 kModelVersion,
                 {{"floor", "METRIC=MIN,…", "Least value of a metric."},
                  {"champion", "METRIC=LOSS,…", "Most that it may lose against production."}},
                 remote(gate),
                 "Exits with 6 when a check fails."});
-  const std::vector<Option> comment = {{"comment", "TEXT", "Kept with the decision."}};
-  commands.add({"model approve", "Vouches for a version that somebody else made.", kModelVersion,
-                comment, remote([](Call& c, Remote& r) { return decide(c, r, "approve"); }), ""});
-  commands.add({"model reject", "Keeps a version from production.", kModelVersion, comment,
-                remote([](Call& c, Remote& r) { return decide(c, r, "reject"); }), ""});
-  commands.add({"model promote",
-                "Moves a version into a stage.",
+  const Option comment = {"comment", "TEXT", "Kept with the decision."};
+  const Option to = {"to", "TARGET", "A stage, or @ALIAS [Production]."};
+  commands.add({"model approve",
+                "Vouches for a version that somebody else made.",
                 kModelVersion,
-                {{"stage", "STAGE", "Production (default), Staging, Archived or None."}},
-                remote([](Call& call, Remote& r) -> Result<int> {
-                  const Json body = Json::object({{"stage", call.text("stage", "Production")}});
-                  print_fields(call,
-                               TRY(r.post(concat({TRY(at_version(call)), "/promote"}), body)));
-                  return 0;
-                }),
+                {comment, to, {"apply", "", "Move the version once everything holds."}},
+                remote([](Call& c, Remote& r) { return decide(c, r, "approve"); }),
+                "Nobody asked yet: the request is opened in the name of who registered it."});
+  commands.add({"model reject",
+                "Closes the request that a version enter a stage.",
+                kModelVersion,
+                {comment, to},
+                remote([](Call& c, Remote& r) { return decide(c, r, "reject"); }),
                 ""});
-  commands.add({"model rollback",
-                "Brings back what held production before.",
-                kModel,
-                {{"reason", "TEXT", "Kept in the history.", true}},
-                remote([](Call& call, Remote& r) -> Result<int> {
-                  const Json body = Json::object({{"reason", call.text("reason")}});
-                  print_fields(call, TRY(r.post(at_model(call) + "/rollback", body)));
-                  return 0;
-                }),
-                ""});
+  add_moves(commands, connect);
 }
 
 }  // namespace slip::cli

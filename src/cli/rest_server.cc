@@ -148,7 +148,15 @@ void add_rest_commands(Commands& commands, const Machine& machine, const Connect
   add_server_commands(commands, machine, connect);
   add_data_commands(commands, connect, machine.fs);
   add_model_commands(commands, connect);
+  add_request_commands(commands, connect, machine.fs);
+  add_webhook_commands(commands, connect, machine.fs);
+  add_gate_commands(commands, connect, machine);
   add_deployment_commands(commands, connect);
+  add_archive_commands(commands, connect, machine.fs);
+  add_run_commands(commands, machine, connect);
+  add_runs_commands(commands, machine, connect);
+  add_experiment_commands(commands, connect);
+  add_gc_commands(commands, connect);
 }
 
 }  // namespace slip::cli

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "codec/hash.h"
+#include "sys/executor.h"
 #include "sys/process.h"
 #include "sys/sim/sim_fs.h"
 #include "test/fake/clock.h"
@@ -37,6 +39,12 @@ class ScriptedRemote final : public Remote {
     const Json body = text;
     return call(http::Method::kPost, path, &body);
   }
+  Status download(std::string_view path,
+                  const std::function<Status(std::string_view)>& on_piece) override {
+    script_.asked.push_back(concat({"GET ", path, " bytes"}));
+    for (const std::string_view piece : {"some ", "bytes"}) TRY(on_piece(piece));
+    return {};
+  }
   Result<std::string> raw(http::Method method, std::string_view target,
                           const std::string& body) override {
     script_.asked.push_back(concat({http::method_name(method), " ", target, " raw ", body}));
@@ -56,7 +64,7 @@ class Rest : public testing::Test {
     return commands_.run(words, terminal_);
   }
   Rest() {
-    const Machine machine{disk_, clock_, real_process()};
+    const Machine machine{disk_, clock_, real_process(), real_executor()};
     add_rest_commands(commands_, machine, [this](const Call&) -> Result<std::unique_ptr<Remote>> {
       return std::unique_ptr<Remote>(std::make_unique<ScriptedRemote>(script_));
     });
@@ -78,6 +86,13 @@ TEST_F(Rest, CommandsAskForWhatTheySay) {
     const char* asked;
   };
   const Case cases[] = {
+      {{"exp", "show", "7"}, "GET /api/2.0/mlflow/experiments/get?experiment_id=7 raw "},
+      {{"exp", "show", "a b"},
+       "GET /api/2.0/mlflow/experiments/get-by-name?experiment_name=a%20b raw "},
+      {{"exp", "create", "e", "--artifacts", "s3://b"},
+       R"(POST /api/2.0/mlflow/experiments/create raw {"name":"e","artifact_location":"s3://b"})"},
+      {{"runs", "show", "0123456789abcdef0123456789abcdef"},
+       "GET /api/2.0/mlflow/runs/get?run_id=0123456789abcdef0123456789abcdef raw "},
       {{"status"}, "GET /status"},
       {{"token", "create", "--principal", "p", "--role", "use", "--project", "x", "--expires-days",
         "1"},
@@ -173,8 +188,18 @@ TEST_F(Rest, AFailedGateIsItsOwnExitCode) {
 
 TEST_F(Rest, WrongWordsAskNothing) {
   const std::vector<std::vector<std::string>> wrong = {
-      {"model", "gate", "m", "1"},
       {"model", "gate", "m", "1", "--floor", "accuracy"},
+      {"model", "policy", "m", "--drop"},
+      {"run", "--out", "/abs", "--", "true"},
+      {"run", "--param", "novalue", "--", "true"},
+      {"run"},
+      {"runs", "list", "--limit", "0"},
+      {"runs", "diff", "a"},
+      {"model", "request", "m", "1", "--hours", "0"},
+      {"model", "request", "m", "1", "--rollback-to", "last"},
+      {"gate", "waive", "m", "1", "floor:a", "--reason", "x", "--days", "999"},
+      {"gate", "waive", "m", "1", "floor:a"},
+      {"model", "evidence", "m", "1", "--holdout", "h", "--predictions", "p@1"},
       {"model", "gate", "m", "one", "--floor", "a=1"},
       {"model", "rollback", "m"},
       {"deploy", "canary", "d", "--version", "3", "--weight", "much"},
@@ -185,6 +210,47 @@ TEST_F(Rest, WrongWordsAskNothing) {
     EXPECT_EQ(run(words), kExitUsage);
     EXPECT_TRUE(script_.asked.empty());
   }
+}
+
+TEST_F(Rest, WhatIsAskedOfGovernance) {
+  ASSERT_TRUE(disk_.make_dirs("/f").ok());
+  const auto write = [&](const std::string& path, std::string_view text) {
+    ASSERT_TRUE(disk_.open(path, OpenMode::kTruncate).value()->write_at(0, text).ok());
+  };
+  write("/f/policy.yaml", "approvals: 2\nchecks:\n  - {kind: scan}\n");
+  write("/f/tests.yaml", "model: m\ntests:\n  - {name: t}\n");
+  struct Case {
+    std::vector<std::string> words;
+    const char* asked;
+  };
+  const Case cases[] = {
+      {{"model", "policy", "m", "@s", "--file", "/f/policy.yaml"},
+       R"(PUT /models/m/policies/%40s {"approvals":2,"checks":[{"kind":"scan"}]})"},
+      {{"model", "policy", "m", "QA", "--drop"}, "DELETE /models/m/policies/QA"},
+      {{"model", "request", "m", "2", "--rollback-to", "1", "--hours", "2"},
+       R"(POST /models/m/versions/2/requests {"to":"Production","comment":"",)"
+       R"("rollback_to":1,"ttl_ms":7200000})"},
+      {{"model", "approve", "m", "2", "--to", "QA", "--apply"},
+       R"(POST /models/m/versions/2/approve {"comment":"","to":"QA","apply":true})"},
+      {{"model", "cancel", "m", "2"},
+       R"(POST /models/m/versions/2/requests/cancel {"to":"Production","comment":""})"},
+      {{"model", "history", "m", "--at", "2026-11-23"}, "GET /models/m/history?at=2026-11-23"},
+      {{"model", "evidence", "m", "2", "--holdout", "h@3", "--predictions", "p@1"},
+       R"(POST /models/m/versions/2/evidence {"dataset":"h","dataset_version":3,)"
+       R"("predictions_dataset":"p","predictions_version":1})"},
+      {{"model", "test", "/f/tests.yaml", "m", "4"},
+       R"(POST /models/m/versions/4/tests {"tests":[{"name":"t"}]})"},
+      {{"gate", "run", "m", "2"}, "POST /models/m/versions/2/gate {}"},
+      {{"gate", "explain", "m", "2", "--to", "QA"}, "GET /models/m/versions/2/explain?to=QA"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.asked);
+    run(c.words, {R"({"items":[],"passed":true,"ready":true})"});
+    ASSERT_FALSE(script_.asked.empty()) << err_;
+    EXPECT_EQ(script_.asked[0], c.asked);
+  }
+  EXPECT_EQ(run({"gate", "explain", "m", "2"}, {R"({"ready":false})"}), kExitGate);
+  EXPECT_EQ(run({"model", "test", "/f/tests.yaml", "m", "4"}, {R"({"passed":false})"}), kExitGate);
 }
 
 TEST_F(Rest, DriftIsARowForEachFeature) {
@@ -214,6 +280,10 @@ TEST(Remote, AnswersBecomeErrors) {
       {404, R"({"code":"model.not_found","detail":"no m"})", Code::kNotFound, "model.not_found",
        "no m"},
       {409, R"({"code":"x","title":"Conflict"})", Code::kConflict, "x", "Conflict"},
+      {404, R"({"error_code":"RESOURCE_DOES_NOT_EXIST","message":"no run"})", Code::kNotFound,
+       "mlflow.resource_does_not_exist", "no run"},
+      {400, R"({"error_code":"RESOURCE_ALREADY_EXISTS","message":"there"})", Code::kExists,
+       "mlflow.resource_already_exists", "there"},
       {400, "not json", Code::kInvalid, "server.status_400", "the server answered 400"},
       {403, "[]", Code::kForbidden, "server.status_403", "the server answered 403"},
       {401, "", Code::kUnauthorized, "server.status_401", "the server answered 401"},
@@ -229,6 +299,20 @@ TEST(Remote, AnswersBecomeErrors) {
     EXPECT_EQ(error.text, c.text);
   }
   EXPECT_EQ(error_of(409, R"({"code":"c","hint":"do"})").hint, "do");
+}
+
+TEST_F(Rest, ArchiveGetKeepsOnlyWhatHasTheDigest) {
+  const std::string good = concat({R"({"digest":")", codec::sha256("some bytes").text(), R"("})"});
+  EXPECT_EQ(run({"archive", "get", "d", "3", "--out", "/a.parquet"}, {good}), 0) << err_;
+  EXPECT_EQ(script_.asked, (std::vector<std::string>{"GET /deployments/d/parts/3",
+                                                     "GET /deployments/d/parts/3/content bytes"}));
+  EXPECT_EQ(read_file(disk_, "/a.parquet", 100).value(), "some bytes");
+  EXPECT_EQ(run({"archive", "get", "d", "3", "--out", "/b.parquet"}, {R"({"digest":"sha256:0"})"}),
+            8);
+  EXPECT_FALSE(disk_.stat("/b.parquet").ok());
+  EXPECT_FALSE(disk_.stat("/b.parquet.partial").ok());
+  EXPECT_EQ(run({"archive", "list", "d", "--from-us", "5"}, {R"({"items":[]})"}), 0);
+  EXPECT_EQ(script_.asked, (std::vector<std::string>{"GET /deployments/d/parts?from_us=5"}));
 }
 
 TEST_F(Rest, DataAddSendsTheFile) {

@@ -90,9 +90,19 @@ std::string gzip_compress(std::string_view bytes, int level) {
   return out;
 }
 
-Result<std::string> gzip_decompress(std::string_view bytes, size_t size_max) {
+namespace {
+
+// gzip's mark, or a header that zlib would write; anything else may be deflate without framing.
+bool is_framed(std::string_view bytes) {
+  if (bytes.size() < 2) return true;
+  const auto first = static_cast<unsigned char>(bytes[0]);
+  const auto second = static_cast<unsigned char>(bytes[1]);
+  return (first == 0x1f && second == 0x8b) || (first % 16 == 8 && (first * 256 + second) % 31 == 0);
+}
+
+Result<std::string> inflated(std::string_view bytes, size_t size_max, int window, bool joined) {
   z_stream z{};
-  CHECK(inflateInit2(&z, 15 + 32) == Z_OK);  // Either framing.
+  CHECK(inflateInit2(&z, window) == Z_OK);
   const std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&z, inflateEnd);
   if (bytes.size() > UINT32_MAX) return too_large();
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
@@ -107,12 +117,23 @@ Result<std::string> gzip_decompress(std::string_view bytes, size_t size_max) {
     out.resize(out.size() - z.avail_out);
     if (state != Z_OK && state != Z_STREAM_END) return corrupt_input();  // Also: too short.
     if (out.size() > size_max) return too_large();
-    if (state == Z_STREAM_END && z.avail_in > 0) {  // gzip files may be joined.
+    if (joined && state == Z_STREAM_END && z.avail_in > 0) {  // gzip files may be joined.
       if (inflateReset(&z) != Z_OK) return corrupt_input();
       state = Z_OK;
     }
   }
   return out;
+}
+
+}  // namespace
+
+Result<std::string> gzip_decompress(std::string_view bytes, size_t size_max) {
+  if (!is_framed(bytes)) return inflated(bytes, size_max, -MAX_WBITS, true);
+  return inflated(bytes, size_max, MAX_WBITS + 32, true);  // Either framing.
+}
+
+Result<std::string> inflate_raw(std::string_view bytes, size_t size_max) {
+  return inflated(bytes, size_max, -MAX_WBITS, false);
 }
 
 }  // namespace slip::codec

@@ -30,7 +30,9 @@ class ZstdEncoder {
 };
 
 std::string gzip_compress(std::string_view bytes, int level);
-// gzip or zlib (deflate) framing, detected.
+// gzip or zlib framing, or bare deflate, detected: HTTP's "deflate" is either of the last two.
 Result<std::string> gzip_decompress(std::string_view bytes, size_t size_max);
+// A deflate stream without framing, as zip archives hold it; what follows its end is ignored.
+Result<std::string> inflate_raw(std::string_view bytes, size_t size_max);
 
 }  // namespace slip::codec

@@ -84,6 +84,8 @@ enum class NonFinite : uint8_t {
 };
 
 Result<Json> parse_json(std::string_view text, NonFinite non_finite = NonFinite::kReject);
+// `indent` 0: no blanks; kSpaced: one line with a blank behind ',' and ':', as Python writes it.
+inline constexpr int kSpaced = -1;
 std::string to_json(const Json& value, int indent = 0, NonFinite non_finite = NonFinite::kString);
 // RFC 8785 (JCS). kInvalid when a number has no exact form there (integers beyond 2^53).
 Result<std::string> to_canonical_json(const Json& value);
@@ -103,5 +105,8 @@ Result<bool> bool_or(const Json& object, std::string_view key, bool fallback);
 
 // Appends `text` as a JSON string, quotes included; for writers that build JSON by hand.
 void append_json_string(std::string* out, std::string_view text);
+void append_json_int(std::string* out, int64_t value);
+// As to_json: the shortest form that reads back as a double.
+void append_json_double(std::string* out, double value, NonFinite non_finite);
 
 }  // namespace slip::codec

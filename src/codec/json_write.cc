@@ -1,3 +1,4 @@
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -13,6 +14,13 @@ size_t sequence_length(std::string_view s) {
   const size_t n = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
   return s.size() >= n && is_utf8(s.substr(0, n)) ? n : 0;
 }
+
+// Bytes that stand for themselves inside a string.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (size_t c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
 
 void append_escaped(std::string* out, unsigned char c) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -45,30 +53,8 @@ void append_escaped(std::string* out, unsigned char c) {
   }
 }
 
-void append_int(std::string* out, int64_t v) {
-  std::array<char, 24> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
-  out->append(text.data(), end);
-}
-
 std::string_view non_finite_name(double v) {
   return std::isnan(v) ? "NaN" : v > 0 ? "Infinity" : "-Infinity";
-}
-
-void append_double(std::string* out, double v, NonFinite non_finite) {
-  if (!std::isfinite(v)) {
-    CHECK(non_finite != NonFinite::kReject);
-    const bool quoted = non_finite == NonFinite::kString;
-    if (quoted) *out += '"';
-    *out += non_finite_name(v);
-    if (quoted) *out += '"';
-    return;
-  }
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
-  const std::string_view digits(text.data(), static_cast<size_t>(end - text.data()));
-  *out += digits;
-  if (digits.find_first_of(".e") == digits.npos) *out += ".0";  // Reads back as a double.
 }
 
 struct Writer {
@@ -76,8 +62,9 @@ struct Writer {
   int indent;
   NonFinite non_finite;
 
+  std::string_view comma() const { return indent == kSpaced ? ", " : ","; }
   void line(int depth) const {
-    if (indent == 0) return;
+    if (indent <= 0) return;
     *out += '\n';
     out->append(static_cast<size_t>(indent) * static_cast<size_t>(depth), ' ');
   }
@@ -91,10 +78,10 @@ struct Writer {
         *out += v.as_bool() ? "true" : "false";
         return;
       case Json::Kind::kInt:
-        append_int(out, v.as_int());
+        append_json_int(out, v.as_int());
         return;
       case Json::Kind::kDouble:
-        append_double(out, v.as_double(), non_finite);
+        append_json_double(out, v.as_double(), non_finite);
         return;
       case Json::Kind::kString:
         append_json_string(out, v.as_string());
@@ -112,7 +99,7 @@ struct Writer {
     *out += '[';
     bool first = true;
     for (const Json& item : v.items()) {
-      if (!std::exchange(first, false)) *out += ',';
+      if (!std::exchange(first, false)) *out += comma();
       line(depth + 1);
       write(item, depth + 1);
     }
@@ -124,7 +111,7 @@ struct Writer {
     *out += '{';
     bool first = true;
     for (const auto& [key, value] : v.members()) {
-      if (!std::exchange(first, false)) *out += ',';
+      if (!std::exchange(first, false)) *out += comma();
       line(depth + 1);
       append_json_string(out, key);
       *out += indent ? ": " : ":";
@@ -170,7 +157,7 @@ void append_es_number(std::string* out, double v) {
     *out += digits[0];
     if (k > 1) *out += "." + digits.substr(1);
     *out += n - 1 < 0 ? "e-" : "e+";
-    append_int(out, std::abs(n - 1));
+    append_json_int(out, std::abs(n - 1));
   }
 }
 
@@ -229,7 +216,7 @@ Status append_canonical(std::string* out, const Json& v) {
     case Json::Kind::kInt:
       if (v.as_int() > kExactMax || v.as_int() < -kExactMax)
         return invalid("json.number", "integers beyond 2^53 have no exact form in RFC 8785");
-      append_int(out, v.as_int());
+      append_json_int(out, v.as_int());
       return {};
     case Json::Kind::kDouble:
       if (!std::isfinite(v.as_double()))
@@ -257,12 +244,34 @@ Status append_canonical(std::string* out, const Json& v) {
 
 }  // namespace
 
+void append_json_int(std::string* out, int64_t v) {
+  std::array<char, 24> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
+  out->append(text.data(), end);
+}
+
+void append_json_double(std::string* out, double v, NonFinite non_finite) {
+  if (!std::isfinite(v)) {
+    CHECK(non_finite != NonFinite::kReject);
+    const bool quoted = non_finite == NonFinite::kString;
+    if (quoted) *out += '"';
+    *out += non_finite_name(v);
+    if (quoted) *out += '"';
+    return;
+  }
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
+  const std::string_view digits(text.data(), static_cast<size_t>(end - text.data()));
+  *out += digits;
+  if (digits.find_first_of(".e") == digits.npos) *out += ".0";  // Reads back as a double.
+}
+
 void append_json_string(std::string* out, std::string_view text) {
   *out += '"';
   size_t clean = 0;  // Start of what can be copied as it is.
   for (size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\' && c < 0x80) {
+    if (kPlain[c]) {
       ++i;
       continue;
     }

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "core/ledger/ledger.h"
 #include "data/data_store.h"
+#include "store/caller.h"
 #include "store/tree/tree.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
@@ -89,6 +90,16 @@ ledger::Draft committed(const Version& v, const std::string& parent_digest) {
   return out;
 }
 
+Dataset dataset_of(const sql::Repository& r) {
+  return {.name = r.name,
+          .uid = r.uid,
+          .versions_count = r.head,
+          .latest_version = r.head,
+          .created_ms = r.created_ms,
+          .updated_ms = r.updated_ms,
+          .latest = {}};
+}
+
 }  // namespace
 
 Result<Version> Data::commit(const Ctx& ctx, const CommitSpec& spec,
@@ -127,6 +138,7 @@ Result<Version> Data::commit(const Ctx& ctx, const CommitSpec& spec,
       known = sql::Repository{repository_uid,  made.dataset,    0,
                               made.created_ms, made.created_ms, made.created_by};
       TRY(sql::insert_repository(tx, project, *known));
+      TRY(store::make_owner(tx, ctx, "dataset", repository_uid));
     }
     if (std::optional<Version> same =
             TRY(sql::find_content(tx, project, *known, made.digest, made.format))) {
@@ -151,12 +163,13 @@ Result<Version> Data::commit(const Ctx& ctx, const CommitSpec& spec,
 
 Result<std::vector<Dataset>> Data::list(const Ctx& ctx, std::string_view after, int64_t limit) {
   std::vector<Dataset> out;
-  const std::string& project = ctx.project.text;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out.clear();
     for (const sql::Repository& r :
-         TRY(sql::list_repositories(tx, project, after, std::min(limit, kListMax))))
-      out.push_back({r.name, r.uid, r.head, r.head, r.created_ms, r.updated_ms});
+         TRY(sql::list_repositories(tx, ctx, after, std::min(limit, kListMax)))) {
+      Dataset& d = out.emplace_back(dataset_of(r));
+      d.latest = TRY(sql::find_version(tx, ctx.project.text, r, r.head));
+    }
     return {};
   }));
   return out;
@@ -168,7 +181,7 @@ Result<Dataset> Data::find(const Ctx& ctx, const std::string& name) {
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     const std::optional<sql::Repository> r = TRY(sql::find_repository(tx, project, name));
     if (!r) return no_dataset(name);
-    out = {r->name, r->uid, r->head, r->head, r->created_ms, r->updated_ms};
+    out = dataset_of(*r);
     return {};
   }));
   return out;

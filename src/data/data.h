@@ -22,7 +22,8 @@ class Rng;
 }  // namespace slip
 namespace slip::ledger {
 class Ledger;
-}
+struct Scope;
+}  // namespace slip::ledger
 
 // Versioned data: a dataset is a repository, its versions are the commits on `main`, each an
 // immutable tree of files (today of one) with schema, row count and digest.
@@ -65,6 +66,7 @@ struct Dataset {
   int64_t latest_version = 0;
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
+  std::optional<Version> latest;  // In lists.
 };
 
 class Data {
@@ -115,5 +117,6 @@ class Data {
 };
 
 std::span<const store::Migration> migrations();
+std::span<const ledger::Scope> event_scopes();
 
 }  // namespace slip::data

@@ -1,6 +1,9 @@
 #include "data/data_store.h"
 
+#include "base/text.h"
 #include "codec/json.h"
+#include "core/ledger/ledger.h"
+#include "store/caller.h"
 
 namespace slip::data {
 namespace {
@@ -25,11 +28,22 @@ CREATE INDEX dataset_version_by_digest ON dataset_version (project, repository_u
 CREATE INDEX dataset_version_by_root ON dataset_version (root);
 )sql";
 
-constexpr std::array<store::Migration, 1> kMigrations = {{{"data", 1, kTables}}};
+constexpr std::string_view kVersionsByUid =
+    "CREATE INDEX dataset_version_by_uid ON dataset_version (project, uid)";
+
+constexpr std::array<store::Migration, 2> kMigrations = {
+    {{"data", 1, kTables}, {"data", 2, kVersionsByUid}}};
+
+constexpr std::array<ledger::Scope, 1> kScopes = {{
+    {"dataset_version", "'dataset'",
+     "SELECT v.repository_uid FROM dataset_version v WHERE v.project = e.project"
+     " AND v.uid = e.uid"},
+}};
 
 }  // namespace
 
 std::span<const store::Migration> migrations() { return kMigrations; }
+std::span<const ledger::Scope> event_scopes() { return kScopes; }
 
 namespace sql {
 namespace {
@@ -149,13 +163,16 @@ Status move_main(store::Tx& tx, const std::string& project, const Repository& r,
   return {};
 }
 
-Result<std::vector<Repository>> list_repositories(store::Tx& tx, const std::string& project,
+Result<std::vector<Repository>> list_repositories(store::Tx& tx, const Ctx& ctx,
                                                   std::string_view after, int64_t limit) {
+  const store::RowTest readable = store::readable(ctx, "dataset", "r.uid");
+  std::vector<store::Value> args = {std::string_view(ctx.project.text), after};
+  args.insert(args.end(), readable.args.begin(), readable.args.end());
+  args.emplace_back(limit);
   std::vector<Repository> out;
-  TRY(tx.each(
-      with(kRepositoryColumns, "WHERE r.project = ? AND r.name > ? ORDER BY r.name LIMIT ?"),
-      {project, after, limit},
-      [&](const store::Row& row) { out.push_back(read_repository(row)); }));
+  TRY(tx.each(concat({kRepositoryColumns, "WHERE r.project = ? AND r.name > ?", readable.sql,
+                      " ORDER BY r.name LIMIT ?"}),
+              args, [&](const store::Row& row) { out.push_back(read_repository(row)); }));
   return out;
 }
 

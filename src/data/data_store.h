@@ -24,7 +24,7 @@ Status insert_repository(store::Tx& tx, const std::string& project, const Reposi
 // Moves `main` from `repository.head` to `to`. kConflict `dataset.moved` when it is elsewhere.
 Status move_main(store::Tx& tx, const std::string& project, const Repository& repository,
                  const Version& to);
-Result<std::vector<Repository>> list_repositories(store::Tx& tx, const std::string& project,
+Result<std::vector<Repository>> list_repositories(store::Tx& tx, const Ctx& ctx,
                                                   std::string_view after, int64_t limit);
 
 Status insert_version(store::Tx& tx, const std::string& project, const std::string& repository_uid,

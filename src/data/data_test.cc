@@ -149,6 +149,8 @@ TEST_P(DataTest, ListsByName) {
   EXPECT_EQ(page[0].name, "b");
   EXPECT_EQ(page[0].versions_count, 2);
   EXPECT_EQ(page[0].latest_version, 2);
+  ASSERT_TRUE(page[0].latest);
+  EXPECT_EQ(page[0].latest->number, 2);
   EXPECT_GT(page[0].updated_ms, page[0].created_ms);
   EXPECT_EQ(data->list(ctx, "", 10).value().size(), 3u);
   const std::vector<Version> oldest = data->versions(ctx, "b", 0, 1).value();

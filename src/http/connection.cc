@@ -105,17 +105,19 @@ bool Connection::take_in(size_t n) {
 }
 
 void Connection::on_read(const boost::system::error_code& ec, size_t n) {
+  core_->read_clock();
+  core_->end_turn_if_long();  // While this read still counts as under way.
   reading_ = false;
   if (phase_ == Phase::kClosed) return;
   if (ec || n == 0) {  // n is 0 without an error when the reactor has let go of the descriptor.
     ended_ = true;
     gone_->store(true, std::memory_order_relaxed);
     // A client that has only stopped sending may still want its answer.
-    const bool busy = phase_ == Phase::kHandling || phase_ == Phase::kPulling || writing_;
+    const bool busy =
+        phase_ == Phase::kHandling || phase_ == Phase::kPulling || writing_ || !out_.empty();
     if (ec != asio::error::eof || !busy || phase_ == Phase::kLinger) close();
     return;
   }
-  core_->read_clock();
   moved_ += static_cast<int64_t>(n);
   if (phase_ == Phase::kLinger) {
     lingered_ += static_cast<int64_t>(n);
@@ -137,10 +139,21 @@ void Connection::advance() {
   advancing_ = true;
   while (can_parse() && step()) {}
   advancing_ = false;
+  const bool ready = !writing_ && !(out_.empty() && out_body_.empty() && tls_wire_.empty());
+  if (!ready && phase_ != Phase::kHandling) return settle();
+  if (std::exchange(unsettled_, true)) return;
+  core_->settle_at_turn_end(shared_from_this());
+}
+
+void Connection::settle() {
+  unsettled_ = false;
   flush();
   if (phase_ == Phase::kClosed) return;
   if (ended_ && !writing_ && phase_ <= Phase::kBody) return close();
   if (close_after_ && phase_ == Phase::kIdle && !writing_) return finish_or_linger();
+  // Once the reply has been taken, on_written() comes back here, and by then the next request may
+  // have come; a read now would find nothing.
+  if (writing_ && phase_ <= Phase::kHead) return;
   const bool paused = phase_ == Phase::kBody && spool_pending_.size() >= kSpoolPendingMax;
   if (!paused && phase_ != Phase::kLinger) read();
 }

@@ -33,6 +33,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void abort();  // Closes now.
   // The exchange's answer has come (on this thread).
   void on_answer();
+  void settle();  // The turn has ended: sends what is ready, reads on.
 
  private:
   enum class Phase : uint8_t {
@@ -106,6 +107,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool advancing_ = false;
   bool dispatching_ = false;
   bool answer_here_ = false;  // The inline handler answered before it returned.
+  bool unsettled_ = false;    // The end of the turn comes back to it.
   bool ended_ = false;        // The client sends no more.
   bool close_after_ = false;  // No request after this one.
   bool retry_pull_ = false;

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_set>
+#include <vector>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
@@ -27,7 +29,14 @@ using TickTimer =
 
 class Connection;
 
+inline constexpr int64_t kTurnNsMax = 200'000;
+
 // One loop. Everything but `io` (posting) belongs to its thread.
+//
+// A turn is what the loop does between two looks at its sockets. Replies leave at its end, all
+// together: what is waited for (a record that must be in a log first) costs one write for all of
+// them, and a client on another core is woken once. No reply waits longer than kTurnNsMax for
+// others that are still being made.
 struct Core {
   Core(Shared& shared_, uint64_t seed);
 
@@ -37,6 +46,10 @@ struct Core {
   void accept();
   void schedule_tick();
   void look_at_timeouts();
+
+  void at_turn_end(std::function<void()> job);
+  void settle_at_turn_end(std::shared_ptr<Connection> connection);
+  void end_turn_if_long();
 
   std::weak_ptr<Core> self;
   Shared& shared;
@@ -51,6 +64,17 @@ struct Core {
   uint64_t random_state;
   Wheel wheel;
   std::unordered_set<Connection*> connections;
+
+ private:
+  void await_turn_end();
+  void end_turn();
+
+  bool turn_end_posted_ = false;
+  int64_t turn_began_ns_ = 0;
+  std::vector<std::function<void()>> turn_jobs_;
+  std::vector<std::shared_ptr<Connection>> unsettled_;
+  std::vector<std::function<void()>> ending_jobs_;  // Kept for their capacity.
+  std::vector<std::shared_ptr<Connection>> ending_;
 };
 
 Core* current_core();

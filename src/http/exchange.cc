@@ -54,6 +54,7 @@ std::string_view trace_of(std::string_view parent) {
 
 void Exchange::reset() {
   answered.store(false, std::memory_order_relaxed);
+  answered_on_loop = false;
   body_bytes = 0;
   request.target = request.path = request.peer = {};
   request.params.clear();
@@ -67,7 +68,6 @@ void Exchange::reset() {
   methods = 0;
   leases.clear();
   reserved = 0;
-  reply = {};
 }
 
 Status Exchange::reserve(int64_t bytes) {
@@ -111,7 +111,7 @@ Status Exchange::check_caller(const Target& target, std::string_view peer) {
     ctx.actor_uid = "anonymous";
     ctx.actor_kind = "anonymous";
     ctx.project.text = project.empty() ? std::string_view(kDefaultProject) : project;
-    return {};
+    return route->admit ? route->admit(request, &ctx) : Status();
   }
   const std::string_view authorization = request.header("authorization");
   Ctx caller = TRY(shared.parts.gate.authenticate({authorization, project, peer}));
@@ -155,7 +155,10 @@ Status Exchange::admit(std::string_view peer) {
   const Target target = TRY(split_target(head.target));
   request.path = target.path;
   const std::string_view host = target.authority.empty() ? head.host : target.authority;
-  TRY(shared.hosts.check_host(host));
+  if (host.empty() || host != known_host) {
+    TRY(shared.hosts.check_host(host));
+    known_host = host;
+  }
   if (mutates()) TRY(shared.hosts.check_origin(request.header("origin"), host));
   TRY(parse_query(target.query, &request.query));
   TRY(find_route());

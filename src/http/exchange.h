@@ -13,8 +13,8 @@
 #include "http/target.h"
 
 // One request and its answer. Filled by its connection, then lent to the handler, then given back
-// by answer(), which any thread may call, once. Private to http/. The connection reuses it when
-// nobody else holds it, so the common request allocates nothing for it.
+// by answer(), which any thread may call, once. Private to http/. The connection reuses it when no
+// other thread has held it, so the common request allocates nothing for it.
 namespace slip::http {
 
 class Connection;
@@ -48,6 +48,7 @@ struct Exchange final : Responder::Impl, std::enable_shared_from_this<Exchange> 
   std::weak_ptr<Core> core_life;
   std::shared_ptr<Connection> conn;  // From start to the end of the reply; the loop's thread.
   std::atomic<bool> answered{false};
+  bool answered_on_loop = false;  // So whoever still holds it does so on the loop's thread.
   int64_t start_ns = 0;
   int64_t body_bytes = 0;  // As decoded from chunks, still compressed.
 
@@ -62,6 +63,7 @@ struct Exchange final : Responder::Impl, std::enable_shared_from_this<Exchange> 
   bool gzip_body = false;  // Content-Encoding: gzip or deflate.
   std::vector<Budget::Lease> leases;
   int64_t reserved = 0;
+  std::string known_host;  // The policy has let it pass; a connection's requests all name one.
 
   Reply reply;
 

@@ -14,6 +14,8 @@ using codec::Json;
 
 constexpr std::array<std::string_view, 6> kRights = {"unset", "public", "read",
                                                      "use",   "edit",   "manage"};
+constexpr std::array<std::string_view, 6> kOns = {"object", "objects", "list",
+                                                  "new",    "project", "caller"};
 constexpr std::array<std::string_view, 5> kAudits = {"unset", "none", "counted", "event",
                                                      "governed"};
 
@@ -63,13 +65,18 @@ Result<Json> schema(const Route& row, std::string_view text) {
   return parsed;
 }
 
+Result<Json> media_type(const Route& row, std::string_view text) {
+  Json parsed = TRY(schema(row, text));
+  return Json::object({{"schema", std::move(parsed)}});
+}
+
 Result<Json> operation(const Route& row) {
   Json out = Json::object({{"operationId", operation_id(row)}, {"summary", row.summary}});
   Json path_parameters = parameters(row.path);
   if (!path_parameters.items().empty()) out.set("parameters", std::move(path_parameters));
   if (row.body.kind != BodyKind::kNone) {
     const bool spool = row.body.kind == BodyKind::kSpool;
-    Json media = Json::object({{"schema", TRY(schema(row, row.request_schema))}});
+    Json media = TRY(media_type(row, row.request_schema));
     out.set("requestBody",
             Json::object(
                 {{"content", Json::object({{spool ? "application/octet-stream" : "application/json",
@@ -77,17 +84,18 @@ Result<Json> operation(const Route& row) {
                  {"x-slipway-limit-bytes", row.body.limit_bytes}}));
   }
   Json ok = Json::object({{"description", "Done."}});
-  if (!row.reply_schema.empty())
-    ok.set("content",
-           Json::object({{"application/json",
-                          Json::object({{"schema", TRY(schema(row, row.reply_schema))}})}}));
+  if (!row.reply_schema.empty()) {
+    Json media = TRY(media_type(row, row.reply_schema));
+    ok.set("content", Json::object({{"application/json", std::move(media)}}));
+  }
   out.set("responses",
           Json::object({{"200", std::move(ok)},
                         {"default", Json::object({{"$ref", "#/components/responses/Problem"}})}}));
   if (row.permission.right == Right::kPublic) out.set("security", Json::array());
   out.set("x-slipway-permission",
           Json::object({{"right", kRights[static_cast<size_t>(row.permission.right)]},
-                        {"resource", row.permission.resource}}));
+                        {"resource", row.permission.resource},
+                        {"on", kOns[static_cast<size_t>(row.permission.on)]}}));
   out.set("x-slipway-audit", kAudits[static_cast<size_t>(row.audit)]);
   return out;
 }

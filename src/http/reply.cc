@@ -1,5 +1,6 @@
 #include "http/reply.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -78,11 +79,12 @@ void append_int(std::string* out, int64_t value) {
 }
 
 void append_value(std::string* out, std::string_view value) {
-  if (value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos) {
+  const auto bad = [](char c) { return c == '\r' || c == '\n' || c == '\0'; };
+  if (std::ranges::none_of(value, bad)) {
     out->append(value);
     return;
   }
-  for (const char c : value) out->push_back(c == '\r' || c == '\n' || c == '\0' ? ' ' : c);
+  for (const char c : value) out->push_back(bad(c) ? ' ' : c);
 }
 
 void append_member(std::string* out, std::string_view name, std::string_view value) {

@@ -32,6 +32,7 @@ void Exchange::answer(Reply reply_) {
   if (answered.exchange(true, std::memory_order_acq_rel)) return;
   reply = std::move(reply_);
   if (current_core() && current_core() == core) {
+    answered_on_loop = true;
     if (const auto held = conn) held->on_answer();
     return;
   }
@@ -271,10 +272,10 @@ void Connection::finish_exchange() {
   report(status_);
   Exchange& x = *exchange_;
   x.conn.reset();
-  x.reply = {};
+  x.reply = {.content_type = {}};
   x.leases.clear();
   x.reserved = 0;
-  if (exchange_.use_count() > 1) exchange_.reset();
+  if (exchange_.use_count() > 1 && !x.answered_on_loop) exchange_.reset();
   phase_ = Phase::kIdle;
   rearm();
 }

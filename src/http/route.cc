@@ -4,6 +4,12 @@
 
 namespace slip::http {
 
+std::vector<Need> one_need(Right right, std::string_view kind, std::string uid) {
+  std::vector<Need> out;
+  out.push_back({.right = right, .kind = kind, .uid = std::move(uid)});
+  return out;
+}
+
 std::string_view method_name(Method method) {
   constexpr std::string_view kNames[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
   return kNames[static_cast<size_t>(method)];

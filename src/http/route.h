@@ -24,10 +24,29 @@ std::string_view method_name(Method method);
 // Names the right that a caller needs on the object of the route. kPublic: no credentials; the
 // test of routes keeps the list of those.
 enum class Right : uint8_t { kUnset, kPublic, kRead, kUse, kEdit, kManage };
+// On what the right is needed, and who looks. A row that says nothing names an object, so one that
+// forgets to say how its object is found doesn't start.
+enum class On : uint8_t {
+  kObject,   // What Route::needs finds, all of the row's own kind or parts of it.
+  kObjects,  // The same, of other kinds too.
+  kList,     // Many: the domain's query leaves out what the caller may not read.
+  kNew,      // What the request makes.
+  kProject,  // The project as a whole.
+  kCaller,   // Nothing: it is enough to be somebody. What is behind the row judges by itself.
+};
 struct Permission {
   Right right = Right::kUnset;
   std::string_view resource;  // "model", "dataset", "run", "deployment", …
+  On on = On::kObject;
 };
+// One right on one object, named by its uid; of a part (a run) by its container's.
+struct Need {
+  Right right = Right::kUnset;
+  std::string_view kind;
+  std::string uid;      // "": the project as a whole.
+  bool is_new = false;  // Makes one; `uid` is empty.
+};
+std::vector<Need> one_need(Right right, std::string_view kind, std::string uid);
 enum class Audit : uint8_t { kUnset, kNone, kCounted, kEvent, kGoverned };
 
 enum class BodyKind : uint8_t {
@@ -121,6 +140,13 @@ using RenderError = Reply (*)(const Error&, const Ctx&);
 // function; `App` is whatever struct of references that wire declares.
 using Blocking = std::function<Result<Reply>(const Ctx&, Request&)>;
 using Inline = std::function<void(const Ctx&, Request&, Responder)>;
+// Which objects the request is about, read from it exactly as the handler reads it. On the pool;
+// for an inline row whose callers have rights on single objects only, too. kNotFound: there is no
+// such object; the caller gets the same answer as for one that may not be read.
+using FindNeeds = std::function<Result<std::vector<Need>>(const Ctx&, const Request&)>;
+// Of a public row whose address carries a right of its own (a signed link): asked before the body
+// is read, on an I/O thread, so it never blocks. May say in `ctx` for whom and in which project.
+using Admit = std::function<Status(const Request&, Ctx* ctx)>;
 
 struct Route {
   Method method = Method::kGet;
@@ -131,7 +157,10 @@ struct Route {
   std::string summary;  // One sentence for /openapi.json.
   Blocking blocking;    // Exactly one of the two.
   Inline inline_;
+  FindNeeds needs;  // On::kObject and kObjects.
+  Admit admit;      // Only of Right::kPublic.
   RenderError render_error = nullptr;
+  bool hides_as_missing = true;  // What may not be read is "not found"; else "forbidden".
   // OpenAPI: names of schemas or examples may be added by the owner; may be empty.
   std::string request_schema;  // JSON Schema text, or empty.
   std::string reply_schema;

@@ -54,6 +54,8 @@ std::string row_problem(const Route& row) {
   if (row.permission.right == Right::kUnset) return "names no permission";
   if (row.permission.right != Right::kPublic && row.permission.resource.empty())
     return "names no resource";
+  if (row.admit && row.permission.right != Right::kPublic)
+    return "admits by itself, yet is not public";
   if (row.audit == Audit::kUnset) return "names no audit class";
   if (row.summary.empty()) return "has no summary";
   if (static_cast<bool>(row.blocking) == static_cast<bool>(row.inline_))
@@ -210,6 +212,7 @@ Result<Router::Match> Router::find(
     if (row >= 0) return Match{&(*rows_)[static_cast<size_t>(row)], it->second->methods()};
   }
   Search search{method, path, {}, {}, {}, -1, 0};
+  search.raw.reserve(8);  // Most paths.
   TRY(split_path(path, &search.raw));
   search.segments.resize(search.raw.size());
   for (size_t i = 0; i < search.raw.size(); ++i)

@@ -67,7 +67,7 @@ void set_current_core(Core* core) { t_core = core; }
 
 bool at_turn_end(std::function<void()> fn) {
   if (!t_core) return false;
-  asio::post(t_core->io, std::move(fn));
+  t_core->at_turn_end(std::move(fn));
   return true;
 }
 
@@ -114,6 +114,42 @@ void Core::look_at_timeouts() {
     held->on_deadline();
   });
   if (std::exchange(accept_stuck, false)) accept();
+}
+
+void Core::await_turn_end() {
+  if (std::exchange(turn_end_posted_, true)) return;
+  turn_began_ns_ = now_ns;
+  // Behind everything that is ready now.
+  asio::post(io, [this] {
+    turn_end_posted_ = false;
+    end_turn();
+  });
+}
+
+void Core::at_turn_end(std::function<void()> job) {
+  turn_jobs_.push_back(std::move(job));
+  await_turn_end();
+}
+
+void Core::settle_at_turn_end(std::shared_ptr<Connection> connection) {
+  unsettled_.push_back(std::move(connection));
+  await_turn_end();
+}
+
+void Core::end_turn_if_long() {
+  if (!turn_end_posted_ || now_ns - turn_began_ns_ < kTurnNsMax) return;
+  end_turn();
+  turn_began_ns_ = now_ns;
+}
+
+// The jobs first: they give answers, which the connections then send.
+void Core::end_turn() {
+  ending_jobs_.swap(turn_jobs_);
+  for (const std::function<void()>& job : ending_jobs_) job();
+  ending_jobs_.clear();
+  ending_.swap(unsettled_);
+  for (const std::shared_ptr<Connection>& connection : ending_) connection->settle();
+  ending_.clear();
 }
 
 namespace {

@@ -39,7 +39,8 @@ Route spool_row() {
       [](const Ctx&, Request& request) -> Result<Reply> {
         Reply reply;
         const int64_t size = request.draft->size();
-        reply.body = concat({std::to_string(size), " ", TRY(request.draft->commit()).hex()});
+        const store::Digest digest = TRY(request.draft->commit());
+        reply.body = concat({std::to_string(size), " ", digest.hex()});
         return reply;
       },
       spool(8 << 20));

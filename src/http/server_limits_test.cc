@@ -163,7 +163,7 @@ std::vector<BadCase> malformed() {
        "GET /health HTTP/1.1\r\n" + kHost + "X: " + std::string(40'000, 'x') + "\r\n\r\n", 431},
       {"header without end", "GET /health HTTP/1.1\r\n" + kHost + "X: " + std::string(70'000, 'x'),
        431},
-      {"target too long", "GET /" + std::string(20'000, 'x') + " HTTP/1.1\r\n" + kHost + "\r\n",
+      {"target too long", "GET /" + std::string(30'000, 'x') + " HTTP/1.1\r\n" + kHost + "\r\n",
        414},
       {"broken escape", "GET /%zz HTTP/1.1\r\n" + kHost + "\r\n", 400},
       {"dot segments", "GET /a/../health HTTP/1.1\r\n" + kHost + "\r\n", 400},
@@ -409,6 +409,43 @@ TEST(ServerLimits, AnswersMayComeLaterFromAnyThread) {
   EXPECT_EQ(client.get("/later", "x-request-id: r1\r\n").body, "r1/later");
   EXPECT_EQ(client.get("/turn").body, "turned");
   EXPECT_FALSE(at_turn_end([] {}));
+}
+
+// Replies of one turn leave together, but none waits long for others that are still being made.
+TEST(ServerLimits, ALongTurnSendsWhatIsReady) {
+  FakeClock clock;
+  Latch gate;
+  Latch held;
+  const auto on_loop = [](std::string path, std::function<void()> work) {
+    Route row = simple_row(std::move(path), "");
+    row.inline_ = [work = std::move(work)](const Ctx&, Request&, Responder respond) {
+      work();
+      std::move(respond)(Reply{.body = "done"});
+    };
+    return row;
+  };
+  World world({on_loop("/gate", [&] { gate.wait(); }), on_loop("/plain", [] {}),
+               on_loop("/takes-a-second", [&] { clock.advance_ms(1000); }),
+               on_loop("/held", [&] { held.wait(); })},
+              {.clock = &clock});
+  std::vector<RawClient> clients;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(world.client());
+    EXPECT_EQ(clients.back().get("/plain").body, "done");  // The loop reads from it.
+  }
+  const auto ask = [&](size_t i, std::string_view path) {
+    clients[i].send(concat({"GET ", path, " HTTP/1.1\r\nHost: localhost\r\n\r\n"}));
+  };
+  ask(0, "/gate");
+  gate.await_waiting(1);
+  ask(1, "/plain");  // These three are one turn.
+  ask(2, "/takes-a-second");
+  ask(3, "/held");
+  gate.open();
+  held.await_waiting(1);
+  for (const size_t i : {0U, 1U, 2U}) EXPECT_EQ(clients[i].reply().body, "done");
+  held.open();
+  EXPECT_EQ(clients[3].reply().body, "done");
 }
 
 TEST(ServerLimits, EventsArePushedAndEndWithTheClient) {

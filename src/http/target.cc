@@ -28,7 +28,7 @@ Status check_project(std::string_view project) {
 
 Result<Target> split_target(std::string_view target) {
   if (target.size() > kTargetBytesMax)
-    return invalid("http.target_too_long", "the request target is longer than 16 KiB");
+    return invalid("http.target_too_long", "the request target is longer than 28 KiB");
   for (const char c : target)
     if (c <= ' ' || c == 0x7f || c == '#' || static_cast<unsigned char>(c) >= 0x80)
       return bad_target("the request target holds a character that must be percent-encoded");

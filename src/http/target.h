@@ -15,10 +15,10 @@
 // `project.syntax`; `http.target_too_long` (414).
 namespace slip::http {
 
-inline constexpr size_t kTargetBytesMax = 16 << 10;
+inline constexpr size_t kTargetBytesMax = 28 << 10;
 inline constexpr size_t kPathSegmentsMax = 64;
 inline constexpr size_t kProjectBytesMax = 128;
-inline constexpr size_t kQueryPairsMax = 1000;
+inline constexpr size_t kQueryPairsMax = 2000;
 
 struct Target {
   std::string_view authority;  // Of an absolute-form target, else "".

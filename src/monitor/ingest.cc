@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/check.h"
@@ -153,8 +154,11 @@ Status Monitor::fire(store::Tx& tx, const Ctx& ctx, const Watch& watch, const Wi
     alert.threshold = by_psi ? d.psi_threshold : d.js_threshold;
     alert.window = window.number;
     alert.fired_us = deps_.clock.now_us();
+    alert.event_id = new_uuid7(deps_.clock, deps_.rng).text();
     TRY(sql::insert_alert(tx, watch.project, watch.config.deployment_uid, alert));
-    TRY(deps_.ledger.append(tx, ctx, alert_draft(watch.config, "alert.fired", alert)));
+    ledger::Draft draft = alert_draft(watch.config, "alert.fired", alert);
+    draft.id = alert.event_id;
+    TRY(deps_.ledger.append(tx, ctx, draft));
   }
   return {};
 }
@@ -208,15 +212,45 @@ void count_into(const Profile& profile, const std::vector<InputSpec>& inputs,
 
 }  // namespace
 
+// What was logged is told to the ledger, watched or not: here, where each record passes once, and
+// not where it is answered.
+Status Monitor::count_predictions(store::Tx& tx, const Step& step) {
+  using Key = std::array<std::string_view, 4>;  // Project, deployment, actor and its kind.
+  std::map<Key, std::pair<std::string_view, ledger::Ledger::Counted>> all;
+  for (const Step::Piece& piece : step.pieces) {
+    const serving::PredictionRecord& r = piece.record;
+    auto& [name, counted] = all[{r.project, r.deployment_uid, r.actor_uid, r.actor_kind}];
+    name = r.deployment;
+    counted.n += piece.end_row - piece.first_row;
+    if (piece.first_row == 0) counted.items.push_back(r.id.text());
+  }
+  for (const auto& [key, told] : all) {
+    Ctx ctx;
+    ctx.project.text = key[0];
+    ctx.actor_uid = key[2];
+    ctx.actor_kind = key[3];
+    ledger::Draft draft;
+    draft.verb = "prediction.logged";
+    draft.subject.kind = "deployment";
+    draft.subject.uid = key[1];
+    draft.subject.name = told.first;
+    TRY(deps_.ledger.count(tx, ctx, draft, told.second));
+  }
+  return {};
+}
+
 Status Monitor::take(store::Tx& tx, const Ctx& ctx, const Step& step, bool* decided) {
   *decided = false;
   if (TRY(sql::find_cursor(tx)) != step.before)
     return unavailable("monitor.overtaken", "another step has taken these rows");
+  TRY(count_predictions(tx, step));
   std::map<std::string, sql::OpenWindow> open;  // By deployment.
   std::map<std::string, Joined> joined;
   for (const Step::Piece& piece : step.pieces) {
     if (!piece.watch) continue;
     const Watch& watch = *piece.watch;
+    Ctx own = ctx;  // What follows from a prediction happens in its project.
+    own.project.text = watch.project;
     const std::string& uid = watch.config.deployment_uid;
     const bool any_pending = TRY(sql::any_pending(tx, watch.project, uid));
     for (int64_t row = piece.first_row; row < piece.end_row; ++row) {
@@ -235,15 +269,13 @@ Status Monitor::take(store::Tx& tx, const Ctx& ctx, const Step& step, bool* deci
       const LoggedRow logged = to_row(piece.record, row, w.window.number);
       if (!TRY(sql::insert_row(tx, watch.project, logged))) continue;
       count_into(watch.profile, watch.config.inputs, piece.record, logged, &w);
-      if (any_pending)
-        TRY(join_pending(tx, watch.project, logged, deps_.clock.now_us(), &joined[uid]));
+      if (any_pending) TRY(join_pending(tx, watch.project, logged, &joined[uid]));
       if (w.window.rows < watch.config.window_rows) continue;
-      TRY(close_window(tx, ctx, watch, &w));
+      TRY(close_window(tx, own, watch, &w));
       open.erase(uid);
     }
     if (const auto it = joined.find(uid); it != joined.end() && !it->second.outcomes.empty()) {
-      Ctx own = ctx;
-      own.project.text = watch.project;
+      TRY(count_joined(deps_.ledger, tx, own, {uid, watch.config.deployment}, it->second.outcomes));
       *decided |= TRY(deps_.outcomes.on_outcomes(tx, own, uid, it->second.outcomes));
       it->second.outcomes.clear();
     }
@@ -301,8 +333,14 @@ Result<bool> Monitor::ingest(const Ctx& ctx) {
     if (!segment->closed && step.after == step.before) return false;
     if (segment->closed) step.after = {segment->number + 1, 0, 0};
   }
-  for (Step::Piece& piece : step.pieces)
-    piece.watch = TRY(watch_of(ctx, piece.record.project, piece.record.deployment_uid));
+  const Step::Piece* last = nullptr;
+  for (Step::Piece& piece : step.pieces) {
+    const bool same = last && last->record.deployment_uid == piece.record.deployment_uid &&
+                      last->record.project == piece.record.project;
+    piece.watch =
+        same ? last->watch : TRY(watch_of(ctx, piece.record.project, piece.record.deployment_uid));
+    last = &piece;
+  }
   bool decided = false;
   TRY(deps_.db.write([&](store::Tx& tx) { return take(tx, ctx, step, &decided); }));
   if (decided) deps_.outcomes.after_commit();

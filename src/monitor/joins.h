@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,13 +15,24 @@ struct Joined {
 
 // Writes the label to the row and counts it. The row must not have one.
 Status join_label(store::Tx& tx, const std::string& project, const LoggedRow& row,
-                  const std::string& label, int64_t now_us, Joined* joined);
+                  const KeptLabel& label, Joined* joined);
 // Labels that came before this row.
-Status join_pending(store::Tx& tx, const std::string& project, const LoggedRow& row, int64_t now_us,
+Status join_pending(store::Tx& tx, const std::string& project, const LoggedRow& row,
                     Joined* joined);
+
+// "label.joined" of a deployment.
+struct Place {
+  std::string uid;
+  std::string name;
+};
+Status count_joined(ledger::Ledger& ledger, store::Tx& tx, const Ctx& ctx, const Place& deployment,
+                    std::span<const Labelled> joined);
 
 std::string pending_key(const std::string& prediction_id, int64_t row);
 std::string pending_ref_key(const std::string& client_ref);
+
+// Rows from before this moment need not be there any more.
+int64_t kept_from_us(int64_t retention_days, int64_t now_us);
 
 // "<uuid>" is row 0, "<uuid>/<row>" that row. kInvalid `labels.prediction_id`.
 Result<std::pair<std::string, int64_t>> parse_prediction_ref(std::string_view text);

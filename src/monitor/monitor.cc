@@ -24,6 +24,9 @@ Status check_config(const Config& c) {
     return invalid("monitor.window_rows",
                    concat({"window_rows lies between ", std::to_string(kWindowRowsMin), " and ",
                            std::to_string(kWindowRowsMax)}));
+  if (c.retention_days < 1 || c.retention_days > kRetentionDaysMax)
+    return invalid("monitor.retention_days", concat({"retention_days lies between 1 and ",
+                                                     std::to_string(kRetentionDaysMax)}));
   if (!(c.thresholds.psi > 0) || !(c.thresholds.js > 0))
     return invalid("monitor.thresholds", "thresholds are positive");
   if (c.reference_rows_max < 1 || c.reference_rows_max > kReferenceRowsMax)
@@ -63,6 +66,7 @@ Json Config::to_json() const {
                                    {"rows_max", reference_rows_max}})},
        {"inputs", std::move(input_list)},
        {"window_rows", window_rows},
+       {"retention_days", retention_days},
        {"thresholds", Json::object({{"psi", thresholds.psi}, {"js", thresholds.js}})},
        {"updated_ms", updated_ms}});
 }
@@ -99,6 +103,7 @@ Result<Config> Config::from_json(const Json& json) {
     }
   }
   c.window_rows = TRY(codec::int_or(json, "window_rows", c.window_rows));
+  c.retention_days = TRY(codec::int_or(json, "retention_days", c.retention_days));
   if (const Json* t = json.find("thresholds"); t != nullptr && t->is_object()) {
     c.thresholds.psi = TRY(codec::double_or(*t, "psi", c.thresholds.psi));
     c.thresholds.js = TRY(codec::double_or(*t, "js", c.thresholds.js));
@@ -241,12 +246,16 @@ Result<std::vector<Performance>> Monitor::performance(const Ctx& ctx, const std:
 }
 
 Result<std::vector<Alert>> Monitor::alerts(const Ctx& ctx, const std::string& deployment,
-                                           int64_t limit) {
+                                           const std::string& before_id, int64_t limit) {
   std::vector<Alert> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out = TRY(sql::alerts(tx, ctx.project.text, deployment, limit));
+    out = TRY(sql::alerts(tx, ctx, {deployment, before_id, limit}));
     return {};
   }));
+  std::vector<std::string> ids;
+  for (const Alert& a : out) ids.push_back(a.event_id);
+  const std::vector<int64_t> seqs = TRY(deps_.ledger.seqs_of(ctx.project.text, ids));
+  for (size_t i = 0; i < out.size(); ++i) out[i].event_seq = seqs[i];
   return out;
 }
 

@@ -1,8 +1,10 @@
 #include "monitor/monitor_store.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/text.h"
+#include "store/caller.h"
 
 namespace slip::monitor::sql {
 namespace {
@@ -110,7 +112,7 @@ Result<OpenWindow> parse_window(RawWindow raw) {
 
 constexpr std::string_view kRowColumns =
     "prediction_id, row_number, deployment_uid, ts_us, version, on_canary, canary_weight,"
-    " client_ref, predicted, score, window_number, label";
+    " client_ref, predicted, score, window_number, label, event_ms, labeled_us";
 
 LoggedRow decode_row(const store::Row& row) {
   LoggedRow r;
@@ -125,12 +127,13 @@ LoggedRow decode_row(const store::Row& row) {
   r.predicted = row.str(8);
   r.score = row.f64(9);
   r.window = row.i64(10);
-  if (!row.is_null(11)) r.label = row.str(11);
+  if (!row.is_null(11)) r.label = KeptLabel{row.str(11), row.i64(12), row.i64(13)};
   return r;
 }
 
 constexpr std::string_view kAlertColumns =
-    "id, deployment, kind, feature, value, threshold, window_number, fired_us, resolved_us";
+    "id, deployment, kind, feature, value, threshold, window_number, fired_us, resolved_us,"
+    " event_id";
 
 Alert decode_alert(const store::Row& row) {
   Alert a;
@@ -143,6 +146,7 @@ Alert decode_alert(const store::Row& row) {
   a.window = row.i64(6);
   a.fired_us = row.i64(7);
   a.resolved_us = row.i64(8);
+  a.event_id = row.str(9);
   return a;
 }
 
@@ -259,7 +263,7 @@ Status put_baseline(store::Tx& tx, std::string_view project, std::string_view ui
 Result<bool> insert_row(store::Tx& tx, std::string_view project, const LoggedRow& r) {
   const int64_t n =
       TRY(tx.exec(concat({"INSERT INTO prediction_row (project, ", kRowColumns,
-                          ", labeled_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0)"
+                          ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, 0, 0)"
                           " ON CONFLICT (project, prediction_id, row_number) DO NOTHING"}),
                   {project, r.prediction_id, r.row, r.deployment_uid, r.ts_us, r.model_version,
                    int64_t{r.on_canary}, r.canary_weight, r.client_ref, r.predicted,
@@ -289,20 +293,21 @@ Result<std::optional<LoggedRow>> find_row_by_ref(store::Tx& tx, std::string_view
 }
 
 Status set_label(store::Tx& tx, std::string_view project, const LoggedRow& r,
-                 std::string_view label, int64_t labeled_us) {
+                 const KeptLabel& label) {
   TRY(
-      tx.exec("UPDATE prediction_row SET label = ?, labeled_us = ? WHERE project = ?"
-              " AND prediction_id = ? AND row_number = ?",
-              {label, labeled_us, project, r.prediction_id, r.row}));
+      tx.exec("UPDATE prediction_row SET label = ?, event_ms = ?, labeled_us = ?"
+              " WHERE project = ? AND prediction_id = ? AND row_number = ?",
+              {label.label, label.event_ms, label.labeled_us, project, r.prediction_id, r.row}));
   return {};
 }
 
 Result<bool> insert_pending(store::Tx& tx, std::string_view project, std::string_view uid,
-                            std::string_view key, std::string_view label) {
-  const int64_t n = TRY(tx.exec(
-      "INSERT INTO pending_label (project, deployment_uid, label_key, label) VALUES (?, ?, ?, ?)"
-      " ON CONFLICT (project, deployment_uid, label_key) DO NOTHING",
-      {project, uid, key, label}));
+                            std::string_view key, const KeptLabel& label) {
+  const int64_t n =
+      TRY(tx.exec("INSERT INTO pending_label (project, deployment_uid, label_key, label, event_ms,"
+                  " labeled_us) VALUES (?, ?, ?, ?, ?, ?)"
+                  " ON CONFLICT (project, deployment_uid, label_key) DO NOTHING",
+                  {project, uid, key, label.label, label.event_ms, label.labeled_us}));
   return n == 1;
 }
 
@@ -313,25 +318,80 @@ Result<bool> any_pending(store::Tx& tx, std::string_view project, std::string_vi
       {project, uid}, [](const store::Row&) {});
 }
 
-Result<std::optional<std::string>> take_pending(store::Tx& tx, std::string_view project,
-                                                std::string_view uid, std::string_view key) {
-  std::optional<std::string> label;
-  TRY(
-      tx.first("DELETE FROM pending_label WHERE project = ? AND deployment_uid = ?"
-               " AND label_key = ? RETURNING label",
-               {project, uid, key}, [&](const store::Row& row) { label = row.str(0); }));
+Result<std::optional<KeptLabel>> take_pending(store::Tx& tx, std::string_view project,
+                                              std::string_view uid, std::string_view key) {
+  std::optional<KeptLabel> label;
+  TRY(tx.first(
+      "DELETE FROM pending_label WHERE project = ? AND deployment_uid = ?"
+      " AND label_key = ? RETURNING label, event_ms, labeled_us",
+      {project, uid, key},
+      [&](const store::Row& row) { label = KeptLabel{row.str(0), row.i64(1), row.i64(2)}; }));
   return label;
 }
 
-Status add_outcome(store::Tx& tx, std::string_view project, std::string_view uid,
-                   const LoggedRow& row, bool correct) {
+Result<std::vector<Kept>> retentions(store::Tx& tx) {
+  std::vector<Kept> out;
+  std::vector<std::string> configs;
+  TRY(
+      tx.each("SELECT o.project, o.deployment_uid, m.config FROM"
+              " (SELECT project, deployment_uid FROM monitor UNION"
+              " SELECT project, deployment_uid FROM pending_label) o"
+              " LEFT JOIN monitor m ON m.project = o.project"
+              " AND m.deployment_uid = o.deployment_uid",
+              {}, [&](const store::Row& row) {
+                out.push_back({.project = row.str(0), .deployment_uid = row.str(1)});
+                configs.push_back(row.str(2));
+              }));
+  for (size_t i = 0; i < out.size(); ++i)
+    if (!configs[i].empty())
+      out[i].retention_days =
+          TRY(Config::from_json(TRY(codec::parse_json(configs[i])))).retention_days;
+  return out;
+}
+
+Result<int64_t> shortest_retention(store::Tx& tx, std::string_view project) {
+  std::vector<std::string> configs;
+  TRY(tx.each("SELECT config FROM monitor WHERE project = ?", {project},
+              [&](const store::Row& row) { configs.push_back(row.str(0)); }));
+  int64_t days = kRetentionDaysMax;
+  for (const std::string& text : configs)
+    days = std::min(days, TRY(Config::from_json(TRY(codec::parse_json(text)))).retention_days);
+  return days;
+}
+
+Result<int64_t> expire_rows(store::Tx& tx, const Kept& of, int64_t before_us, int64_t limit) {
+  return tx.exec(
+      "DELETE FROM prediction_row WHERE project = ? AND (prediction_id, row_number) IN"
+      " (SELECT prediction_id, row_number FROM prediction_row WHERE project = ?"
+      " AND deployment_uid = ? AND ts_us < ? ORDER BY ts_us LIMIT ?)",
+      {of.project, of.project, of.deployment_uid, before_us, limit});
+}
+
+Result<int64_t> expire_pending(store::Tx& tx, const Kept& of, int64_t before_us, int64_t limit) {
+  return tx.exec(
+      "DELETE FROM pending_label WHERE project = ? AND deployment_uid = ? AND label_key IN"
+      " (SELECT label_key FROM pending_label WHERE project = ? AND deployment_uid = ?"
+      " AND labeled_us < ? ORDER BY labeled_us LIMIT ?)",
+      {of.project, of.deployment_uid, of.project, of.deployment_uid, before_us, limit});
+}
+
+Status add_outcome(store::Tx& tx, std::string_view project, const LoggedRow& row, int64_t event_ms,
+                   bool correct) {
+  // What was true before the prediction was made comes without delay.
+  const int64_t delay_ms = std::max<int64_t>(0, event_ms - row.ts_us / 1000);
   TRY(
       tx.exec("INSERT INTO monitor_outcome (project, deployment_uid, window_number, version,"
-              " labeled, correct) VALUES (?, ?, ?, ?, 1, ?)"
+              " labeled, correct, event_ms_max, delay_ms_sum, delay_n)"
+              " VALUES (?, ?, ?, ?, 1, ?, ?, ?, 1)"
               " ON CONFLICT (project, deployment_uid, window_number, version) DO UPDATE SET"
               " labeled = monitor_outcome.labeled + 1,"
-              " correct = monitor_outcome.correct + excluded.correct",
-              {project, uid, row.window, row.model_version, int64_t{correct}}));
+              " correct = monitor_outcome.correct + excluded.correct,"
+              " event_ms_max = CASE WHEN excluded.event_ms_max > monitor_outcome.event_ms_max"
+              " THEN excluded.event_ms_max ELSE monitor_outcome.event_ms_max END,"
+              " delay_ms_sum = monitor_outcome.delay_ms_sum + excluded.delay_ms_sum,"
+              " delay_n = monitor_outcome.delay_n + 1",
+              {project, row.deployment_uid, row.window, row.model_version, int64_t{correct},
+               event_ms, delay_ms}));
   return {};
 }
 
@@ -339,15 +399,17 @@ Result<std::vector<Performance>> performance(store::Tx& tx, std::string_view pro
                                              std::string_view uid, int64_t windows) {
   std::vector<Performance> out;
   const int64_t first = TRY(last_number(tx, project, uid)) - windows;
-  TRY(tx.each(
-      "SELECT o.window_number, w.start_us, w.end_us, o.version, o.labeled, o.correct"
-      " FROM monitor_outcome o JOIN monitor_window w ON w.project = o.project"
-      " AND w.deployment_uid = o.deployment_uid AND w.number = o.window_number"
-      " WHERE o.project = ? AND o.deployment_uid = ? AND o.window_number > ?"
-      " ORDER BY o.window_number, o.version",
-      {project, uid, first}, [&](const store::Row& row) {
-        out.push_back({row.i64(0), row.i64(1), row.i64(2), row.i64(3), row.i64(4), row.i64(5)});
-      }));
+  TRY(
+      tx.each("SELECT o.window_number, w.start_us, w.end_us, o.version, o.labeled, o.correct,"
+              " o.event_ms_max, o.delay_ms_sum, o.delay_n"
+              " FROM monitor_outcome o JOIN monitor_window w ON w.project = o.project"
+              " AND w.deployment_uid = o.deployment_uid AND w.number = o.window_number"
+              " WHERE o.project = ? AND o.deployment_uid = ? AND o.window_number > ?"
+              " ORDER BY o.window_number, o.version",
+              {project, uid, first}, [&](const store::Row& row) {
+                out.push_back({row.i64(0), row.i64(1), row.i64(2), row.i64(3), row.i64(4),
+                               row.i64(5), row.i64(6), row.i64(7), row.i64(8)});
+              }));
   return out;
 }
 
@@ -363,9 +425,9 @@ Result<std::optional<Alert>> find_open_alert(store::Tx& tx, std::string_view pro
 
 Status insert_alert(store::Tx& tx, std::string_view project, std::string_view uid, const Alert& a) {
   TRY(tx.exec(concat({"INSERT INTO alert (project, deployment_uid, ", kAlertColumns,
-                      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"}),
+                      ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"}),
               {project, uid, a.id, a.deployment, a.kind, a.feature, a.value, a.threshold, a.window,
-               a.fired_us, a.resolved_us}));
+               a.fired_us, a.resolved_us, a.event_id}));
   return {};
 }
 
@@ -374,19 +436,24 @@ Status resolve_alert(store::Tx& tx, std::string_view project, std::string_view i
   return {};
 }
 
-Result<std::vector<Alert>> alerts(store::Tx& tx, std::string_view project,
-                                  std::string_view deployment, int64_t limit) {
+Result<std::vector<Alert>> alerts(store::Tx& tx, const Ctx& ctx, const AlertQuery& query) {
+  const store::RowTest readable = store::readable(ctx, "deployment", "deployment_uid");
+  std::string statement =
+      concat({"SELECT ", kAlertColumns, " FROM alert WHERE project = ?", readable.sql});
+  std::vector<store::Value> args = {std::string_view(ctx.project.text)};
+  args.insert(args.end(), readable.args.begin(), readable.args.end());
+  if (!query.deployment.empty()) {
+    statement += " AND deployment = ?";
+    args.emplace_back(query.deployment);
+  }
+  if (!query.before_id.empty()) {
+    statement += " AND id < ?";
+    args.emplace_back(query.before_id);
+  }
+  statement += " ORDER BY id DESC LIMIT ?";
+  args.emplace_back(query.limit);
   std::vector<Alert> out;
-  const auto keep = [&](const store::Row& row) { out.push_back(decode_alert(row)); };
-  if (deployment.empty())
-    TRY(tx.each(concat({"SELECT ", kAlertColumns,
-                        " FROM alert WHERE project = ? ORDER BY id DESC LIMIT ?"}),
-                {project, limit}, keep));
-  else
-    TRY(tx.each(concat({"SELECT ", kAlertColumns,
-                        " FROM alert WHERE project = ? AND deployment = ? ORDER BY id DESC"
-                        " LIMIT ?"}),
-                {project, deployment, limit}, keep));
+  TRY(tx.each(statement, args, [&](const store::Row& row) { out.push_back(decode_alert(row)); }));
   return out;
 }
 

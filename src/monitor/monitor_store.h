@@ -53,17 +53,30 @@ Result<std::optional<LoggedRow>> find_row(store::Tx& tx, std::string_view projec
 Result<std::optional<LoggedRow>> find_row_by_ref(store::Tx& tx, std::string_view project,
                                                  std::string_view uid, std::string_view ref);
 Status set_label(store::Tx& tx, std::string_view project, const LoggedRow& row,
-                 std::string_view label, int64_t labeled_us);
+                 const KeptLabel& label);
 
 // Labels that came before their prediction. `key`: "id:<uuid>/<row>" or "ref:<client_ref>".
 Result<bool> insert_pending(store::Tx& tx, std::string_view project, std::string_view uid,
-                            std::string_view key, std::string_view label);
+                            std::string_view key, const KeptLabel& label);
 Result<bool> any_pending(store::Tx& tx, std::string_view project, std::string_view uid);
-Result<std::optional<std::string>> take_pending(store::Tx& tx, std::string_view project,
-                                                std::string_view uid, std::string_view key);
+Result<std::optional<KeptLabel>> take_pending(store::Tx& tx, std::string_view project,
+                                              std::string_view uid, std::string_view key);
 
-Status add_outcome(store::Tx& tx, std::string_view project, std::string_view uid,
-                   const LoggedRow& row, bool correct);
+// How long who keeps rows: every deployment that has a monitor, or labels that wait.
+struct Kept {
+  std::string project;
+  std::string deployment_uid;
+  int64_t retention_days = kRetentionDaysDefault;
+};
+Result<std::vector<Kept>> retentions(store::Tx& tx);
+// Of the monitors of a project; kRetentionDaysMax without one.
+Result<int64_t> shortest_retention(store::Tx& tx, std::string_view project);
+// At most `limit` that are older; how many.
+Result<int64_t> expire_rows(store::Tx& tx, const Kept& of, int64_t before_us, int64_t limit);
+Result<int64_t> expire_pending(store::Tx& tx, const Kept& of, int64_t before_us, int64_t limit);
+
+Status add_outcome(store::Tx& tx, std::string_view project, const LoggedRow& row, int64_t event_ms,
+                   bool correct);
 Result<std::vector<Performance>> performance(store::Tx& tx, std::string_view project,
                                              std::string_view uid, int64_t windows);
 
@@ -72,7 +85,11 @@ Result<std::optional<Alert>> find_open_alert(store::Tx& tx, std::string_view pro
 Status insert_alert(store::Tx& tx, std::string_view project, std::string_view uid,
                     const Alert& alert);
 Status resolve_alert(store::Tx& tx, std::string_view project, std::string_view id, int64_t us);
-Result<std::vector<Alert>> alerts(store::Tx& tx, std::string_view project,
-                                  std::string_view deployment, int64_t limit);
+struct AlertQuery {
+  std::string deployment;  // "": all that the caller may read.
+  std::string before_id;   // "": from the newest.
+  int64_t limit = 0;
+};
+Result<std::vector<Alert>> alerts(store::Tx& tx, const Ctx& ctx, const AlertQuery& query);
 
 }  // namespace slip::monitor::sql

@@ -7,11 +7,11 @@
 
 #include "base/text.h"
 #include "core/ledger/ledger.h"
-#include "sys/clock.h"
 #include "sys/executor.h"
 #include "sys/log.h"
 #include "sys/rng.h"
 #include "sys/sim/sim_fs.h"
+#include "test/fake/clock.h"
 #include "test/gen/dice.h"
 #include "test/store/dbs.h"
 
@@ -39,15 +39,15 @@ class MonitorTest : public test::DbTest,
     for (const auto& all : {ledger::migrations(), migrations()})
       steps.insert(steps.end(), all.begin(), all.end());
     migrated(steps);
-    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), real_clock(), real_rng()});
-    log = store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p",
+    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
+    log = store::open_segment_log({fs, clock, real_executor(), null_log()}, "/p",
                                   {.segment_bytes = 20'000})
               .value();
     start();
   }
   void start() {
-    monitor = std::make_unique<Monitor>(Monitor::Deps{db(), *events, *log, *this, *this, *this,
-                                                      real_clock(), real_rng(), null_log()});
+    monitor = std::make_unique<Monitor>(
+        Monitor::Deps{db(), *events, *log, *this, *this, *this, clock, real_rng(), null_log()});
   }
 
   Result<std::map<std::string, InputValues>> read(const Ctx&, const std::string& dataset, int64_t,
@@ -97,13 +97,15 @@ class MonitorTest : public test::DbTest,
   Uuid log_request(char language, int64_t rows = 1, double score = 0.9, int64_t version = 1,
                    const std::string& uid = "uid-d") {
     PredictionRecord r;
-    r.project = "default";
+    r.project = ctx.project.text;
     r.deployment = "d";
     r.deployment_uid = uid;
-    r.id = new_uuid7(real_clock(), real_rng());
+    r.id = new_uuid7(clock, real_rng());
     r.ts_us = ++clock_us;
     r.model_version = version;
     r.client_ref = "ref" + std::to_string(clock_us);
+    r.actor_uid = "ann";
+    r.actor_kind = "user";
     Tensor text;
     text.name = "text";
     text.type = serving::DataType::kBytes;
@@ -139,6 +141,7 @@ class MonitorTest : public test::DbTest,
   }
   std::vector<Window> windows() { return monitor->windows(ctx, "d", 1000).value(); }
 
+  test::FakeClock clock;
   Ctx ctx;
   gen::Dice dice = gen::Dice::seeded(1);
   sim::SimFs fs{1};
@@ -173,6 +176,16 @@ TEST_P(MonitorTest, CountsEveryRowOnceAcrossSegmentsStepsAndRestarts) {
   }
   EXPECT_EQ(counted, logged);
   EXPECT_GT(log->segments().size(), 2U);
+  // The ledger counts them too, and those that nobody watches.
+  std::map<std::string, int64_t> counts;
+  clock.advance_ms(60'000);
+  events->flush_counted().value();
+  while (events->number_pending().value() > 0) {}
+  for (const ledger::Event& e : events->list({.verb = "prediction.logged"}).value()) {
+    EXPECT_EQ(e.actor_uid, "ann");
+    counts[e.subject.uid] += e.body->find("count")->as_int();
+  }
+  EXPECT_EQ(counts, (std::map<std::string, int64_t>{{"uid-d", logged}, {"uid-of-nobody", 25}}));
 }
 
 TEST_P(MonitorTest, TheSameLanguageIsQuietAnotherOneAlarmsAndItsReturnResolves) {
@@ -180,13 +193,13 @@ TEST_P(MonitorTest, TheSameLanguageIsQuietAnotherOneAlarmsAndItsReturnResolves) 
   for (int i = 0; i < 800; ++i) log_request('e');
   ingest_all();
   for (const Window& w : windows()) EXPECT_FALSE(w.alarm) << w.number;
-  EXPECT_TRUE(monitor->alerts(ctx, "", 10).value().empty());
+  EXPECT_TRUE(monitor->alerts(ctx, "", "", 10).value().empty());
 
   for (int i = 0; i < 200; ++i) log_request('g', 1, 0.3);
   ingest_all();
   EXPECT_TRUE(windows().back().alarm);
   std::set<std::string> features;
-  for (const Alert& a : monitor->alerts(ctx, "d", 100).value()) {
+  for (const Alert& a : monitor->alerts(ctx, "d", "", 100).value()) {
     features.insert(a.feature);
     EXPECT_GT(a.value, a.threshold);
     EXPECT_EQ(a.resolved_us, 0);
@@ -196,11 +209,33 @@ TEST_P(MonitorTest, TheSameLanguageIsQuietAnotherOneAlarmsAndItsReturnResolves) 
   EXPECT_TRUE(features.contains("score"));
   const size_t fired = event_count("alert.fired");
   EXPECT_EQ(fired, features.size());  // Once a feature, not once a window.
+  const std::vector<Alert> all = monitor->alerts(ctx, "d", "", 100).value();
+  for (const Alert& a : all) {
+    const ledger::Filter of{.after_seq = a.event_seq - 1, .before_seq = a.event_seq + 1};
+    const std::vector<ledger::Event> event = events->list(of).value();
+    ASSERT_EQ(event.size(), 1U);
+    EXPECT_EQ(event[0].body->find("alert")->as_string(), a.id);
+  }
+  ASSERT_GE(all.size(), 2U);  // Pages go by key.
+  EXPECT_EQ(monitor->alerts(ctx, "d", all[0].id, 1).value()[0].id, all[1].id);
 
   for (int i = 0; i < 200; ++i) log_request('e');
   ingest_all();
-  for (const Alert& a : monitor->alerts(ctx, "d", 100).value()) EXPECT_GT(a.resolved_us, 0);
+  for (const Alert& a : monitor->alerts(ctx, "d", "", 100).value()) EXPECT_GT(a.resolved_us, 0);
   EXPECT_EQ(event_count("alert.resolved"), fired);
+}
+
+TEST_P(MonitorTest, AnAlertIsToldInTheProjectOfItsDeployment) {
+  ctx.project.text = "elsewhere";
+  monitor->configure(ctx, config(100)).value();
+  for (int i = 0; i < 100; ++i) log_request('g');
+  for (int i = 0; i < 100 && monitor->ingest(Ctx()).value(); ++i) {}  // As the duty does.
+  const std::vector<Alert> alerts = monitor->alerts(ctx, "d", "", 100).value();
+  ASSERT_FALSE(alerts.empty());
+  EXPECT_GT(alerts[0].event_seq, 0);
+  EXPECT_TRUE(monitor->alerts(Ctx(), "", "", 100).value().empty());
+  for (const ledger::Event& e : events->list({.verb = "alert."}).value())
+    EXPECT_EQ(e.project, "elsewhere");
 }
 
 TEST_P(MonitorTest, LabelsJoinOnceWhicheverComesFirst) {
@@ -224,7 +259,7 @@ TEST_P(MonitorTest, LabelsJoinOnceWhicheverComesFirst) {
   ASSERT_EQ(p.size(), 1U);
   EXPECT_EQ(p[0].labeled, 3);
   EXPECT_EQ(p[0].correct, 2);
-  EXPECT_EQ(*monitor->prediction(ctx, id).value().label, "b");
+  EXPECT_EQ(monitor->prediction(ctx, id).value().label->label, "b");
   EXPECT_EQ(told, 0);
   decide = true;
   log_request('e');
@@ -233,6 +268,65 @@ TEST_P(MonitorTest, LabelsJoinOnceWhicheverComesFirst) {
       .prediction_id = "", .client_ref = "ref" + std::to_string(clock_us), .label = "a"};
   EXPECT_EQ(monitor->add_labels(ctx, "d", std::span(&by_ref, 1)).value().joined, 1);
   EXPECT_EQ(told, 1);
+}
+
+TEST_P(MonitorTest, ALabelKeepsWhenItCameTrueAndWhenItArrived) {
+  monitor->configure(ctx, config()).value();
+  const int64_t now_us = clock.now_us();
+  clock_us = now_us - 10'000'000;  // Ten seconds ago two predictions were made,
+  const std::string early = log_request('e').text();
+  const std::string late = log_request('e').text();
+  const auto say = [&](const std::string& id, std::optional<int64_t> event_ms) {
+    const Label l{.prediction_id = id, .client_ref = "", .label = "a", .event_ms = event_ms};
+    return monitor->add_labels(ctx, "d", std::span(&l, 1));
+  };
+  EXPECT_EQ(say(early, now_us / 1000 - 6000).value().pending, 1);  // one came true after four,
+  ingest_all();
+  EXPECT_EQ(say(late, std::nullopt).value().joined, 1);  // of the other nobody says when.
+  const KeptLabel first = *monitor->prediction(ctx, early).value().label;
+  EXPECT_EQ(first.event_ms, now_us / 1000 - 6000);
+  EXPECT_EQ(first.labeled_us, now_us);
+  const KeptLabel second = *monitor->prediction(ctx, late).value().label;
+  EXPECT_EQ(second.event_ms, now_us / 1000);
+  const Performance p = monitor->performance(ctx, "d", 1).value().at(0);
+  EXPECT_EQ(p.event_ms_max, second.event_ms);
+  EXPECT_EQ(p.delay_n, 2);
+  EXPECT_EQ(p.delay_ms_sum, 4000 + 10'000);
+  EXPECT_EQ(say(late, -1).error().reason, "labels.event_ms");
+  EXPECT_EQ(say(late, now_us).error().reason, "labels.event_ms");  // Microseconds.
+}
+
+TEST_P(MonitorTest, RowsAreKeptAsLongAsTheMonitorSays) {
+  Config kept = config(700);
+  kept.retention_days = 2;
+  monitor->configure(ctx, kept).value();
+  clock_us = clock.now_us();
+  const std::string old = log_request('e', 2100).text();  // Three steps.
+  EXPECT_EQ(label(old, "a").pending, 1);
+  ingest_all();  // Joins.
+  const Label nobody{.prediction_id = "", .client_ref = "never seen", .label = "a"};
+  EXPECT_EQ(monitor->add_labels(ctx, "d", std::span(&nobody, 1)).value().pending, 1);
+  clock.advance_ms(86'400'000);
+  clock_us = clock.now_us();
+  const std::string young = log_request('e').text();
+  ingest_all();
+  EXPECT_EQ(monitor->expire(ctx).value(), 0);
+  clock.advance_ms(86'400'001);
+  EXPECT_EQ(monitor->expire(ctx).value(), 2100 + 1);
+  EXPECT_EQ(monitor->expire(ctx).value(), 0);
+  EXPECT_EQ(monitor->prediction(ctx, old).error().reason, "prediction.expired");
+  EXPECT_TRUE(monitor->prediction(ctx, young).ok());
+  const std::string unknown = new_uuid7(clock, real_rng()).text();
+  EXPECT_EQ(monitor->prediction(ctx, unknown).error().reason, "prediction.not_found");
+
+  const LabelCounts late = label(old + "/7", "a");
+  EXPECT_EQ(late.expired, 1);
+  EXPECT_EQ(late.expired_before_ms, clock.now_ms() - 2 * int64_t{86'400'000});
+  EXPECT_EQ(label(young, "a").joined, 1);
+  EXPECT_EQ(label(unknown, "a").pending, 1);
+  int64_t labeled = 0;  // What was counted stays counted.
+  for (const Performance& p : monitor->performance(ctx, "d", 100).value()) labeled += p.labeled;
+  EXPECT_EQ(labeled, 2);
 }
 
 TEST_P(MonitorTest, BadLabelsRefuseTheWholeRequest) {
@@ -279,6 +373,9 @@ TEST_P(MonitorTest, ConfigurationsAreChecked) {
   EXPECT_EQ(reason([](Config& c) { c.inputs.push_back(c.inputs[0]); }), "monitor.inputs");
   EXPECT_EQ(reason([](Config& c) { c.window_rows = kWindowRowsMin - 1; }), "monitor.window_rows");
   EXPECT_EQ(reason([](Config& c) { c.window_rows = kWindowRowsMax + 1; }), "monitor.window_rows");
+  EXPECT_EQ(reason([](Config& c) { c.retention_days = 0; }), "monitor.retention_days");
+  EXPECT_EQ(reason([](Config& c) { c.retention_days = kRetentionDaysMax + 1; }),
+            "monitor.retention_days");
   EXPECT_EQ(reason([](Config& c) { c.thresholds.psi = 0; }), "monitor.thresholds");
   EXPECT_EQ(reason([](Config& c) { c.reference_rows_max = 0; }), "monitor.rows_max");
   EXPECT_EQ(reason([](Config& c) { c.dataset = "none"; }), "dataset.not_found");

@@ -91,7 +91,34 @@ CREATE TABLE alert (
 CREATE INDEX alert_open ON alert (project, deployment_uid, resolved_us, feature)
 )";
 
-constexpr std::array<store::Migration, 1> kMigrations = {{{"monitor", 1, kSchema1}}};
+constexpr std::string_view kSchema2 =
+    "ALTER TABLE alert ADD COLUMN event_id TEXT NOT NULL DEFAULT ''";
+
+// Labels from before have no event time of their own: their arrival's; of those that wait even the
+// arrival is unknown, but not before the newest prediction.
+constexpr std::string_view kSchema3 = R"(
+ALTER TABLE prediction_row ADD COLUMN event_ms BIGINT NOT NULL DEFAULT 0;
+UPDATE prediction_row SET event_ms = labeled_us / 1000 WHERE label IS NOT NULL;
+ALTER TABLE pending_label ADD COLUMN event_ms BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE pending_label ADD COLUMN labeled_us BIGINT NOT NULL DEFAULT 0;
+UPDATE pending_label SET labeled_us = (SELECT COALESCE(MAX(ts_us), 0) FROM prediction_row);
+UPDATE pending_label SET event_ms = labeled_us / 1000;
+ALTER TABLE monitor_outcome ADD COLUMN event_ms_max BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE monitor_outcome ADD COLUMN delay_ms_sum BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE monitor_outcome ADD COLUMN delay_n BIGINT NOT NULL DEFAULT 0
+)";
+
+constexpr std::string_view kSchema4 = R"(
+CREATE INDEX prediction_row_ts ON prediction_row (project, deployment_uid, ts_us);
+CREATE INDEX pending_label_labeled ON pending_label (project, deployment_uid, labeled_us)
+)";
+
+constexpr std::array<store::Migration, 4> kMigrations = {{
+    {"monitor", 1, kSchema1},
+    {"monitor", 2, kSchema2},
+    {"monitor", 3, kSchema3},
+    {"monitor", 4, kSchema4},
+}};
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 #include "registry/registry_store.h"
 
-// Gates, approvals and who held which stage when.
+// Gates and who held which stage when.
 namespace slip::registry::sql {
 
 Status put_gate(store::Tx& tx, std::string_view project, std::string_view model_uid,
@@ -22,24 +22,12 @@ Status put_gate(store::Tx& tx, std::string_view project, std::string_view model_
   for (const CheckResult& r : gate.checks)
     TRY(tx.exec(
         "INSERT INTO model_version_check (project, model_uid, version, n, kind, metric,"
-        " bound, value, threshold, champion_version, champion_value, passed, detail)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " bound, value, threshold, champion_version, champion_value, passed, detail, options,"
+        " evidence, envelope) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         {project, model_uid, v.number, n++, static_cast<int64_t>(r.check.kind), r.check.metric,
          r.check.bound, store::maybe(r.value), store::maybe(r.threshold), r.champion_version,
-         store::maybe(r.champion_value), static_cast<int64_t>(r.passed), r.detail}));
-  return {};
-}
-
-Status put_approval(store::Tx& tx, std::string_view project, std::string_view model_uid,
-                    int64_t version, const Approval& a) {
-  TRY(
-      tx.exec("INSERT INTO model_version_approval (project, model_uid, version, actor, approved,"
-              " comment, created_ms, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-              " ON CONFLICT (project, model_uid, version, actor) DO UPDATE SET"
-              " approved = excluded.approved, comment = excluded.comment,"
-              " created_ms = excluded.created_ms, digest = excluded.digest",
-              {project, model_uid, version, a.actor, static_cast<int64_t>(a.approved), a.comment,
-               a.created_ms, a.digest}));
+         store::maybe(r.champion_value), static_cast<int64_t>(r.passed), r.detail, r.check.options,
+         r.evidence, r.envelope}));
   return {};
 }
 
@@ -50,19 +38,18 @@ Status begin_tenure(store::Tx& tx, std::string_view project, std::string_view mo
   TRY(
       tx.exec("INSERT INTO stage_tenure (project, model_uid, n, stage, version, from_ms, actor,"
               " reason, back_n) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-              {project, model_uid, t->n, static_cast<int64_t>(t->stage), t->version, t->from_ms,
-               t->actor, t->reason, t->back_n}));
+              {project, model_uid, t->n, t->stage.name, t->version, t->from_ms, t->actor, t->reason,
+               t->back_n}));
   return {};
 }
 
-Result<int64_t> open_production(store::Tx& tx, std::string_view project,
-                                std::string_view model_uid) {
+Result<int64_t> open_tenure(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                            const Stage& stage) {
   int64_t n = 0;
   TRY(
       tx.first("SELECT MAX(n) FROM stage_tenure WHERE project = ? AND model_uid = ?"
                " AND stage = ? AND to_ms IS NULL",
-               {project, model_uid, static_cast<int64_t>(Stage::kProduction)},
-               [&](const store::Row& row) { n = row.i64(0); }));
+               {project, model_uid, stage.name}, [&](const store::Row& row) { n = row.i64(0); }));
   return n;
 }
 
@@ -84,7 +71,7 @@ Result<std::vector<Tenure>> tenures(store::Tx& tx, std::string_view project,
               {project, model_uid}, [&](const store::Row& row) {
                 Tenure t;
                 t.n = row.i64(0);
-                t.stage = static_cast<Stage>(row.i64(1));
+                t.stage = Stage{row.str(1)};
                 t.version = row.i64(2);
                 t.from_ms = row.i64(3);
                 if (!row.is_null(4)) t.to_ms = row.i64(4);

@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "registry/registry_store.h"
+#include "store/sql.h"
 
 // Models: their rows, tags, aliases and search.
 namespace slip::registry::sql {
@@ -56,6 +57,27 @@ Result<std::optional<Model>> find_model(store::Tx& tx, std::string_view project,
                        " AND m.deleted_ms IS NULL"}),
                {project, name}, [&](const store::Row& row) { out = decode(row); }));
   if (out) TRY(load(tx, project, &*out));
+  return out;
+}
+
+Result<std::map<std::string, std::string>> model_names(store::Tx& tx, std::string_view project,
+                                                       std::span<const std::string> uids,
+                                                       const search::Sql& visible) {
+  constexpr size_t kAtOnce = 500;
+  std::map<std::string, std::string> out;
+  while (!uids.empty()) {
+    const auto some = uids.first(std::min(kAtOnce, uids.size()));
+    uids = uids.subspan(some.size());
+    search::Sql query;
+    query.add("SELECT m.uid, m.name FROM registered_model m WHERE m.project = ?")
+        .bind(std::string(project))
+        .add(concat(
+            {" AND m.deleted_ms IS NULL AND m.uid IN (", store::placeholders(some.size()), ")"}));
+    for (const std::string& uid : some) query.bind(uid);
+    query.add(visible);
+    TRY(tx.each(query.text, query.values(),
+                [&](const store::Row& row) { out.emplace(row.str(0), row.str(1)); }));
+  }
   return out;
 }
 
@@ -119,28 +141,12 @@ Status drop_aliases_of(store::Tx& tx, std::string_view project, std::string_view
   return {};
 }
 
-Result<std::vector<Model>> search_models(store::Tx& tx, std::string_view project,
-                                         const Search& search, std::vector<search::Bound>* last) {
-  search::Sql q;
-  q.add("SELECT ").add(kColumns);
-  for (const search::SortKey& key : search.keys) q.add(", ").add(key.expr);
-  q.add(" FROM registered_model m WHERE m.project = ? AND m.deleted_ms IS NULL")
-      .bind(std::string(project));
-  q.add(search.where.text);
-  q.args.insert(q.args.end(), search.where.args.begin(), search.where.args.end());
-  if (!search.after.empty()) {
-    q.add(" AND ");
-    search::add_after(&q, search.keys, search.after);
-  }
-  search::add_order_by(&q, search.keys);
-  q.add(" LIMIT CAST(? AS BIGINT)").bind(search.limit + 1);
-  std::vector<Model> out;
-  TRY(tx.each(q.text, q.values(), [&](const store::Row& row) {
-    out.push_back(decode(row));
-    if (static_cast<int64_t>(out.size()) == search.limit)
-      *last = search::read_keys(row, kColumnCount, search.keys);
-  }));
-  for (Model& m : out) TRY(load(tx, project, &m));
+Result<Page<Model>> search_models(store::Tx& tx, std::string_view project,
+                                  const search::PageQuery& query) {
+  constexpr search::Select kList = {
+      kColumns, kColumnCount, "registered_model m WHERE m.project = ? AND m.deleted_ms IS NULL"};
+  Page<Model> out = TRY(search::read_page(tx, project, kList, query, decode));
+  for (Model& m : out.items) TRY(load(tx, project, &m));
   return out;
 }
 

@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
+#include "registry/check.h"
+#include "registry/claims.h"
 #include "registry/registry.h"
 #include "registry/registry_internal.h"
 #include "registry/registry_search.h"
@@ -12,52 +15,17 @@
 namespace slip::registry {
 namespace {
 
-Status check_length(std::string_view what, std::string_view value, size_t max) {
-  if (!is_utf8(value)) return invalid("registry.utf8", concat({"'", what, "' is not valid UTF-8"}));
-  if (value.size() <= max || utf8_length(value) <= max) return {};
-  return invalid("registry.too_long", concat({"'", what, "' exceeds the maximum length of ",
-                                              std::to_string(max), " characters"}));
-}
-
-Status check_tag(const Tag& tag) {
-  if (tag.key.empty())
-    return invalid("registry.missing",
-                   "Missing value for required parameter 'key'. See the API docs for more "
-                   "information about request parameters.");
-  TRY(check_length("key", tag.key, kTagKeyMax));
-  return check_length("value", tag.value, kTagValueMax);
-}
-
-Status check_model_name(std::string_view name) {
-  if (trim(name).empty()) return invalid("model.name", "Registered model name cannot be empty.");
-  if (name.find_first_of("/:") != name.npos)
-    return invalid("model.name", concat({"Invalid name: '", name,
-                                         "'. Registered model name cannot contain '/' or ':'."}));
-  return check_length("name", name, kModelNameMax);
-}
-
-bool all_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
-}
-
-Status check_alias(std::string_view alias) {
-  if (alias.empty())
-    return invalid("model_alias.name", "Registered model alias name cannot be empty.");
-  TRY(check_length("alias", alias, kAliasMax));
-  for (const char c : alias) {
-    const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '_' || c == '-' || static_cast<unsigned char>(c) >= 0x80;
-    if (!word)
-      return invalid("model_alias.name",
-                     concat({"Invalid alias name: '", alias,
-                             "'. Names may only contain alphanumerics, underscores (_) and dashes "
-                             "(-)."}));
-  }
-  if (iequals(alias, "latest"))
-    return invalid("model_alias.name", "'latest' alias name (case insensitive) is reserved.");
-  if ((alias.front() == 'v' || alias.front() == 'V') && all_digits(alias.substr(1)))
-    return invalid("model_alias.name", concat({"Version alias name '", alias, "' is reserved."}));
-  return {};
+Error name_taken(std::string_view name, bool by_prompt, bool for_prompt) {
+  const std::string_view holder = by_prompt ? "prompt" : "registered model";
+  const std::string_view wanted = for_prompt ? "prompt" : "registered model";
+  if (by_prompt == for_prompt)
+    return exists("model.exists", concat({for_prompt ? "Prompt" : "Registered Model",
+                                          " (name=", name, ") already exists."}));
+  return exists("model.exists",
+                concat({"Tried to create a ", wanted, " with name '", name,
+                        "', but the name is already taken by a ", holder,
+                        ". MLflow does not allow creating a model and a prompt with the same "
+                        "name."}));
 }
 
 }  // namespace
@@ -105,21 +73,24 @@ Result<Model> Registry::create_model(const Ctx& ctx, const std::string& name,
                                      const std::vector<Tag>& tags) {
   TRY(check_model_name(name));
   if (description) TRY(check_length("description", *description, kDescriptionMax));
-  for (const Tag& tag : tags) TRY(check_tag(tag));
+  TRY(check_tags(tags));
   const std::string uid = new_uuid7(deps_.clock, deps_.rng).text();
   Model out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
-    if (TRY(sql::find_model(tx, ctx.project.text, name)))
-      return exists("model.exists", concat({"Registered Model (name=", name, ") already exists."}));
+    if (const auto found = TRY(sql::find_model(tx, ctx.project.text, name)))
+      return name_taken(name, is_prompt(found->tags), is_prompt(tags));
     out = Model();
     out.uid = uid;
     out.name = name;
     out.description = description;
     out.author = ctx.actor_uid;
     out.created_ms = out.updated_ms = deps_.clock.now_ms();
-    out.tags = tags;
+    out.tags = last_of_each_key(tags);
     TRY(sql::insert_model(tx, ctx.project.text, out));
-    return deps_.ledger.append(tx, ctx, model_event("registered_model.created", out));
+    TRY(store::make_owner(tx, ctx, is_prompt(tags) ? "prompt" : "model", uid));
+    ledger::Draft draft = model_event("registered_model.created", out);
+    draft.body = Told(is_prompt(out.tags)).maybe("description", description).tags(out.tags).body();
+    return deps_.ledger.append(tx, ctx, draft);
   }));
   return out;
 }
@@ -128,6 +99,16 @@ Result<Model> Registry::get_model(const Ctx& ctx, const std::string& name) {
   Model out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out = TRY(must_find_model(tx, ctx, name));
+    return {};
+  }));
+  return out;
+}
+
+Result<std::map<std::string, std::string>> Registry::model_names(
+    const Ctx& ctx, std::span<const std::string> uids) {
+  std::map<std::string, std::string> out;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    out = TRY(sql::model_names(tx, ctx.project.text, uids, readable_models(ctx)));
     return {};
   }));
   return out;
@@ -149,6 +130,8 @@ Result<Model> Registry::describe_model(const Ctx& ctx, const std::string& name,
 
 Result<Model> Registry::rename_model(const Ctx& ctx, const std::string& name,
                                      const std::string& to) {
+  if (trim(to).empty())
+    return invalid("model.name", "Missing value for required parameter 'new_name'.");
   TRY(check_model_name(to));
   Model out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
@@ -159,6 +142,7 @@ Result<Model> Registry::rename_model(const Ctx& ctx, const std::string& name,
     out.name = to;
     out.updated_ms = deps_.clock.now_ms();
     TRY(sql::update_model(tx, ctx.project.text, out));
+    TRY(sql::touch_versions(tx, ctx.project.text, out));
     ledger::Draft draft = model_event("registered_model.renamed", out);
     draft.body = codec::Json::object({{"from", name}});
     return deps_.ledger.append(tx, ctx, draft);
@@ -169,10 +153,9 @@ Result<Model> Registry::rename_model(const Ctx& ctx, const std::string& name,
 Status Registry::delete_model(const Ctx& ctx, const std::string& name) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
     const Model model = TRY(must_find_model(tx, ctx, name));
-    if (model.is_protected &&
-        !TRY(sql::in_stage(tx, ctx.project.text, model.uid, Stage::kProduction)).empty())
-      return forbidden("model.protected",
-                       concat({"Model ", name, " is protected and a version holds Production"}));
+    for (const Version& v : TRY(sql::list_versions(tx, ctx.project.text, model)))
+      TRY(may_go(tx, ctx, model, v));
+    TRY(refuse_held_model(tx, ctx.project.text, model));
     const int64_t now = deps_.clock.now_ms();
     for (const Version& v : TRY(sql::list_versions(tx, ctx.project.text, model)))
       TRY(sql::end_tenures(tx, ctx.project.text, model.uid, v.number, now));
@@ -185,51 +168,57 @@ Status Registry::set_model_tag(const Ctx& ctx, const std::string& name, const Ta
   TRY(check_tag(tag));
   return deps_.db.write([&](store::Tx& tx) -> Status {
     const Model model = TRY(must_find_model(tx, ctx, name));
-    return sql::put_model_tag(tx, ctx.project.text, model.uid, tag);
+    TRY(sql::put_model_tag(tx, ctx.project.text, model.uid, tag));
+    ledger::Draft draft = model_event("registered_model_tag.set", model);
+    draft.body = Told(is_prompt(model.tags)).text("key", tag.key).text("value", tag.value).body();
+    return deps_.ledger.append(tx, ctx, draft);
   });
 }
 
 Status Registry::delete_model_tag(const Ctx& ctx, const std::string& name, const std::string& key) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
     const Model model = TRY(must_find_model(tx, ctx, name));
-    return sql::drop_model_tag(tx, ctx.project.text, model.uid, key);
+    TRY(sql::drop_model_tag(tx, ctx.project.text, model.uid, key));
+    ledger::Draft draft = model_event("registered_model_tag.deleted", model);
+    draft.body = Told(is_prompt(model.tags)).text("key", key).body();
+    return deps_.ledger.append(tx, ctx, draft);
   });
 }
 
 Result<Page<Model>> Registry::search_models(const Ctx& ctx, const Query& query) {
-  sql::Search search = TRY(compile_model_search(query));
-  const std::string identity =
-      concat({"registered models\n", query.filter, "\n", join(query.order_by, "\n")});
-  search.after = TRY(search::parse_page_token(query.page_token, identity, search.keys));
+  const search::PageQuery page = TRY(compile_model_search(ctx, query));
   Page<Model> out;
-  std::vector<search::Bound> last;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out.items = TRY(sql::search_models(tx, ctx.project.text, search, &last));
+    out = TRY(sql::search_models(tx, ctx.project.text, page));
     return {};
   }));
-  if (static_cast<int64_t>(out.items.size()) > search.limit) {
-    out.items.pop_back();
-    out.next_page_token = search::make_page_token(identity, last);
-  }
   return out;
 }
 
 Status Registry::set_alias(const Ctx& ctx, const std::string& name, const std::string& alias,
                            int64_t number) {
   TRY(check_alias(alias));
-  return change_version(ctx, name, number, [&](store::Tx& tx, Found& found) -> Status {
+  bool guarded = false;
+  TRY(change_version(ctx, name, number, [&](store::Tx& tx, Found& found) -> Status {
     if (found.model.is_protected && alias == kChampionAlias &&
         found.version.stage != Stage::kProduction)
       return forbidden("model.protected",
                        concat({"Model ", name, " is protected: its alias '", kChampionAlias,
                                "' follows Production; promote the version instead"}));
+    guarded = TRY(policy_for(tx, ctx, found.model, "@" + alias)).has_value();
+    if (guarded) return {};
     for (const Alias& a : found.model.aliases)
       if (a.alias == alias && a.version == number) return {};
     TRY(sql::put_alias(tx, ctx.project.text, found.model.uid, {alias, number}));
     ledger::Draft draft = version_event("model_alias.set", found.version);
-    draft.body = codec::Json::object({{"alias", alias}});
+    draft.body = Told(is_prompt(found.model.tags)).text("alias", alias).body();
     return deps_.ledger.append(tx, ctx, draft);
-  });
+  }));
+  if (guarded)
+    TRY(or_protected(name,
+                     promote_to(ctx, name, number,
+                                {.name = "@" + alias, .reason = "", .archive_existing = false})));
+  return {};
 }
 
 Status Registry::delete_alias(const Ctx& ctx, const std::string& name, const std::string& alias) {
@@ -242,9 +231,13 @@ Status Registry::delete_alias(const Ctx& ctx, const std::string& name, const std
     if (model.is_protected && alias == kChampionAlias)
       return forbidden("model.protected", concat({"Model ", name, " is protected: its alias '",
                                                   kChampionAlias, "' follows Production"}));
+    if (TRY(policy_for(tx, ctx, model, "@" + alias)))
+      return forbidden("model.protected", concat({"Model ", name, " is protected: its alias '",
+                                                  alias, "' is set by requests"}));
     TRY(sql::drop_alias(tx, ctx.project.text, model.uid, alias));
     ledger::Draft draft = model_event("model_alias.deleted", model);
-    draft.body = codec::Json::object({{"alias", alias}, {"version", found->version}});
+    draft.body = Told(is_prompt(model.tags)).text("alias", alias).body();
+    draft.body.set("version", found->version);
     return deps_.ledger.append(tx, ctx, draft);
   });
 }

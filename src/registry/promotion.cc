@@ -3,69 +3,233 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 
 #include "base/text.h"
+#include "codec/hash.h"
+#include "codec/json.h"
+#include "registry/gate_checks.h"
+#include "registry/policy_json.h"
 
 namespace slip::registry {
 namespace {
 
-constexpr std::array<std::string_view, 4> kStages = {"None", "Staging", "Production", "Archived"};
+using codec::Json;
 
 bool contains(const std::vector<std::string>& list, std::string_view item) {
   return std::find(list.begin(), list.end(), item) != list.end();
 }
 
-Status check_gate(const Candidate& c) {
+Condition fails(std::string_view name, std::string_view reason, std::string detail) {
+  return {.name = std::string(name),
+          .ok = false,
+          .reason = std::string(reason),
+          .detail = std::move(detail)};
+}
+Condition holds(std::string_view name, std::string detail) {
+  return {.name = std::string(name), .ok = true, .reason = "", .detail = std::move(detail)};
+}
+
+Condition gate_missing(std::string detail) {
+  return fails("gate", "model_version.gate_missing", std::move(detail));
+}
+
+Condition gate_condition(const Candidate& c) {
   const Version& v = c.version;
-  if (v.digest.empty())
-    return conflict(
-        "model_version.no_digest",
-        "its files are not on this server: nothing would bind gate and approval to them");
-  if (!v.gate)
-    return conflict("model_version.gate_missing", "no gate was evaluated for this version");
+  if (!v.gate) return gate_missing("no gate was evaluated for this version");
   if (v.gate->digest != v.digest)
-    return conflict("model_version.gate_missing", "the gate judged other bytes: evaluate it again");
+    return gate_missing("the gate judged other bytes: evaluate it again");
   for (const CheckResult& r : v.gate->checks)
-    if (r.check.kind == Check::Kind::kChampion && r.champion_version != c.champion)
-      return conflict("model_version.gate_missing",
-                      "the champion has changed since the gate was evaluated: evaluate it again");
-  if (v.gate->passed) return {};
+    if (compares(r.check.kind) && r.champion_version != c.champion)
+      return gate_missing(
+          "the champion has changed since the gate was evaluated: evaluate it again");
+  for (const Check& wanted : c.policy.checks)
+    if (std::none_of(v.gate->checks.begin(), v.gate->checks.end(),
+                     [&](const CheckResult& r) { return r.check == wanted; }))
+      return gate_missing(concat(
+          {"the policy asks for the check ", wanted.name(), ", which the gate did not make"}));
   std::string failed;
+  size_t waivers = 0;
+  for (const CheckResult& r : v.gate->checks) {
+    if (r.passed) continue;
+    if (waived(r, c.waivers, c.now_ms)) {
+      ++waivers;
+      continue;
+    }
+    failed += concat({failed.empty() ? "" : "; ", r.detail});
+  }
+  if (!failed.empty())
+    return fails("gate", "model_version.gate_failed", concat({"the gate failed: ", failed}));
+  return holds("gate", concat({std::to_string(v.gate->checks.size()), " checks, ",
+                               std::to_string(waivers), " waived"}));
+}
+
+// The newest word of each person on the request that still binds to what is there.
+std::vector<const RequestApproval*> standing(const Candidate& c) {
+  std::vector<const RequestApproval*> out;
+  if (!c.request) return out;
+  const std::string binding = binding_of(c);
+  for (const RequestApproval& a : c.request->approvals) {
+    std::erase_if(out, [&](const RequestApproval* o) { return o->actor == a.actor; });
+    if (a.approved && a.voided_ms == 0 && a.binding == binding) out.push_back(&a);
+  }
+  return out;
+}
+
+Condition approvals_condition(const Candidate& c) {
+  if (c.policy.approvals == 0) return holds("approvals", "none needed");
+  constexpr std::string_view kReason = "model_version.not_approved";
+  if (!c.request)
+    return fails("approvals", kReason, "nobody but its authors has approved these bytes");
+  if (c.request->expires_ms <= c.now_ms)
+    return fails("approvals", "request.expired", "the request has expired: ask again");
+  const int64_t have = approvals_of(c);
+  const bool any_void = std::any_of(
+      c.request->approvals.begin(), c.request->approvals.end(),
+      [&](const RequestApproval& a) { return a.approved && a.binding != binding_of(c); });
+  const std::string count =
+      concat({std::to_string(have), " of ", std::to_string(c.policy.approvals), " approvals"});
+  if (have >= c.policy.approvals) return holds("approvals", count);
+  return fails("approvals", kReason,
+               concat({count, any_void ? "; others are void: what they approved has changed"
+                                       : " by somebody else than its authors and the requester"}));
+}
+
+Condition plan_condition(const Candidate& c) {
+  if (!c.request || !c.request->plan)
+    return fails("rollback_plan", "rollback_plan.missing", "there is no rollback plan");
+  const RollbackPlan& plan = *c.request->plan;
+  if (!plan.valid)
+    return fails("rollback_plan", "rollback_plan.invalid",
+                 concat({"the rollback plan doesn't hold: ", plan.detail}));
+  return holds("rollback_plan", plan.version == 0
+                                    ? std::string("back to nothing: the stage was empty")
+                                    : concat({"back to version ", std::to_string(plan.version)}));
+}
+
+Condition review_condition(const Candidate& c) {
+  if (c.review && c.review->digest == c.version.digest && c.review->state == ReviewState::kPassed)
+    return holds("review", c.review->title);
+  return fails("review", "review.missing", "no review of these bytes has been passed");
+}
+
+Json gate_facts(const Version& v) {
+  Json out = Json::array();
+  if (!v.gate) return out;
   for (const CheckResult& r : v.gate->checks)
-    if (!r.passed) failed += concat({failed.empty() ? "" : "; ", r.detail});
-  return conflict("model_version.gate_failed", concat({"the gate failed: ", failed}));
+    out.push(Json::object({{"check", check_json(r.check)},
+                           {"passed", r.passed},
+                           {"champion", r.champion_version},
+                           {"value", r.value ? Json(format_double(*r.value)) : Json()}}));
+  return out;
 }
 
 }  // namespace
 
-std::string_view stage_name(Stage stage) { return kStages[static_cast<size_t>(stage)]; }
-
-Result<Stage> parse_stage(std::string_view text) {
-  for (size_t i = 0; i < kStages.size(); ++i)
-    if (iequals(text, kStages[i])) return static_cast<Stage>(i);
-  return invalid("stage.unknown",
-                 concat({"Invalid Model Version stage: ", text,
-                         ". Value must be one of None, Staging, Production, Archived."}));
+std::optional<Stage> builtin_stage(std::string_view text) {
+  for (const Stage& stage : {Stage::kNone, Stage::kStaging, Stage::kProduction, Stage::kArchived})
+    if (iequals(text, stage.name)) return stage;
+  return std::nullopt;
 }
 
-Status may_promote(const Candidate& c) {
-  TRY(check_gate(c));
-  bool approved = false;
-  for (const Approval& a : c.version.approvals) {
-    if (a.digest != c.version.digest || contains(c.authors, a.actor)) continue;  // Void.
-    if (!a.approved)
-      return conflict("model_version.not_approved",
-                      concat({a.actor, " has rejected this version"}));
-    approved = true;
+std::string_view request_state_name(RequestState state) {
+  constexpr std::array<std::string_view, 5> kNames = {"open", "applied", "rejected", "cancelled",
+                                                      "expired"};
+  return kNames[static_cast<size_t>(state)];
+}
+
+std::string_view review_state_name(ReviewState state) {
+  constexpr std::array<std::string_view, 3> kNames = {"open", "passed", "failed"};
+  return kNames[static_cast<size_t>(state)];
+}
+
+std::string_view review_item_state_name(ReviewItem::State state) {
+  constexpr std::array<std::string_view, 3> kNames = {"open", "done", "accepted"};
+  return kNames[static_cast<size_t>(state)];
+}
+
+std::string binding_of(const Candidate& c) {
+  Json waivers = Json::array();
+  for (const Waiver& w : c.waivers)
+    if (w.revoked_ms == 0 && w.expires_ms > c.now_ms) waivers.push(w.uid);
+  Json all = Json::object({{"model_digest", c.version.digest},
+                           {"target", c.policy.target},
+                           {"gate", gate_facts(c.version)}});
+  all.set("policy", policy_json(c.policy));
+  all.set("waivers", std::move(waivers));
+  if (c.request && c.request->plan)
+    all.set("plan", Json::object({{"version", c.request->plan->version},
+                                  {"digest", c.request->plan->digest},
+                                  {"owner", c.request->plan->owner}}));
+  if (c.policy.review && c.review)
+    all.set("review",
+            Json::object({{"uid", c.review->uid}, {"state", review_state_name(c.review->state)}}));
+  return codec::sha256(codec::to_json(all)).text();
+}
+
+int64_t approvals_of(const Candidate& c) {
+  std::set<std::string_view> people;
+  for (const RequestApproval* a : standing(c)) {
+    if (a->actor == c.request->requester || contains(c.authors, a->actor)) continue;
+    if (!c.policy.approvers.empty() && !contains(c.policy.approvers, a->actor)) continue;
+    people.insert(a->actor);
   }
-  if (approved) return {};
-  return conflict("model_version.not_approved", "nobody but its authors has approved these bytes");
+  return static_cast<int64_t>(people.size());
 }
 
-Status may_judge(std::string_view actor, const std::vector<std::string>& authors) {
-  if (!contains(authors, actor)) return {};
-  return forbidden("model_version.own_work",
-                   concat({actor, " made or registered this version and cannot judge it"}));
+std::vector<Condition> conditions(const Candidate& c) {
+  std::vector<Condition> out;
+  if (c.version.digest.empty())
+    out.push_back(
+        fails("digest", "model_version.no_digest",
+              "its files are not on this server: nothing would bind gate and approval to them"));
+  else
+    out.push_back(holds("digest", c.version.digest));
+  if (c.policy.gate) out.push_back(gate_condition(c));
+  out.push_back(approvals_condition(c));
+  if (c.policy.rollback_plan) out.push_back(plan_condition(c));
+  if (c.policy.review) out.push_back(review_condition(c));
+  return out;
+}
+
+Status may_promote(const Candidate& candidate) {
+  for (const Condition& condition : conditions(candidate))
+    if (!condition.ok) return conflict(condition.reason, condition.detail);
+  return {};
+}
+
+Status may_approve(const Approver& actor, const Policy& policy, const Request* request,
+                   const std::vector<std::string>& authors) {
+  if (contains(authors, actor.uid))
+    return forbidden("model_version.own_work",
+                     "who made, ran or registered a version cannot judge it");
+  if (request && request->requester == actor.uid)
+    return forbidden("request.own_request", "who made a request cannot approve it");
+  if (!policy.approvers.empty() && !contains(policy.approvers, actor.uid))
+    return forbidden("request.not_approver",
+                     concat({"the policy for ", policy.target, " names others as approvers"}));
+  if (actor.kind == "service" && !policy.services_approve)
+    return forbidden("request.service",
+                     concat({"the policy for ", policy.target, " wants people to approve"}));
+  return {};
+}
+
+bool waived(const CheckResult& result, const std::vector<Waiver>& waivers, int64_t now_ms) {
+  return std::any_of(waivers.begin(), waivers.end(), [&](const Waiver& w) {
+    return w.check == result.check.name() && w.revoked_ms == 0 && w.expires_ms > now_ms;
+  });
+}
+
+bool compares(Check::Kind kind) {
+  switch (kind) {
+    case Check::Kind::kChampion:
+    case Check::Kind::kHoldout:
+    case Check::Kind::kSlices:
+    case Check::Kind::kSignature:
+      return true;
+    default:
+      return false;
+  }
 }
 
 CheckResult evaluate(const Check& check, const Measured& measured) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "registry/governance_types.h"
 #include "registry/types.h"
 
 // The rules of promotion, pure: no database, no clock.
@@ -13,27 +14,56 @@ namespace slip::registry {
 
 struct Candidate {
   const Version& version;
+  const Policy& policy;
+  const Request* request = nullptr;  // The open one for the policy's target; null: nobody asked.
   std::vector<std::string> authors;  // Who registered it, owns its run, made its files.
   int64_t champion = 0;              // The version that holds Production now; 0: none.
+  std::vector<Waiver> waivers;       // Of the version.
+  std::optional<Review> review;      // Its newest one of these bytes.
+  int64_t now_ms = 0;
 };
 
-// May this version take Production? It needs a gate that passed on these very bytes and, where the
-// gate compared with a champion, against the one that reigns now; and an approval of these bytes by
-// someone who is no author, with no rejection standing.
-// A version whose files lie elsewhere has no digest to bind them to.
-// kConflict `model_version.no_digest|gate_missing|gate_failed|not_approved`.
+// What an approval binds to: the version's bytes, the target, the policy, what the gate found, the
+// waivers in force, the rollback plan and the review. When any of it changes the digest is another
+// one and the approval is void. "sha256:…"
+std::string binding_of(const Candidate& candidate);
+
+// Everything that must hold, in the order in which people would look: digest, gate, approvals,
+// rollback plan, review. A gate counts when it judged these very bytes, contains what the policy
+// asks for, compared with the champion that reigns now, and each failed check is waived. An
+// approval counts when it binds to what is there now and its giver is neither requester nor author
+// and, where the policy names approvers, one of them.
+// Reasons: `model_version.no_digest|gate_missing|gate_failed|not_approved`,
+// `request.expired`, `rollback_plan.missing|invalid`, `review.missing`.
+std::vector<Condition> conditions(const Candidate& candidate);
+
+// kConflict with the reason of the first condition that doesn't hold.
 Status may_promote(const Candidate& candidate);
 
-// kForbidden `model_version.own_work` when `actor` is among the authors.
-Status may_judge(std::string_view actor, const std::vector<std::string>& authors);
+// May `actor` approve? kForbidden `model_version.own_work` for an author, `request.own_request` for
+// the requester, `request.not_approver` for one whom the policy doesn't name, `request.service` for
+// a service where people decide.
+struct Approver {
+  std::string_view uid;
+  std::string_view kind;  // Of Ctx.
+};
+Status may_approve(const Approver& actor, const Policy& policy, const Request* request,
+                   const std::vector<std::string>& authors);
 
-// One check against what was measured.
+// Approvals that count, of distinct people.
+int64_t approvals_of(const Candidate& candidate);
+
+bool waived(const CheckResult& result, const std::vector<Waiver>& waivers, int64_t now_ms);
+
+// One check against what was measured (floors and plain comparison with the champion).
 struct Measured {
-  std::optional<double> value;
+  std::optional<double> value = {};
   int64_t champion = 0;
-  std::optional<double> champion_value;
+  std::optional<double> champion_value = {};
 };
 CheckResult evaluate(const Check& check, const Measured& measured);
+// The check's verdict hangs on who reigned.
+bool compares(Check::Kind kind);
 
 // The tenure that a rollback from `current` brings back: follows back_n past versions that are
 // gone. Null: there is none.

@@ -4,79 +4,253 @@
 
 #include <gtest/gtest.h>
 
+#include "registry/policy_json.h"
+
 namespace slip::registry {
 namespace {
 
 CheckResult champion_check(int64_t against) {
-  return {.check = {.kind = Check::Kind::kChampion, .metric = "acc", .bound = 0},
-          .value = 1.0,
-          .threshold = {},
-          .champion_version = against,
-          .champion_value = {},
-          .passed = true,
-          .detail = {}};
+  CheckResult out;
+  out.check = {.kind = Check::Kind::kChampion, .metric = "acc", .bound = 0};
+  out.value = 1.0;
+  out.champion_version = against;
+  out.passed = true;
+  return out;
 }
 
-Approval said(const std::string& actor, bool approved, const std::string& digest = "d1") {
-  return {.actor = actor, .approved = approved, .comment = "", .created_ms = 1, .digest = digest};
+CheckResult failed_floor() {
+  CheckResult out;
+  out.check = {.kind = Check::Kind::kFloor, .metric = "acc", .bound = 0.9};
+  out.value = 0.5;
+  out.detail = "acc 0.5 < 0.9";
+  return out;
 }
 
-TEST(Promotion, NeedsAGateAndSomebodyElse) {
-  Gate good{.passed = true, .evaluated_ms = 1, .actor = "ann", .digest = "d1", .checks = {}};
-  Gate bad = good;
-  bad.passed = false;
-  Gate other = good;
-  other.digest = "d0";
-  Gate against_two = good;
-  against_two.checks = {champion_check(2)};
-  struct Case {
-    const char* name;
-    std::optional<Gate> gate;
-    std::vector<Approval> approvals;
-    int64_t champion;
-    const char* reason;
-  };
-  const Case cases[] = {
-      {"nothing", {}, {}, 0, "model_version.gate_missing"},
-      {"an approval but no gate", {}, {said("bob", true)}, 0, "model_version.gate_missing"},
-      {"a failed gate", bad, {said("bob", true)}, 0, "model_version.gate_failed"},
-      {"a gate on other bytes", other, {said("bob", true)}, 0, "model_version.gate_missing"},
-      {"a gate alone", good, {}, 0, "model_version.not_approved"},
-      {"approved by an author", good, {said("ann", true)}, 0, "model_version.not_approved"},
-      {"approved other bytes", good, {said("bob", true, "d0")}, 0, "model_version.not_approved"},
-      {"rejected", good, {said("bob", false)}, 0, "model_version.not_approved"},
-      {"approved and rejected",
-       good,
-       {said("bob", true), said("eve", false)},
-       0,
-       "model_version.not_approved"},
-      {"an author's rejection is void", good, {said("bob", true), said("ann", false)}, 0, ""},
-      {"gate and approval", good, {said("bob", true)}, 0, ""},
-      {"floors don't care who reigns", good, {said("bob", true)}, 9, ""},
-      {"compared with who reigns", against_two, {said("bob", true)}, 2, ""},
-      {"the champion changed", against_two, {said("bob", true)}, 3, "model_version.gate_missing"},
-  };
-  for (const Case& c : cases) {
-    SCOPED_TRACE(c.name);
-    Version v;
-    v.digest = "d1";
-    v.gate = c.gate;
-    v.approvals = c.approvals;
-    const Status got = may_promote({.version = v, .authors = {"ann"}, .champion = c.champion});
-    EXPECT_EQ(got.ok() ? "" : got.error().reason, c.reason);
+Gate gate_of(std::vector<CheckResult> checks, bool passed, const std::string& digest = "d1") {
+  return {.passed = passed,
+          .evaluated_ms = 1,
+          .actor = "ann",
+          .digest = digest,
+          .checks = std::move(checks)};
+}
+
+// Ann registered it and asked; everything holds but for what a case changes.
+struct Scene {
+  Version version;
+  Policy policy;
+  Request request;
+  bool asked = true;
+  std::vector<std::string> authors = {"ann"};
+  int64_t champion = 0;
+  std::vector<Waiver> waivers;
+  std::optional<Review> review;
+  int64_t now_ms = 1000;
+
+  Scene() {
+    version.number = 3;
+    version.digest = "d1";
+    version.gate = gate_of({}, true);
+    policy.target = "Production";
+    request.requester = "ann";
+    request.expires_ms = 2000;
+    request.plan = RollbackPlan{.version = 1, .digest = "d0", .owner = "ann", .valid = true};
   }
-  Version elsewhere;
-  elsewhere.gate =
-      Gate{.passed = true, .evaluated_ms = 1, .actor = "a", .digest = "", .checks = {}};
-  elsewhere.approvals = {said("bob", true, "")};
-  EXPECT_EQ(may_promote({.version = elsewhere, .authors = {}, .champion = 0}).error().reason,
-            "model_version.no_digest");
-  EXPECT_TRUE(may_judge("bob", {"ann"}).ok());
-  EXPECT_EQ(may_judge("ann", {"eve", "ann"}).error().code, Code::kForbidden);
+  Candidate candidate() const {
+    return {.version = version,
+            .policy = policy,
+            .request = asked ? &request : nullptr,
+            .authors = authors,
+            .champion = champion,
+            .waivers = waivers,
+            .review = review,
+            .now_ms = now_ms};
+  }
+  void approve(const std::string& actor) {
+    request.approvals.push_back({.actor = actor,
+                                 .approved = true,
+                                 .comment = "",
+                                 .created_ms = 1,
+                                 .binding = binding_of(candidate()),
+                                 .digest = version.digest,
+                                 .voided_ms = 0});
+  }
+  std::string missing() const {
+    const Status status = may_promote(candidate());
+    return status.ok() ? "" : status.error().reason;
+  }
+};
+
+struct Turn {
+  const char* name;
+  void (*arrange)(Scene&);  // Before bob approves.
+  void (*then)(Scene&);     // After.
+  const char* reason;
+};
+void nothing(Scene&) {}
+
+void expect(std::initializer_list<Turn> cases) {
+  for (const Turn& c : cases) {
+    SCOPED_TRACE(c.name);
+    Scene scene;
+    c.arrange(scene);
+    scene.approve("bob");
+    c.then(scene);
+    EXPECT_EQ(scene.missing(), c.reason);
+  }
 }
 
-TEST(Promotion, ChecksCompareAsTheySay) {
-  const Check floor{.kind = Check::Kind::kFloor, .metric = "acc", .bound = 0.75};
+TEST(Promotion, AGateOnTheseBytesAgainstWhoReigns) {
+  expect({
+      {"everything", nothing, nothing, ""},
+      {"no files here", [](Scene& s) { s.version.digest = ""; }, nothing,
+       "model_version.no_digest"},
+      {"no gate", [](Scene& s) { s.version.gate.reset(); }, nothing, "model_version.gate_missing"},
+      {"a gate on other bytes", [](Scene& s) { s.version.gate->digest = "d0"; }, nothing,
+       "model_version.gate_missing"},
+      {"a failed gate", [](Scene& s) { s.version.gate = gate_of({failed_floor()}, false); },
+       nothing, "model_version.gate_failed"},
+      {"a failed check, waived",
+       [](Scene& s) {
+         s.version.gate = gate_of({failed_floor()}, false);
+         s.waivers = {{.uid = "w", .version = 3, .check = "floor:acc", .expires_ms = 1500}};
+       },
+       nothing, ""},
+      {"a waiver that has ended",
+       [](Scene& s) {
+         s.version.gate = gate_of({failed_floor()}, false);
+         s.waivers = {{.uid = "w", .version = 3, .check = "floor:acc", .expires_ms = 1500}};
+       },
+       [](Scene& s) { s.now_ms = 1500; }, "model_version.gate_failed"},
+      {"a waiver of another check",
+       [](Scene& s) {
+         s.version.gate = gate_of({failed_floor()}, false);
+         s.waivers = {{.uid = "w", .version = 3, .check = "floor:f1", .expires_ms = 1500}};
+       },
+       nothing, "model_version.gate_failed"},
+      {"the policy asks for a check that was not made",
+       [](Scene& s) { s.policy.checks = {{.kind = Check::Kind::kScan}}; }, nothing,
+       "model_version.gate_missing"},
+      {"compared with who reigns",
+       [](Scene& s) {
+         s.champion = 2;
+         s.version.gate = gate_of({champion_check(2)}, true);
+       },
+       nothing, ""},
+      {"the champion changed",
+       [](Scene& s) {
+         s.champion = 2;
+         s.version.gate = gate_of({champion_check(2)}, true);
+       },
+       [](Scene& s) { s.champion = 4; }, "model_version.gate_missing"},
+  });
+}
+
+TEST(Promotion, AnApprovalOfWhatIsThere) {
+  expect({
+      {"nobody asked", nothing, [](Scene& s) { s.asked = false; }, "model_version.not_approved"},
+      {"the request has expired", nothing, [](Scene& s) { s.now_ms = 2000; }, "request.expired"},
+      {"other bytes than were approved", nothing,
+       [](Scene& s) {
+         s.version.digest = "d2";
+         s.version.gate->digest = "d2";
+       },
+       "model_version.not_approved"},
+      {"another finding than was approved", nothing,
+       [](Scene& s) { s.version.gate = gate_of({champion_check(0)}, true); },
+       "model_version.not_approved"},
+      {"the same finding again", nothing, [](Scene& s) { s.version.gate->evaluated_ms = 9; }, ""},
+      {"another policy than was approved under", nothing,
+       [](Scene& s) { s.policy.request_ttl_ms = 5; }, "model_version.not_approved"},
+      {"another way back than was approved", nothing, [](Scene& s) { s.request.plan->version = 2; },
+       "model_version.not_approved"},
+      {"a waiver that the approver has not seen", nothing,
+       [](Scene& s) {
+         s.waivers = {{.uid = "w", .version = 3, .check = "floor:acc", .expires_ms = 1500}};
+       },
+       "model_version.not_approved"},
+      {"the approver turns out to be an author", nothing,
+       [](Scene& s) { s.authors.push_back("bob"); }, "model_version.not_approved"},
+      {"voided", nothing, [](Scene& s) { s.request.approvals[0].voided_ms = 5; },
+       "model_version.not_approved"},
+  });
+}
+
+TEST(Promotion, WhoseApprovalCounts) {
+  expect({
+      {"two are wanted", [](Scene& s) { s.policy.approvals = 2; }, nothing,
+       "model_version.not_approved"},
+      {"the same person twice is one", [](Scene& s) { s.policy.approvals = 2; },
+       [](Scene& s) { s.approve("bob"); }, "model_version.not_approved"},
+      {"two people", [](Scene& s) { s.policy.approvals = 2; }, [](Scene& s) { s.approve("eve"); },
+       ""},
+      {"the requester doesn't count", [](Scene& s) { s.policy.approvals = 2; },
+       [](Scene& s) {
+         s.request.requester = "eve";
+         s.approve("eve");
+       },
+       "model_version.not_approved"},
+      {"one whom the policy doesn't name", [](Scene& s) { s.policy.approvers = {"eve"}; }, nothing,
+       "model_version.not_approved"},
+      {"taken back", nothing,
+       [](Scene& s) {
+         s.approve("bob");
+         s.request.approvals.back().approved = false;
+       },
+       "model_version.not_approved"},
+  });
+}
+
+TEST(Promotion, AWayBackAndAReview) {
+  expect({
+      {"no plan", [](Scene& s) { s.request.plan.reset(); }, nothing, "rollback_plan.missing"},
+      {"a plan that broke", nothing, [](Scene& s) { s.request.plan->valid = false; },
+       "rollback_plan.invalid"},
+      {"no plan asked for",
+       [](Scene& s) {
+         s.policy.rollback_plan = false;
+         s.request.plan.reset();
+       },
+       nothing, ""},
+      {"no review", [](Scene& s) { s.policy.review = true; }, nothing, "review.missing"},
+      {"a review of other bytes",
+       [](Scene& s) {
+         s.policy.review = true;
+         s.review = Review{.uid = "r", .digest = "d0", .state = ReviewState::kPassed};
+       },
+       nothing, "review.missing"},
+      {"a review that passed",
+       [](Scene& s) {
+         s.policy.review = true;
+         s.review = Review{.uid = "r", .digest = "d1", .state = ReviewState::kPassed};
+       },
+       nothing, ""},
+  });
+}
+
+TEST(Promotion, WhoMayApprove) {
+  Policy policy;
+  policy.target = "Production";
+  Request request;
+  request.requester = "rob";
+  const std::vector<std::string> authors = {"ann"};
+  const auto reason = [&](const char* who, const char* kind) {
+    const Status s = may_approve({who, kind}, policy, &request, authors);
+    return s.ok() ? std::string() : s.error().reason;
+  };
+  EXPECT_EQ(reason("ann", "user"), "model_version.own_work");
+  EXPECT_EQ(reason("rob", "user"), "request.own_request");
+  EXPECT_EQ(reason("bob", "user"), "");
+  EXPECT_EQ(reason("ci", "service"), "request.service");
+  policy.services_approve = true;
+  EXPECT_EQ(reason("ci", "service"), "");
+  policy.approvers = {"eve"};
+  EXPECT_EQ(reason("bob", "user"), "request.not_approver");
+  EXPECT_EQ(reason("eve", "user"), "");
+}
+
+TEST(Promotion, ChecksAgainstWhatWasMeasured) {
+  const double nan = std::nan("");
+  const Check floor{.kind = Check::Kind::kFloor, .metric = "acc", .bound = 0.8};
   const Check champion{.kind = Check::Kind::kChampion, .metric = "acc", .bound = 0.01};
   struct Case {
     const char* name;
@@ -85,49 +259,128 @@ TEST(Promotion, ChecksCompareAsTheySay) {
     bool passed;
   };
   const Case cases[] = {
-      {"at the floor", floor, {0.75, 0, {}}, true},
-      {"below the floor", floor, {0.7499, 0, {}}, false},
-      {"no metric", floor, {{}, 0, {}}, false},
-      {"NaN", floor, {std::nan(""), 0, {}}, false},
-      {"better than the champion", champion, {0.9, 1, 0.8}, true},
-      {"worse, but within", champion, {0.795, 1, 0.8}, true},
-      {"worse", champion, {0.78, 1, 0.8}, false},
-      {"no champion yet", champion, {0.1, 0, {}}, true},
-      {"no champion and no metric", champion, {{}, 0, {}}, false},
-      {"a champion without the metric", champion, {0.9, 1, {}}, false},
-      {"a champion with NaN", champion, {0.9, 1, std::nan("")}, false},
+      {"at the floor", floor, {.value = 0.8}, true},
+      {"below", floor, {.value = 0.79}, false},
+      {"no metric", floor, {}, false},
+      {"NaN", floor, {.value = nan}, false},
+      {"no champion", champion, {.value = 0.1}, true},
+      {"no champion and no metric", champion, {}, false},
+      {"within", champion, {.value = 0.795, .champion = 1, .champion_value = 0.8}, true},
+      {"worse", champion, {.value = 0.78, .champion = 1, .champion_value = 0.8}, false},
+      {"a champion without it", champion, {.value = 0.9, .champion = 1}, false},
+      {"a champion with NaN",
+       champion,
+       {.value = 0.9, .champion = 1, .champion_value = nan},
+       false},
   };
-  for (const Case& c : cases) {
-    SCOPED_TRACE(c.name);
-    const CheckResult got = evaluate(c.check, c.measured);
-    EXPECT_EQ(got.passed, c.passed) << got.detail;
-    EXPECT_FALSE(got.detail.empty());
+  for (const Case& c : cases) EXPECT_EQ(evaluate(c.check, c.measured).passed, c.passed) << c.name;
+}
+
+Tenure production(int64_t n, int64_t version, int64_t back_n) {
+  return {.n = n,
+          .stage = Stage::kProduction,
+          .version = version,
+          .from_ms = n,
+          .to_ms = {},
+          .actor = "ann",
+          .reason = "",
+          .back_n = back_n};
+}
+
+TEST(Promotion, RollbackFollowsTheChain) {
+  const std::vector<Tenure> tenures = {production(1, 1, 0), production(2, 2, 1),
+                                       production(3, 3, 2)};
+  const auto to = [&](const Tenure& from, const std::vector<int64_t>& living) -> int64_t {
+    const Tenure* t = rollback_target(tenures, from, living);
+    return t ? t->version : 0;
+  };
+  EXPECT_EQ(to(tenures[2], {1, 2, 3}), 2);
+  EXPECT_EQ(to(tenures[2], {1, 3}), 1);
+  EXPECT_EQ(to(tenures[2], {3}), 0);
+  EXPECT_EQ(to(tenures[0], {1, 2, 3}), 0);
+}
+
+// What is read is written as it was read; the same meaning is the same record.
+TEST(PolicyJson, ChecksRoundTrip) {
+  const char* good[] = {
+      R"({"kind":"floor","metric":"acc","min":0.5})",
+      R"({"kind":"champion","metric":"acc"})",
+      R"({"kind":"holdout","metric":"auc","dataset":"h","version":3,"label":"y"})",
+      R"({"kind":"holdout","metric":"rmse","max_regression":0.1,"dataset":"h",)"
+      R"("version":3,"label":"y","alpha":0.01})",
+      R"({"kind":"slices","metric":"accuracy","min":0.7,"dataset":"h",)"
+      R"("version":1,"label":"y","slice":"region","max_regression":0.05})",
+      R"({"kind":"latency","quantile":"p99","max_ms":5})",
+      R"({"kind":"size","max_bytes":1000000})",
+      R"({"kind":"signature"})",
+      R"({"kind":"scan"})",
+      R"({"kind":"scan","name":"files","allow_unknown":true})",
+      R"({"kind":"behaviour","tests":[{"name":"t","kind":"minimum","input":{"a":1},"equals":1}]})",
+  };
+  for (const char* text : good) {
+    SCOPED_TRACE(text);
+    const auto check = read_check(codec::parse_json(text).value());
+    ASSERT_TRUE(check.ok()) << check.error().text;
+    const auto again = read_check(check_json(*check));
+    ASSERT_TRUE(again.ok()) << again.error().text;
+    EXPECT_EQ(*check, *again);
+    EXPECT_FALSE(check->name().empty());
   }
 }
 
-TEST(Promotion, RollbackUndoesPromotions) {
-  const auto tenure = [](int64_t n, int64_t version, int64_t back) {
-    Tenure t;
-    t.n = n;
-    t.stage = Stage::kProduction;
-    t.version = version;
-    t.back_n = back;
-    return t;
+TEST(PolicyJson, NonsenseIsRefused) {
+  struct Case {
+    const char* text;
+    const char* reason;
   };
-  // 1, then 2, then 3; 3 was rolled back to 2 (tenure 4 leads back to what 2 replaced).
-  const std::vector<Tenure> all = {tenure(1, 1, 0), tenure(2, 2, 1), tenure(3, 3, 2),
-                                   tenure(4, 2, 1)};
-  EXPECT_EQ(rollback_target(all, all[2], {1, 2, 3})->version, 2);
-  EXPECT_EQ(rollback_target(all, all[3], {1, 2, 3})->version, 1);  // Not 3 again.
-  EXPECT_EQ(rollback_target(all, all[2], {1, 3})->version, 1);     // 2 was deleted.
-  EXPECT_EQ(rollback_target(all, all[0], {1, 2, 3}), nullptr);
-  EXPECT_EQ(rollback_target(all, all[2], {3}), nullptr);
+  const Case cases[] = {
+      {R"({"kind":"guess"})", "gate.kind"},
+      {R"({"kind":"floor","metric":"","min":1})", "gate.metric"},
+      {R"({"kind":"floor","metric":"a"})", "request.missing_field"},
+      {R"({"kind":"champion","metric":"a","max_regression":-1})", "gate.bound"},
+      {R"({"kind":"size","max_bytes":-1})", "gate.bound"},
+      {R"({"kind":"latency","quantile":"p42","max_ms":1})", "gate.metric"},
+      {R"({"kind":"holdout","metric":"f7","dataset":"h","version":1,"label":"y"})", "gate.metric"},
+      {R"({"kind":"holdout","metric":"auc","dataset":"h","version":0,"label":"y"})", "gate.option"},
+      {R"({"kind":"holdout","metric":"auc","dataset":"h","version":1,"label":"y",)"
+       R"("test":"mcnemar"})",
+       "gate.option"},
+      {R"({"kind":"holdout","metric":"accuracy","max_regression":0.1,)"
+       R"("dataset":"h","version":1,"label":"y"})",
+       "gate.option"},
+      {R"({"kind":"holdout","metric":"auc","dataset":"h","version":1,"label":"y","alpha":0.7})",
+       "gate.option"},
+      {R"({"kind":"slices","metric":"auc","min":1,"dataset":"h","version":1,"label":"y"})",
+       "request.missing_field"},
+      {R"({"kind":"behaviour","tests":[]})", "behaviour.tests"},
+      {R"({"kind":"behaviour"})", "behaviour.tests"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.text);
+    const auto check = read_check(codec::parse_json(c.text).value());
+    ASSERT_FALSE(check.ok());
+    EXPECT_EQ(check.error().reason, c.reason);
+  }
+  const auto twice = codec::parse_json(R"([{"kind":"scan"},{"kind":"scan"}])").value();
+  EXPECT_EQ(read_checks(twice).error().reason, "gate.name");
 }
 
-TEST(Promotion, StagesReadInAnyCase) {
-  EXPECT_EQ(parse_stage("PRODUCTION").value(), Stage::kProduction);
-  EXPECT_EQ(parse_stage("none").value(), Stage::kNone);
-  EXPECT_EQ(parse_stage("live").error().reason, "stage.unknown");
+TEST(PolicyJson, PoliciesRoundTripAndHaveBounds) {
+  const auto read = [](const char* text, const std::string& target = "Production") {
+    return read_policy(codec::parse_json(text).value(), target);
+  };
+  const Policy p =
+      read(R"({"approvals":2,"approvers":["a","b"],"checks":[{"kind":"scan"}],"review":true})")
+          .value();
+  EXPECT_EQ(policy_json(read_policy(policy_json(p), p.target).value()), policy_json(p));
+  EXPECT_TRUE(p.rollback_plan);
+  EXPECT_FALSE(read("{}", "@shadow")->rollback_plan);
+  EXPECT_EQ(read(R"({"rollback_plan":true})", "@shadow").error().reason, "policy.rollback_plan");
+  EXPECT_EQ(read(R"({"approvals":-1})").error().reason, "policy.approvals");
+  EXPECT_EQ(read(R"({"approvals":3,"approvers":["a"]})").error().reason, "policy.approvals");
+  EXPECT_EQ(read(R"({"gate":false,"checks":[{"kind":"scan"}]})").error().reason, "policy.gate");
+  EXPECT_EQ(read(R"({"request_ttl_ms":0})").error().reason, "policy.request_ttl");
+  EXPECT_EQ(read(R"({"approvers":[1]})").error().reason, "policy.principals");
 }
 
 }  // namespace

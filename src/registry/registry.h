@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "registry/behaviour.h"
+#include "registry/governance_types.h"
+#include "registry/sources.h"
 #include "registry/types.h"
 #include "store/blobs.h"
 #include "store/db.h"
@@ -21,6 +25,10 @@ class Rng;
 }  // namespace slip
 namespace slip::ledger {
 class Ledger;
+struct Scope;
+}  // namespace slip::ledger
+namespace slip::sign {
+class Signer;
 }
 
 // The registry: what was made, who vouched for it, which version is live and which was before.
@@ -30,27 +38,9 @@ class Ledger;
 // tell; each change of a fact has its ledger event in the same transaction. Any thread.
 //
 // Errors: kNotFound `model.not_found|model_version.not_found|model_alias.not_found`, kExists
-// `model.exists`, kForbidden `model.protected|model_version.own_work`, kConflict
-// `model_version.gate_missing|gate_failed|not_approved|no_previous`.
+// `model.exists`, kForbidden `model.protected`, kInvalid `stage.unknown`, kConflict those of
+// promotion.h and `model_version.no_previous`.
 namespace slip::registry {
-
-// What the registry asks of whoever keeps runs and files; app/ fills it.
-class Origins {
- public:
-  struct Located {
-    std::string location;  // "" when the source itself is the location.
-    std::string run_id;    // When the source tells.
-  };
-  virtual ~Origins() = default;
-  // `source`: models:/m-…, runs:/…, mlflow-artifacts:/…
-  virtual Result<Located> locate(const Ctx& ctx, const std::string& source) = 0;
-  // "sha256:…" of the tree of files there; "" when there is none (yet) or it is not ours.
-  virtual Result<std::string> digest(const Ctx& ctx, const std::string& location) = 0;
-  virtual Result<std::optional<double>> metric(const Ctx& ctx, const Version& version,
-                                               const std::string& key) = 0;
-  // Principals that made the version's run and files.
-  virtual Result<std::vector<std::string>> authors(const Ctx& ctx, const Version& version) = 0;
-};
 
 struct NewVersion {
   std::string model;
@@ -60,6 +50,25 @@ struct NewVersion {
   std::optional<std::string> description;
   std::string logged_model_id;
   std::vector<Tag> tags;
+};
+
+// What the registry asks of whoever keeps runs and files; app/ fills it.
+class Origins {
+ public:
+  struct Located {
+    std::string location;
+    std::string run_id;  // As wanted, or what the logged model tells.
+  };
+  virtual ~Origins() = default;
+  // Where the files of `wanted.source` are: models:/m-…, runs:/…, mlflow-artifacts:/…, others.
+  // kInvalid `model_version.source` when it is not below the run or logged model that is named.
+  virtual Result<Located> locate(const Ctx& ctx, const NewVersion& wanted) = 0;
+  // "sha256:…" of the tree of files there; "" when there is none (yet) or it is not ours.
+  virtual Result<std::string> digest(const Ctx& ctx, const std::string& location) = 0;
+  virtual Result<std::optional<double>> metric(const Ctx& ctx, const Version& version,
+                                               const std::string& key) = 0;
+  // Principals that made the version's run and files.
+  virtual Result<std::vector<std::string>> authors(const Ctx& ctx, const Version& version) = 0;
 };
 
 struct Query {
@@ -86,6 +95,9 @@ class Registry {
     Clock& clock;
     Rng& rng;
     Origins& origins;
+    const sign::Signer* signer = nullptr;  // Signs what gates find, when there is one.
+    Holdouts* holdouts = nullptr;          // Null: checks that need it fail and say so.
+    Trials* trials = nullptr;              // Likewise.
   };
   explicit Registry(Deps deps) : deps_(deps) {}
 
@@ -94,6 +106,9 @@ class Registry {
                              const std::optional<std::string>& description,
                              const std::vector<Tag>& tags);
   Result<Model> get_model(const Ctx& ctx, const std::string& name);
+  // Names of those of `uids` that there are and that the caller may read, by uid.
+  Result<std::map<std::string, std::string>> model_names(const Ctx& ctx,
+                                                         std::span<const std::string> uids);
   Result<Model> describe_model(const Ctx& ctx, const std::string& name,
                                const std::string& description);
   Result<Model> rename_model(const Ctx& ctx, const std::string& name, const std::string& to);
@@ -123,45 +138,82 @@ class Registry {
   Status delete_alias(const Ctx& ctx, const std::string& name, const std::string& alias);
   Result<Version> find_alias(const Ctx& ctx, const std::string& name, const std::string& alias);
 
-  // ---- stages without rules, as MLflow has them; a protected model asks may_promote() first
-  Result<Version> set_stage(const Ctx& ctx, const std::string& name, int64_t number, Stage stage,
-                            bool archive_existing);
+  // ---- stages as MLflow has them, and those the model has declared; a target with a policy asks
+  // may_promote() first and answers kForbidden `model.protected` with what is missing
+  Result<Version> set_stage(const Ctx& ctx, const std::string& name, int64_t number,
+                            const Stage& stage, bool archive_existing);
 
   // ---- governance (governance.cc)
+  // No checks given: those of the policy for Production.
   Result<Gate> evaluate_gate(const Ctx& ctx, const std::string& name, int64_t number,
                              const std::vector<Check>& checks);
-  Result<Version> judge(const Ctx& ctx, const std::string& name, int64_t number, bool approve,
-                        const std::string& comment);
   // Archives what held Production and moves the champion alias. Promoting the holder changes
   // nothing and succeeds.
   Result<Version> promote(const Ctx& ctx, const std::string& name, int64_t number,
                           const std::string& reason = {});
-  // The version that held Production before returns. `from` (0: whatever holds it): a repeat after
-  // a lost reply finds the work done and changes nothing.
+  // The version that held the stage before, or that the rollback plan names, returns. `from` (0:
+  // whatever holds it): a repeat after a lost reply finds the work done and changes nothing.
   Result<Version> rollback(const Ctx& ctx, const std::string& name, const std::string& reason,
-                           int64_t from = 0);
-  Result<std::vector<Tenure>> history(const Ctx& ctx, const std::string& name);
+                           int64_t from = 0, const std::string& stage = "Production");
+  // Who held which stage when; `at_ms`: only who held one at that moment.
+  Result<std::vector<Tenure>> history(const Ctx& ctx, const std::string& name,
+                                      std::optional<int64_t> at_ms = {});
+
+  // ---- scans (scans.cc): of a version's files, kept by their digest
+  struct Scan {
+    std::string verdict;  // "clean", "unknown", "dangerous"; "" when it was never scanned.
+    std::string report;   // JSON.
+    int64_t scanned_ms = 0;
+  };
+  // Scans unless this scanner has done it already. kNotFound `model_version.no_files`.
+  Result<Scan> scan(const Ctx& ctx, const std::string& name, int64_t number);
+  Result<Scan> find_scan(const Ctx& ctx, const std::string& name, int64_t number);
 
   // ---- files, for serving
   Result<Bundle> open_bundle(const Ctx& ctx, const std::string& name, int64_t number);
+  // Behavioural tests, run now and kept nowhere. kUnsupported `gate.no_trials` when this server
+  // serves nothing.
+  Result<std::vector<BehaviourResult>> run_behaviour(const Ctx& ctx, const std::string& name,
+                                                     int64_t number,
+                                                     const std::vector<BehaviourTest>& tests);
   // Every blob that a version pins. For the garbage collector.
   Status mark(const std::function<void(const store::Digest&)>& keep);
 
  private:
-  struct Found;  // A model and one of its versions, inside a transaction.
+  friend class Governance;
+  friend class GateRun;
+  struct Found;    // A model and one of its versions, inside a transaction.
+  struct Weighed;  // What the rules of promotion look at, read inside a transaction.
+  struct Move {
+    std::string_view verb = {};  // Of take_stage(): names the event besides `stage.transitioned`.
+    std::string reason = {};
+    int64_t back_n = 0;
+    bool archive_existing = false;
+  };
+  struct Target {           // What promote_to() is asked for.
+    std::string name = {};  // A stage, or "@alias".
+    std::string reason = {};
+    bool archive_existing = false;
+  };
   Result<Found> must_find(store::Tx& tx, const Ctx& ctx, const std::string& name, int64_t number);
   Status change_version(const Ctx& ctx, const std::string& name, int64_t number,
                         const std::function<Status(store::Tx&, Found&)>& body);
-  // Moves Production to `found` in this transaction; `verb` names the event.
-  struct Move {
-    std::string_view verb;
-    std::string reason;
-    int64_t back_n = 0;
-  };
-  Status take_production(store::Tx& tx, const Ctx& ctx, Found* found, const Move& move);
-  Status end_tenures(store::Tx& tx, const Ctx& ctx, const Found& found, int64_t number);
-  // A version that this transaction has listed.
-  Status archive(store::Tx& tx, const Ctx& ctx, const Model& model, int64_t number);
+  // A gate was evaluated, a request made, …: from now on Production is protected.
+  Status protect(store::Tx& tx, const Ctx& ctx, Model* model);
+  // Stage, tenure and event of one move.
+  Status move_stage(store::Tx& tx, const Ctx& ctx, Found* found, const Stage& stage,
+                    const Move& move);
+  // A move into a protected stage, or back.
+  Status take_stage(store::Tx& tx, const Ctx& ctx, Found* found, const Stage& stage,
+                    const Move& move);
+  Result<Weighed> weigh(store::Tx& tx, const Ctx& ctx, const Found& found, const Policy& policy,
+                        std::vector<std::string> authors);
+  // Applies what is approved, or says what is missing.
+  Status enter(store::Tx& tx, const Ctx& ctx, Found* found, Weighed weighed, const Target& target);
+  Result<Version> promote_to(const Ctx& ctx, const std::string& name, int64_t number,
+                             const Target& target);
+  // Approvals of open requests that no longer bind to what is there become void.
+  Status void_stale(store::Tx& tx, const Ctx& ctx, const Found& found);
   Result<std::vector<std::string>> authors_of(const Ctx& ctx, const Version& version);
   // The digest of the version's files when it had none at registration.
   Result<std::string> digest_of(const Ctx& ctx, const Version& version);
@@ -170,5 +222,6 @@ class Registry {
 };
 
 std::span<const store::Migration> migrations();
+std::span<const ledger::Scope> event_scopes();
 
 }  // namespace slip::registry

@@ -1,9 +1,11 @@
 #include "registry/registry_search.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/text.h"
+#include "registry/check.h"
 
 namespace slip::registry {
 namespace {
@@ -12,17 +14,11 @@ using search::Comparison;
 using search::Op;
 using search::Type;
 
-constexpr std::string_view kPromptTag = "mlflow.prompt.is_prompt";
-
-struct Tags {
-  std::string_view table;
-  std::string_view join;  // Of alias t with the row that is searched.
-};
-constexpr Tags kModelTags = {"registered_model_tag",
-                             "t.project = m.project AND t.model_uid = m.uid"};
-constexpr Tags kVersionTags = {
+constexpr search::Pairs kModelTags = {"registered_model_tag",
+                                      "p.project = m.project AND p.model_uid = m.uid"};
+constexpr search::Pairs kVersionTags = {
     "model_version_tag",
-    "t.project = v.project AND t.model_uid = v.model_uid AND t.version = v.version"};
+    "p.project = v.project AND p.model_uid = v.model_uid AND p.version = v.version"};
 
 bool is_attribute(std::string_view entity) {
   return entity.empty() || entity == "attribute" || entity == "attributes" || entity == "attr";
@@ -33,38 +29,36 @@ Error bad_key(const Comparison& c, std::string_view valid) {
                                        "' specified. Valid keys are ", valid}));
 }
 
-void begin_tag(search::Sql* sql, const Tags& tags, bool negated, std::string_view key) {
-  sql->add(negated ? "NOT EXISTS" : "EXISTS").add(" (SELECT 1 FROM ").add(tags.table);
-  sql->add(" t WHERE ").add(tags.join).add(" AND t.key = ?").bind(std::string(key));
+// What carries no such tag at all is no prompt either. A version of a prompt is one by its tag or
+// by that of any other version of the same name.
+constexpr search::Pairs kPromptVersionTags = {
+    "model_version_tag", "p.project = v.project AND p.model_uid = v.model_uid"};
+
+void add_no_prompt(search::Sql* sql, const search::Pairs& tags) {
+  sql->add("NOT EXISTS (SELECT 1 FROM ").add(tags.table).add(" p WHERE ").add(tags.join);
+  sql->add(" AND p.key = ? AND LOWER(p.value) = 'true')").bind(std::string(kPromptTag));
 }
 
-Status add_tag(search::Sql* sql, const Tags& tags, const Comparison& c) {
-  TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike}));
-  // "Is no prompt" is true of what carries no such tag at all.
-  if (c.key.name == kPromptTag && c.op == Op::kNe) {
-    Comparison is = c;
-    is.op = Op::kEq;
-    begin_tag(sql, tags, true, c.key.name);
-    sql->add(" AND ");
-    TRY(search::add_text_test(sql, "t.value", is));
-    sql->add(")");
-    return {};
-  }
-  begin_tag(sql, tags, false, c.key.name);
-  sql->add(" AND ");
-  TRY(search::add_text_test(sql, "t.value", c));
-  sql->add(")");
+// A test of the tag that says "no prompts": != 'true' or = 'false'.
+bool asks_for_models(const Comparison& c) {
+  if (c.key.name != kPromptTag || c.values.size() != 1 || c.values[0].is_number) return false;
+  return iequals(c.values[0].text, c.op == Op::kNe ? "true" : c.op == Op::kEq ? "false" : "\n");
+}
+
+Status add_tag(search::Sql* sql, const search::Pairs& tags, const Comparison& c) {
+  if (!asks_for_models(c)) return search::add_pair_test(sql, tags, c);
+  add_no_prompt(sql, &tags == &kVersionTags ? kPromptVersionTags : tags);
   return {};
 }
 
-void leave_out_prompts(sql::Search* search, const Tags& tags,
-                       const std::vector<Comparison>& clauses) {
-  const bool named = std::any_of(clauses.begin(), clauses.end(),
-                                 [](const Comparison& c) { return c.key.name == kPromptTag; });
+void leave_out_prompts(search::Sql* where, const search::Pairs& tags,
+                       const search::Filter& filter) {
+  const auto tests = search::all_tests(filter);
+  const bool named = std::any_of(tests.begin(), tests.end(),
+                                 [](const Comparison* c) { return c->key.name == kPromptTag; });
   if (named) return;
-  search->where.add(" AND ");
-  begin_tag(&search->where, tags, true, kPromptTag);
-  search->where.add(" AND t.value = 'true')");
+  where->add(" AND ");
+  add_no_prompt(where, tags);
 }
 
 Result<bool> is_tag(const Comparison& c) {
@@ -74,28 +68,26 @@ Result<bool> is_tag(const Comparison& c) {
                                           "'. Valid values are ['attribute', 'tag']"}));
 }
 
-Status add_model_condition(search::Sql* sql, const Comparison& c) {
-  sql->add(" AND ");
-  if (TRY(is_tag(c))) return add_tag(sql, kModelTags, c);
-  if (c.key.name != "name") return bad_key(c, "{'name'}");
-  TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike, Op::kIn, Op::kNotIn}));
-  return search::add_text_test(sql, "m.name", c);
-}
+class ModelTests final : public search::Tests {
+ public:
+  Status add(search::Sql* sql, const Comparison& c) override {
+    if (TRY(is_tag(c))) return add_tag(sql, kModelTags, c);
+    if (c.key.name != "name") return bad_key(c, "{'name'}");
+    return search::add_text_test(sql, "m.name", c);
+  }
+};
 
-Status add_version_condition(search::Sql* sql, const Comparison& c) {
-  sql->add(" AND ");
-  if (TRY(is_tag(c))) return add_tag(sql, kVersionTags, c);
-  if (c.key.name == "name" || c.key.name == "run_id") {
-    TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike, Op::kIn, Op::kNotIn}));
-    return search::add_text_test(sql, c.key.name == "name" ? "m.name" : "v.run_id", c);
+class VersionTests final : public search::Tests {
+ public:
+  Status add(search::Sql* sql, const Comparison& c) override {
+    if (TRY(is_tag(c))) return add_tag(sql, kVersionTags, c);
+    if (c.key.name == "name") return search::add_text_test(sql, "m.name", c);
+    if (c.key.name == "run_id") return search::add_text_test(sql, "v.run_id", c);
+    if (c.key.name == "source_path") return search::add_text_test(sql, "v.source", c);
+    if (c.key.name == "version_number") return search::add_integer_test(sql, "v.version", c);
+    return bad_key(c, "{'name', 'run_id', 'source_path', 'version_number'}");
   }
-  if (c.key.name == "source_path") {
-    TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike}));
-    return search::add_text_test(sql, "v.source", c);
-  }
-  if (c.key.name == "version_number") return search::add_integer_test(sql, "v.version", c);
-  return bad_key(c, "{'name', 'run_id', 'source_path', 'version_number'}");
-}
+};
 
 struct OrderKey {
   std::string_view name;
@@ -137,44 +129,78 @@ Status add_orders(std::vector<search::SortKey>* out, const std::vector<std::stri
   return {};
 }
 
+// A prompt is a model with a tag, and who may read it is granted apart.
+void leave_out_unreadable(search::Sql* visible, const Ctx& ctx,
+                          std::array<std::string_view, 2> kinds) {
+  constexpr std::string_view kUid = "m.uid";
+  store::RowTest model = store::readable(ctx, kinds[0], kUid);
+  store::RowTest prompt = store::readable(ctx, kinds[1], kUid);
+  if (model.sql.empty() && prompt.sql.empty()) return;
+  visible->add(" AND ((");
+  add_no_prompt(visible, kModelTags);
+  visible->add(std::move(model)).add(") OR (NOT ");
+  add_no_prompt(visible, kModelTags);
+  visible->add(std::move(prompt)).add("))");
+}
+
 bool sorts_by(const std::vector<search::SortKey>& keys, std::string_view expr) {
   return std::any_of(keys.begin(), keys.end(), [&](const auto& k) { return k.expr == expr; });
 }
 
 Status check_max(int64_t max_results, int64_t limit) {
-  if (max_results >= 1 && max_results <= limit) return {};
+  if (max_results < 1)
+    return invalid("page.limit",
+                   concat({"Invalid value for max_results. It must be a positive integer, but got ",
+                           std::to_string(max_results)}));
+  if (max_results <= limit) return {};
   return invalid("page.limit",
-                 concat({"Invalid value for max_results. It must be a positive integer of at most ",
+                 concat({"Invalid value for request parameter max_results. It must be at most ",
                          std::to_string(limit), ", but got value ", std::to_string(max_results)}));
 }
 
 }  // namespace
 
-Result<sql::Search> compile_model_search(const Query& query) {
-  TRY(check_max(query.max_results, kSearchModelsMax));
-  sql::Search out;
-  out.limit = query.max_results;
-  const std::vector<Comparison> clauses = TRY(search::parse_filter(query.filter));
-  for (const Comparison& c : clauses) TRY(add_model_condition(&out.where, c));
-  leave_out_prompts(&out, kModelTags, clauses);
-  TRY(add_orders(&out.keys, query.order_by, kModelOrders));
-  if (!sorts_by(out.keys, "m.name"))
-    out.keys.push_back({.expr = "m.name", .type = Type::kText, .args = {}});
+search::Sql readable_models(const Ctx& ctx) {
+  search::Sql out;
+  leave_out_unreadable(&out, ctx, {"model", "prompt"});
   return out;
 }
 
-Result<sql::Search> compile_version_search(const Query& query) {
-  TRY(check_max(query.max_results, kSearchVersionsMax));
-  sql::Search out;
+Result<search::PageQuery> compile_model_search(const Ctx& ctx, const Query& query) {
+  TRY(check_max(query.max_results, kSearchModelsMax));
+  search::PageQuery out;
   out.limit = query.max_results;
-  const std::vector<Comparison> clauses = TRY(search::parse_filter(query.filter));
-  for (const Comparison& c : clauses) TRY(add_version_condition(&out.where, c));
-  leave_out_prompts(&out, kVersionTags, clauses);
+  const search::Filter filter = TRY(search::parse_filter(query.filter));
+  ModelTests tests;
+  TRY(search::add_filter(&out.where, filter, tests));
+  leave_out_prompts(&out.where, kModelTags, filter);
+  out.visible = readable_models(ctx);
+  TRY(add_orders(&out.keys, query.order_by, kModelOrders));
+  if (!sorts_by(out.keys, "m.name"))
+    out.keys.push_back({.expr = "m.name", .type = Type::kText, .args = {}});
+  out.identity = concat({"registered models\n", query.filter, "\n", join(query.order_by, "\n")});
+  TRY(out.start_at(query.page_token));
+  return out;
+}
+
+Result<search::PageQuery> compile_version_search(const Ctx& ctx, const Query& query) {
+  TRY(check_max(query.max_results, kSearchVersionsMax));
+  search::PageQuery out;
+  out.limit = query.max_results;
+  const search::Filter filter = TRY(search::parse_filter(query.filter));
+  VersionTests tests;
+  TRY(search::add_filter(&out.where, filter, tests));
+  leave_out_prompts(&out.where, kPromptVersionTags, filter);
+  leave_out_unreadable(&out.visible, ctx, {"model_version", "prompt_version"});
   TRY(add_orders(&out.keys, query.order_by, kVersionOrders));
+  if (out.keys.empty())
+    out.keys.push_back({.expr = "v.updated_ms", .ascending = false, .args = {}});
   if (!sorts_by(out.keys, "m.name"))
     out.keys.push_back({.expr = "m.name", .type = Type::kText, .args = {}});
   if (!sorts_by(out.keys, "v.version"))
     out.keys.push_back({.expr = "v.version", .ascending = false, .args = {}});
+  out.identity = concat({"model versions\n", query.filter, "\n", join(query.order_by, "\n")});
+  TRY(out.start_at(query.page_token));
   return out;
 }
 

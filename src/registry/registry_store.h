@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include "core/search/sql.h"
+#include "core/search/page.h"
 #include "registry/types.h"
 #include "store/db.h"
 
@@ -19,6 +21,10 @@ Status insert_model(store::Tx& tx, std::string_view project, const Model& model)
 // With tags and aliases.
 Result<std::optional<Model>> find_model(store::Tx& tx, std::string_view project,
                                         std::string_view name);
+// The names of those of `uids` that there are and that `visible` (alias m) leaves in, by uid.
+Result<std::map<std::string, std::string>> model_names(store::Tx& tx, std::string_view project,
+                                                       std::span<const std::string> uids,
+                                                       const search::Sql& visible);
 // Name, description, times, protection, last version.
 Status update_model(store::Tx& tx, std::string_view project, const Model& model);
 Status delete_model(store::Tx& tx, std::string_view project, const Model& model, int64_t now_ms);
@@ -43,16 +49,18 @@ Result<std::vector<Version>> list_versions(store::Tx& tx, std::string_view proje
                                            const Model& model);
 // The highest version in a stage; without what hangs on it.
 Result<std::optional<int64_t>> latest_in_stage(store::Tx& tx, std::string_view project,
-                                               std::string_view model_uid, Stage stage);
+                                               std::string_view model_uid, const Stage& stage);
 // Every version in a stage, highest first.
 Result<std::vector<int64_t>> in_stage(store::Tx& tx, std::string_view project,
-                                      std::string_view model_uid, Stage stage);
+                                      std::string_view model_uid, const Stage& stage);
 // Stage, description, digest, updated_ms.
 Status update_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
                       const Version& version);
 // Keeps the number; source, run and files' address are blanked.
 Status delete_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
                       const Version& version);
+// Sets the time of every version to that of the model.
+Status touch_versions(store::Tx& tx, std::string_view project, const Model& model);
 Status put_version_tag(store::Tx& tx, std::string_view project, std::string_view model_uid,
                        int64_t version, const Tag& tag);
 Status drop_version_tag(store::Tx& tx, std::string_view project, std::string_view model_uid,
@@ -61,32 +69,24 @@ Status drop_version_tag(store::Tx& tx, std::string_view project, std::string_vie
 // ---- governance
 Status put_gate(store::Tx& tx, std::string_view project, std::string_view model_uid,
                 const Version& version);  // version.gate
-Status put_approval(store::Tx& tx, std::string_view project, std::string_view model_uid,
-                    int64_t version, const Approval& approval);
 // Sets tenure->n.
 Status begin_tenure(store::Tx& tx, std::string_view project, std::string_view model_uid,
                     Tenure* tenure);
 Status end_tenures(store::Tx& tx, std::string_view project, std::string_view model_uid,
                    int64_t version, int64_t now_ms);
-// The newest tenure of Production that has not ended; 0: none.
-Result<int64_t> open_production(store::Tx& tx, std::string_view project,
-                                std::string_view model_uid);
+// The newest tenure of the stage that has not ended; 0: none.
+Result<int64_t> open_tenure(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                            const Stage& stage);
 // By n.
 Result<std::vector<Tenure>> tenures(store::Tx& tx, std::string_view project,
                                     std::string_view model_uid);
 Status each_digest(store::Tx& tx, const std::function<void(std::string_view)>& on_digest);
 
 // ---- searches
-struct Search {
-  search::Sql where;  // On alias m (models) or v with m (versions), " AND …" each.
-  std::vector<search::SortKey> keys;
-  std::vector<search::Bound> after;
-  int64_t limit = 0;
-};
-Result<std::vector<Model>> search_models(store::Tx& tx, std::string_view project,
-                                         const Search& search, std::vector<search::Bound>* last);
-Result<std::vector<Version>> search_versions(store::Tx& tx, std::string_view project,
-                                             const Search& search,
-                                             std::vector<search::Bound>* last);
+// Conditions on alias m (models), on v and m (versions).
+Result<Page<Model>> search_models(store::Tx& tx, std::string_view project,
+                                  const search::PageQuery& query);
+Result<Page<Version>> search_versions(store::Tx& tx, std::string_view project,
+                                      const search::PageQuery& query);
 
 }  // namespace slip::registry::sql

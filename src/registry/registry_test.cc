@@ -1,11 +1,11 @@
-#include "registry/registry.h"
-
 #include <map>
 #include <set>
 
 #include <gtest/gtest.h>
 
+#include "core/hold/hold.h"
 #include "core/ledger/ledger.h"
+#include "registry/governance.h"
 #include "registry/registry_store.h"
 #include "sys/executor.h"
 #include "sys/log.h"
@@ -27,8 +27,10 @@ class FakeOrigins final : public Origins {
   std::map<std::string, double> metrics;  // Of run ids.
   std::map<std::string, std::string> owners;
 
-  Result<Located> locate(const Ctx&, const std::string& source) override {
+  Result<Located> locate(const Ctx&, const NewVersion& wanted) override {
+    const std::string& source = wanted.source;
     if (source == "models:/m-none") return not_found("logged_model.not_found", "no such model");
+    if (source == "/etc") return invalid("model_version.source", "not below a run");
     return Located{.location = "files:/" + source, .run_id = "run-" + source};
   }
   Result<std::string> digest(const Ctx&, const std::string& location) override {
@@ -68,7 +70,7 @@ class RegistryTest : public test::DbTest {
  protected:
   void SetUp() override {
     std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), migrations()})
+    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
       steps.insert(steps.end(), all.begin(), all.end());
     migrated(steps);
     events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
@@ -79,6 +81,14 @@ class RegistryTest : public test::DbTest {
   void use(store::Db& chosen) {
     registry = std::make_unique<Registry>(
         Registry::Deps{chosen, *blobs, *events, clock, real_rng(), *origins});
+    governance = std::make_unique<Governance>(*registry);
+  }
+  // One word on Production, whether or not somebody asked.
+  Result<Governance::Outcome> judge(const Ctx& who, int64_t number, bool approve,
+                                    const std::string& comment) {
+    const Governance::Word word{.comment = comment, .ask_if_missing = true};
+    return approve ? governance->approve(who, "fraud", number, word)
+                   : governance->reject(who, "fraud", number, word);
   }
   int64_t add(const std::string& source = "models:/m-1", const Ctx& who = acting("ann")) {
     NewVersion wanted;
@@ -89,7 +99,7 @@ class RegistryTest : public test::DbTest {
   void make_model() { ASSERT_TRUE(registry->create_model(ann, "fraud", {}, {}).ok()); }
   void approve_all(int64_t number) {
     ASSERT_TRUE(registry->evaluate_gate(ann, "fraud", number, {floor}).ok());
-    ASSERT_TRUE(registry->judge(bob, "fraud", number, true, "read").ok());
+    ASSERT_TRUE(judge(bob, number, true, "read").ok());
   }
   // In no order: time stands still here, and PostgreSQL numbers events by their time.
   std::multiset<std::string> verbs() {
@@ -113,6 +123,7 @@ class RegistryTest : public test::DbTest {
   std::unique_ptr<store::Blobs> blobs;
   std::unique_ptr<FakeOrigins> origins;
   std::unique_ptr<Registry> registry;
+  std::unique_ptr<Governance> governance;
 };
 SLIP_EVERY_DB(RegistryTest);
 
@@ -150,9 +161,11 @@ TEST_P(RegistryTest, SourcesAreResolvedOrRefused) {
     const char* reason;
   };
   for (const Case& c :
-       {Case{"/etc/passwd", "model_version.source"}, Case{"file:///etc", "model_version.source"},
-        Case{"FILE:x", "model_version.source"}, Case{"C:/x", "model_version.source"},
-        Case{"", "registry.missing"}, Case{"models:/m-none", "logged_model.not_found"},
+       {Case{"/etc", "model_version.source"}, Case{"", "registry.missing"},
+        Case{"models:/m-none", "logged_model.not_found"},
+        Case{"models:/fraud@none", "model_alias.not_found"},
+        Case{"models:/fraud/Production", "model_version.not_found"},
+        Case{"models:/fraud/Live", "stage.unknown"}, Case{"models:/none/1", "model.not_found"},
         Case{"models:/fraud/99", "model_version.not_found"}}) {
     SCOPED_TRACE(c.source);
     NewVersion wanted;
@@ -161,6 +174,14 @@ TEST_P(RegistryTest, SourcesAreResolvedOrRefused) {
     EXPECT_EQ(reason(registry->create_version(ann, wanted)), c.reason);
   }
   EXPECT_EQ(add(), 3);  // What was refused took no number.
+  ASSERT_TRUE(registry->set_alias(ann, "fraud", "best", 2).ok());
+  add("models:/fraud@best");
+  EXPECT_EQ(registry->get_version(ann, "fraud", 4)->source, "models:/fraud/2");
+  NewVersion other;
+  other.model = "fraud";
+  other.source = "models:/fraud/1";
+  other.run_id = "another";
+  EXPECT_EQ(reason(registry->create_version(ann, other)), "model_version.source");
 }
 
 TEST_P(RegistryTest, TheWayToProduction) {
@@ -172,10 +193,10 @@ TEST_P(RegistryTest, TheWayToProduction) {
   EXPECT_EQ(reason(registry->promote(bob, "fraud", one)), "model_version.gate_missing");
   EXPECT_TRUE(registry->evaluate_gate(ann, "fraud", one, {floor})->passed);
   EXPECT_EQ(reason(registry->promote(bob, "fraud", one)), "model_version.not_approved");
-  EXPECT_EQ(reason(registry->judge(ann, "fraud", one, true, "")), "model_version.own_work");
-  EXPECT_EQ(reason(registry->judge(acting("eve"), "fraud", two, true, "")),
+  EXPECT_EQ(reason(judge(ann, one, true, "")), "model_version.own_work");
+  EXPECT_EQ(reason(judge(acting("eve"), two, true, "")),
             "model_version.own_work");  // She made the run.
-  ASSERT_TRUE(registry->judge(bob, "fraud", one, true, "read").ok());
+  ASSERT_TRUE(judge(bob, one, true, "read").ok());
   EXPECT_EQ(registry->promote(bob, "fraud", one)->stage, Stage::kProduction);
   EXPECT_EQ(registry->find_alias(ann, "fraud", "champion")->number, one);
 
@@ -183,7 +204,7 @@ TEST_P(RegistryTest, TheWayToProduction) {
   const Gate gate = registry->evaluate_gate(ann, "fraud", two, {floor, champion}).value();
   EXPECT_TRUE(gate.passed);
   EXPECT_EQ(gate.checks[1].champion_version, one);
-  ASSERT_TRUE(registry->judge(bob, "fraud", two, true, "read").ok());
+  ASSERT_TRUE(judge(bob, two, true, "read").ok());
   ASSERT_TRUE(registry->promote(bob, "fraud", two).ok());
   EXPECT_EQ(registry->get_version(ann, "fraud", one)->stage, Stage::kArchived);
 
@@ -196,10 +217,12 @@ TEST_P(RegistryTest, TheWayToProduction) {
   EXPECT_EQ(history.back().reason, "complaints");
   EXPECT_EQ(verbs(), (std::multiset<std::string>{
                          "registered_model.created", "model_version.created",
-                         "model_version.created", "model_version.gated", "model_version.approved",
-                         "model_version.promoted", "model_version.gated", "model_version.approved",
-                         "model_version.stage_changed", "model_version.promoted",
-                         "model_version.stage_changed", "model_version.rolled_back"}));
+                         "model_version.created", "model_version.gated", "approval.requested",
+                         "approval.granted", "stage.transitioned", "model_version.promoted",
+                         "approval.applied", "model_version.gated", "approval.requested",
+                         "approval.granted", "stage.transitioned", "stage.transitioned",
+                         "model_version.promoted", "approval.applied", "stage.transitioned",
+                         "stage.transitioned", "model_version.rolled_back"}));
 }
 
 TEST_P(RegistryTest, AProtectedModelMovesByPromotionOnly) {
@@ -225,7 +248,7 @@ TEST_P(RegistryTest, AProtectedModelMovesByPromotionOnly) {
   EXPECT_EQ(reason(registry->delete_model(bob, "fraud")), "model.protected");
   EXPECT_EQ(reason(registry->set_alias(bob, "fraud", "shadow", two)), "");
   EXPECT_EQ(reason(registry->set_stage(bob, "fraud", two, Stage::kArchived, false)), "");
-  ASSERT_TRUE(registry->judge(bob, "fraud", two, true, "").ok());
+  ASSERT_TRUE(judge(bob, two, true, "").ok());
   EXPECT_EQ(production(two), "");  // MLflow's call takes the same road.
   EXPECT_EQ(registry->get_version(ann, "fraud", one)->stage, Stage::kArchived);
   EXPECT_EQ(registry->find_alias(ann, "fraud", "champion")->number, two);
@@ -236,9 +259,9 @@ TEST_P(RegistryTest, ARejectionStandsUntilTakenBack) {
   const int64_t one = add();
   origins->metrics = {{"run-models:/m-1", 0.8}};
   approve_all(one);
-  ASSERT_TRUE(registry->judge(acting("eve"), "fraud", one, false, "no").ok());
+  ASSERT_TRUE(judge(acting("eve"), one, false, "no").ok());
   EXPECT_EQ(reason(registry->promote(bob, "fraud", one)), "model_version.not_approved");
-  ASSERT_TRUE(registry->judge(acting("eve"), "fraud", one, true, "after all").ok());
+  ASSERT_TRUE(judge(acting("eve"), one, true, "after all").ok());
   EXPECT_EQ(reason(registry->promote(bob, "fraud", one)), "");
 }
 
@@ -389,7 +412,7 @@ TEST_P(RegistryTest, SurvivesAnyHistoryOnABadDatabase) {
           ignore(insist([&] { return registry->evaluate_gate(who, "fraud", n, {floor}); }), "any");
           break;
         case 2:
-          ignore(insist([&] { return registry->judge(who, "fraud", n, true, ""); }), "any");
+          ignore(insist([&] { return judge(who, n, true, ""); }), "any");
           break;
         case 3:
         case 4: {

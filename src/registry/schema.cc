@@ -1,5 +1,6 @@
 #include <array>
 
+#include "core/ledger/ledger.h"
 #include "registry/registry.h"
 
 namespace slip::registry {
@@ -55,10 +56,141 @@ CREATE TABLE stage_tenure (
   PRIMARY KEY (project, model_uid, n));
 )sql";
 
-constexpr std::array<store::Migration, 1> kMigrations = {{{"registry", 1, kTables}}};
+constexpr std::string_view kVersionsByUid =
+    "CREATE INDEX model_version_by_uid ON model_version (project, uid)";
+
+// Stages by name, since a model may declare its own; approvals hang on requests and bind to all
+// that was approved. Words given before bound to the bytes alone: those on versions that came to
+// hold Production stay, the others are kept as void.
+constexpr std::string_view kGovernance = R"sql(
+ALTER TABLE model_version ADD COLUMN stage_name TEXT NOT NULL DEFAULT 'None';
+UPDATE model_version SET stage_name = CASE stage WHEN 1 THEN 'Staging' WHEN 2 THEN 'Production'
+  WHEN 3 THEN 'Archived' ELSE 'None' END;
+ALTER TABLE model_version DROP COLUMN stage;
+ALTER TABLE model_version RENAME COLUMN stage_name TO stage;
+ALTER TABLE stage_tenure ADD COLUMN stage_name TEXT NOT NULL DEFAULT 'None';
+UPDATE stage_tenure SET stage_name = CASE stage WHEN 1 THEN 'Staging' WHEN 2 THEN 'Production'
+  WHEN 3 THEN 'Archived' ELSE 'None' END;
+ALTER TABLE stage_tenure DROP COLUMN stage;
+ALTER TABLE stage_tenure RENAME COLUMN stage_name TO stage;
+ALTER TABLE model_version_check ADD COLUMN options TEXT NOT NULL DEFAULT '';
+ALTER TABLE model_version_check ADD COLUMN evidence TEXT NOT NULL DEFAULT '';
+ALTER TABLE model_version_check ADD COLUMN envelope TEXT NOT NULL DEFAULT '';
+CREATE TABLE model_stage (
+  project TEXT NOT NULL, model_uid TEXT NOT NULL, name TEXT NOT NULL, actor TEXT NOT NULL,
+  created_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, model_uid, name));
+CREATE TABLE stage_policy (
+  project TEXT NOT NULL, model_uid TEXT NOT NULL, target TEXT NOT NULL, body TEXT NOT NULL,
+  actor TEXT NOT NULL, updated_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, model_uid, target));
+CREATE TABLE transition_request (
+  project TEXT NOT NULL, uid TEXT NOT NULL, model_uid TEXT NOT NULL, version BIGINT NOT NULL,
+  target TEXT NOT NULL, from_stage TEXT NOT NULL, requester TEXT NOT NULL, comment TEXT NOT NULL,
+  state BIGINT NOT NULL, created_ms BIGINT NOT NULL, updated_ms BIGINT NOT NULL,
+  expires_ms BIGINT NOT NULL, archive_existing BIGINT NOT NULL, plan_version BIGINT,
+  plan_digest TEXT NOT NULL, plan_owner TEXT NOT NULL, plan_valid BIGINT NOT NULL,
+  plan_detail TEXT NOT NULL, plan_checked_ms BIGINT NOT NULL, closed_by TEXT NOT NULL,
+  closed_reason TEXT NOT NULL,
+  PRIMARY KEY (project, uid));
+CREATE UNIQUE INDEX transition_request_open ON transition_request
+  (project, model_uid, version, target) WHERE state = 0;
+CREATE INDEX transition_request_of_version ON transition_request (project, model_uid, version);
+CREATE INDEX transition_request_by_plan ON transition_request (plan_checked_ms)
+  WHERE state <= 1 AND plan_version IS NOT NULL;
+CREATE INDEX transition_request_by_expiry ON transition_request (expires_ms) WHERE state = 0;
+CREATE TABLE request_approval (
+  project TEXT NOT NULL, request_uid TEXT NOT NULL, n BIGINT NOT NULL, actor TEXT NOT NULL,
+  approved BIGINT NOT NULL, comment TEXT NOT NULL, created_ms BIGINT NOT NULL,
+  binding TEXT NOT NULL, digest TEXT NOT NULL, voided_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, request_uid, n));
+CREATE TABLE model_comment (
+  project TEXT NOT NULL, uid TEXT NOT NULL, model_uid TEXT NOT NULL, version BIGINT NOT NULL,
+  actor TEXT NOT NULL, comment TEXT NOT NULL, created_ms BIGINT NOT NULL,
+  updated_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, uid));
+CREATE INDEX model_comment_of_version ON model_comment (project, model_uid, version);
+CREATE TABLE gate_waiver (
+  project TEXT NOT NULL, uid TEXT NOT NULL, model_uid TEXT NOT NULL, version BIGINT NOT NULL,
+  check_name TEXT NOT NULL, reason TEXT NOT NULL, actor TEXT NOT NULL, created_ms BIGINT NOT NULL,
+  expires_ms BIGINT NOT NULL, revoked_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, uid));
+CREATE INDEX gate_waiver_of_version ON gate_waiver (project, model_uid, version);
+CREATE TABLE model_review (
+  project TEXT NOT NULL, uid TEXT NOT NULL, model_uid TEXT NOT NULL, version BIGINT NOT NULL,
+  digest TEXT NOT NULL, title TEXT NOT NULL, owner TEXT NOT NULL, due_ms BIGINT NOT NULL,
+  state BIGINT NOT NULL, conclusion TEXT NOT NULL, actor TEXT NOT NULL,
+  created_ms BIGINT NOT NULL, updated_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, uid));
+CREATE INDEX model_review_of_version ON model_review (project, model_uid, version);
+CREATE TABLE model_review_item (
+  project TEXT NOT NULL, review_uid TEXT NOT NULL, n BIGINT NOT NULL, kind BIGINT NOT NULL,
+  wording TEXT NOT NULL, severity TEXT NOT NULL, owner TEXT NOT NULL, due_ms BIGINT NOT NULL,
+  state BIGINT NOT NULL, note TEXT NOT NULL, actor TEXT NOT NULL, updated_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, review_uid, n));
+CREATE TABLE prediction_evidence (
+  project TEXT NOT NULL, model_uid TEXT NOT NULL, version BIGINT NOT NULL, dataset TEXT NOT NULL,
+  dataset_version BIGINT NOT NULL, predictions_dataset TEXT NOT NULL,
+  predictions_version BIGINT NOT NULL, actor TEXT NOT NULL, created_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, model_uid, version, dataset, dataset_version));
+CREATE TABLE model_scan (
+  project TEXT NOT NULL, digest TEXT NOT NULL, scanner BIGINT NOT NULL, verdict BIGINT NOT NULL,
+  report TEXT NOT NULL, scanned_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, digest));
+INSERT INTO transition_request (project, uid, model_uid, version, target, from_stage, requester,
+  comment, state, created_ms, updated_ms, expires_ms, archive_existing, plan_version, plan_digest,
+  plan_owner, plan_valid, plan_detail, plan_checked_ms, closed_by, closed_reason)
+  SELECT a.project, v.uid, a.model_uid, a.version, 'Production', 'None', v.author, '',
+    MAX(CASE WHEN EXISTS (SELECT 1 FROM stage_tenure t WHERE t.project = v.project
+      AND t.model_uid = v.model_uid AND t.version = v.version AND t.stage = 'Production') THEN 1
+      ELSE 4 END), MIN(a.created_ms), MAX(a.created_ms),
+    MAX(a.created_ms), 0, NULL, '', '', 0, '', 0, '',
+    'approved before approvals were bound to a request'
+  FROM model_version_approval a JOIN model_version v ON v.project = a.project
+    AND v.model_uid = a.model_uid AND v.version = a.version
+  GROUP BY a.project, v.uid, a.model_uid, a.version, v.author, v.stage;
+INSERT INTO request_approval (project, request_uid, n, actor, approved, comment, created_ms,
+  binding, digest, voided_ms)
+  SELECT a.project, v.uid, ROW_NUMBER() OVER (PARTITION BY a.project, v.uid
+      ORDER BY a.created_ms, a.actor), a.actor, a.approved, a.comment, a.created_ms, '', a.digest,
+    CASE WHEN EXISTS (SELECT 1 FROM stage_tenure t WHERE t.project = v.project
+      AND t.model_uid = v.model_uid AND t.version = v.version AND t.stage = 'Production') THEN 0
+      ELSE a.created_ms END
+  FROM model_version_approval a JOIN model_version v ON v.project = a.project
+    AND v.model_uid = a.model_uid AND v.version = a.version;
+DROP TABLE model_version_approval;
+)sql";
+
+// Who purges a run, a logged model or its files asks which versions were made of it.
+constexpr std::string_view kVersionsBySource = R"sql(
+CREATE INDEX model_version_by_run ON model_version (project, run_id);
+CREATE INDEX model_version_by_logged_model ON model_version (project, logged_model_id);
+CREATE INDEX model_version_by_location ON model_version (project, location);
+)sql";
+
+constexpr std::array<store::Migration, 4> kMigrations = {{{"registry", 1, kTables},
+                                                          {"registry", 2, kVersionsByUid},
+                                                          {"registry", 3, kGovernance},
+                                                          {"registry", 4, kVersionsBySource}}};
+
+// Deleted models and versions keep their rows, and prompts are granted apart.
+constexpr std::array<ledger::Scope, 2> kScopes = {{
+    {"registered_model",
+     "CASE WHEN EXISTS (SELECT 1 FROM registered_model_tag t WHERE t.project = e.project"
+     " AND t.model_uid = e.uid AND t.key = 'mlflow.prompt.is_prompt' AND LOWER(t.value) = 'true')"
+     " THEN 'prompt' ELSE 'model' END",
+     "SELECT e.uid"},
+    {"model_version",
+     "CASE WHEN EXISTS (SELECT 1 FROM model_version v JOIN registered_model_tag t"
+     " ON t.project = v.project AND t.model_uid = v.model_uid WHERE v.project = e.project"
+     " AND v.uid = e.uid AND t.key = 'mlflow.prompt.is_prompt' AND LOWER(t.value) = 'true')"
+     " THEN 'prompt_version' ELSE 'model_version' END",
+     "SELECT v.model_uid FROM model_version v WHERE v.project = e.project AND v.uid = e.uid"},
+}};
 
 }  // namespace
 
 std::span<const store::Migration> migrations() { return kMigrations; }
+std::span<const ledger::Scope> event_scopes() { return kScopes; }
 
 }  // namespace slip::registry

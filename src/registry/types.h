@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "core/search/page.h"
 
 // The nouns of the registry as plain records, and its limits.
 namespace slip::registry {
@@ -20,6 +21,9 @@ inline constexpr size_t kDescriptionMax = 5'000'000;
 inline constexpr size_t kCommentMax = 4'000;
 inline constexpr size_t kSourceMax = 2'000;
 inline constexpr size_t kGateChecksMax = 50;
+inline constexpr size_t kCheckOptionsBytesMax = 64 << 10;
+inline constexpr size_t kStageNameMax = 64;
+inline constexpr size_t kStagesMax = 50;  // Of one model, beside MLflow's.
 inline constexpr int64_t kSearchModelsMax = 1'000;
 inline constexpr int64_t kSearchVersionsMax = 200'000;
 inline constexpr int64_t kMlmodelBytesMax = 1 << 20;
@@ -27,9 +31,22 @@ inline constexpr int64_t kMlmodelBytesMax = 1 << 20;
 // The alias that follows Production.
 inline constexpr std::string_view kChampionAlias = "champion";
 
-enum class Stage : uint8_t { kNone = 0, kStaging = 1, kProduction = 2, kArchived = 3 };
-std::string_view stage_name(Stage stage);
-Result<Stage> parse_stage(std::string_view text);  // Any case; kInvalid `stage.unknown`.
+// One of MLflow's four, or one that the model's owners have declared.
+struct Stage {
+  std::string name;
+
+  bool operator==(const Stage&) const = default;
+  static const Stage kNone;
+  static const Stage kStaging;
+  static const Stage kProduction;
+  static const Stage kArchived;
+};
+inline const Stage Stage::kNone{"None"};
+inline const Stage Stage::kStaging{"Staging"};
+inline const Stage Stage::kProduction{"Production"};
+inline const Stage Stage::kArchived{"Archived"};
+// MLflow's, in any case; nothing for other names.
+std::optional<Stage> builtin_stage(std::string_view text);
 
 struct Tag {
   std::string key;
@@ -48,32 +65,46 @@ struct Model {
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
   std::string author;
-  // Set by the first gate, approval or rejection of any version: from then on only promote() and
-  // rollback() move Production and the champion alias.
+  // Set by the first gate, request, approval or rejection of any version, or by a policy for
+  // Production: from then on only promote() and rollback() move Production and the champion alias.
   bool is_protected = false;
   int64_t last_version = 0;  // Highest number given, of deleted versions too.
   std::vector<Tag> tags;
   std::vector<Alias> aliases;
 };
 
+// What a gate asks of a version. gate_checks.h says what each kind means; its JSON form is there.
 struct Check {
   enum class Kind : uint8_t {
-    kFloor,     // value >= bound
-    kChampion,  // value >= the champion's value - bound
+    kFloor,      // value >= bound
+    kChampion,   // value >= the champion's value - bound
+    kHoldout,    // Not worse than the champion on the same rows, by a test.
+    kSlices,     // Every slice of a holdout above a floor, and not worse than the champion there.
+    kLatency,    // As it is served, in milliseconds <= bound.
+    kSize,       // Bytes of its files <= bound.
+    kSignature,  // Takes what the champion takes, gives what it gives.
+    kScan,       // Its files hold nothing dangerous.
+    kBehaviour,  // Invariance, direction and minimum tests pass.
   };
   Kind kind = Kind::kFloor;
-  std::string metric;
+  std::string metric = "";
   double bound = 0;
+  std::string options = "";  // Canonical JSON object of what else the kind takes.
+
+  bool operator==(const Check&) const = default;
+  std::string name() const;  // "floor:accuracy", "scan": unique within a gate, named by waivers.
 };
 
 struct CheckResult {
-  Check check;
-  std::optional<double> value;  // Absent: the run never logged it.
-  std::optional<double> threshold;
-  int64_t champion_version = 0;  // 0: none held Production.
-  std::optional<double> champion_value;
+  Check check = {};
+  std::optional<double> value = {};  // Absent: nothing was measured.
+  std::optional<double> threshold = {};
+  int64_t champion_version = 0;  // 0: none held Production, or none was asked for.
+  std::optional<double> champion_value = {};
   bool passed = false;
-  std::string detail;
+  std::string detail = {};
+  std::string evidence = "";  // JSON object: what the verdict rests on, with digests.
+  std::string envelope = "";  // The signed statement (DSSE); "" when the server has no key.
 };
 
 struct Gate {
@@ -84,12 +115,13 @@ struct Gate {
   std::vector<CheckResult> checks;
 };
 
+// Somebody's standing word on a request for the version; void ones are with the request alone.
 struct Approval {
   std::string actor;
-  bool approved = false;  // Else rejected. An actor's latest word counts.
+  bool approved = false;  // Else rejected.
   std::string comment;
   int64_t created_ms = 0;
-  std::string digest;  // What was approved.
+  std::string digest;  // Of the version's files, when it was given.
 };
 
 struct Version {
@@ -122,14 +154,10 @@ struct Tenure {
   std::optional<int64_t> to_ms;
   std::string actor;
   std::string reason;
-  // Production: the tenure that a rollback of this one brings back; 0: none.
+  // The tenure that a rollback of this one brings back; 0: none.
   int64_t back_n = 0;
 };
 
-template <class T>
-struct Page {
-  std::vector<T> items;
-  std::string next_page_token;
-};
+using search::Page;
 
 }  // namespace slip::registry

@@ -16,7 +16,7 @@ Version decode(const store::Row& row) {
   Version v;
   v.number = row.i64(0);
   v.uid = row.str(1);
-  v.stage = static_cast<Stage>(row.i64(2));
+  v.stage = Stage{row.str(2)};
   v.source = row.str(3);
   v.location = row.str(4);
   v.run_id = row.str(5);
@@ -49,18 +49,21 @@ Status load_gate(store::Tx& tx, std::string_view project, std::string_view model
   if (!v->gate) return {};
   return tx.each(
       "SELECT kind, metric, bound, value, threshold, champion_version, champion_value,"
-      " passed, detail FROM model_version_check"
+      " passed, detail, options, evidence, envelope FROM model_version_check"
       " WHERE project = ? AND model_uid = ? AND version = ? ORDER BY n",
       {project, model_uid, v->number}, [&](const store::Row& row) {
         v->gate->checks.push_back({.check = {.kind = static_cast<Check::Kind>(row.i64(0)),
                                              .metric = row.str(1),
-                                             .bound = row.f64(2)},
+                                             .bound = row.f64(2),
+                                             .options = row.str(9)},
                                    .value = number_or_null(row, 3),
                                    .threshold = number_or_null(row, 4),
                                    .champion_version = row.i64(5),
                                    .champion_value = number_or_null(row, 6),
                                    .passed = row.i64(7) != 0,
-                                   .detail = row.str(8)});
+                                   .detail = row.str(8),
+                                   .evidence = row.str(10),
+                                   .envelope = row.str(11)});
       });
 }
 
@@ -76,8 +79,10 @@ Status load(store::Tx& tx, std::string_view project, std::string_view model_uid,
               {project, model_uid, v->number},
               [&](const store::Row& row) { v->aliases.push_back(row.str(0)); }));
   TRY(
-      tx.each("SELECT actor, approved, comment, created_ms, digest FROM model_version_approval"
-              " WHERE project = ? AND model_uid = ? AND version = ? ORDER BY created_ms, actor",
+      tx.each("SELECT a.actor, a.approved, a.comment, a.created_ms, a.digest"
+              " FROM request_approval a JOIN transition_request r ON r.project = a.project"
+              " AND r.uid = a.request_uid WHERE r.project = ? AND r.model_uid = ?"
+              " AND r.version = ? AND a.voided_ms = 0 ORDER BY a.created_ms, a.n",
               {project, model_uid, v->number}, [&](const store::Row& row) {
                 v->approvals.push_back({.actor = row.str(0),
                                         .approved = row.i64(1) != 0,
@@ -96,9 +101,9 @@ Status insert_version(store::Tx& tx, std::string_view project, std::string_view 
       tx.exec("INSERT INTO model_version (project, model_uid, version, uid, stage, source,"
               " location, run_id, run_link, logged_model_id, description, author, created_ms,"
               " updated_ms, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-              {project, model_uid, v.number, v.uid, static_cast<int64_t>(v.stage), v.source,
-               v.location, v.run_id, store::maybe(v.run_link), v.logged_model_id,
-               store::maybe(v.description), v.author, v.created_ms, v.updated_ms, v.digest}));
+              {project, model_uid, v.number, v.uid, v.stage.name, v.source, v.location, v.run_id,
+               store::maybe(v.run_link), v.logged_model_id, store::maybe(v.description), v.author,
+               v.created_ms, v.updated_ms, v.digest}));
   for (const Tag& tag : v.tags) TRY(put_version_tag(tx, project, model_uid, v.number, tag));
   return {};
 }
@@ -131,23 +136,22 @@ Result<std::vector<Version>> list_versions(store::Tx& tx, std::string_view proje
 }
 
 Result<std::vector<int64_t>> in_stage(store::Tx& tx, std::string_view project,
-                                      std::string_view model_uid, Stage stage) {
+                                      std::string_view model_uid, const Stage& stage) {
   std::vector<int64_t> out;
-  TRY(
-      tx.each("SELECT version FROM model_version WHERE project = ? AND model_uid = ?"
-              " AND stage = ? AND deleted_ms IS NULL ORDER BY version DESC",
-              {project, model_uid, static_cast<int64_t>(stage)},
-              [&](const store::Row& row) { out.push_back(row.i64(0)); }));
+  TRY(tx.each(
+      "SELECT version FROM model_version WHERE project = ? AND model_uid = ?"
+      " AND stage = ? AND deleted_ms IS NULL ORDER BY version DESC",
+      {project, model_uid, stage.name}, [&](const store::Row& row) { out.push_back(row.i64(0)); }));
   return out;
 }
 
 Result<std::optional<int64_t>> latest_in_stage(store::Tx& tx, std::string_view project,
-                                               std::string_view model_uid, Stage stage) {
+                                               std::string_view model_uid, const Stage& stage) {
   std::optional<int64_t> out;
   TRY(
       tx.first("SELECT MAX(version) FROM model_version WHERE project = ? AND model_uid = ?"
                " AND stage = ? AND deleted_ms IS NULL",
-               {project, model_uid, static_cast<int64_t>(stage)}, [&](const store::Row& row) {
+               {project, model_uid, stage.name}, [&](const store::Row& row) {
                  if (!row.is_null(0)) out = row.i64(0);
                }));
   return out;
@@ -158,19 +162,27 @@ Status update_version(store::Tx& tx, std::string_view project, std::string_view 
   TRY(
       tx.exec("UPDATE model_version SET stage = ?, description = ?, digest = ?, updated_ms = ?"
               " WHERE project = ? AND model_uid = ? AND version = ?",
-              {static_cast<int64_t>(v.stage), store::maybe(v.description), v.digest, v.updated_ms,
-               project, model_uid, v.number}));
+              {v.stage.name, store::maybe(v.description), v.digest, v.updated_ms, project,
+               model_uid, v.number}));
   return {};
 }
 
 Status delete_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
                       const Version& v) {
   TRY(
-      tx.exec("UPDATE model_version SET deleted_ms = ?, stage = 0, source = '', location = '',"
+      tx.exec("UPDATE model_version SET deleted_ms = ?, stage = 'None', source = '', location = '',"
               " run_id = '', run_link = NULL, updated_ms = ?"
               " WHERE project = ? AND model_uid = ? AND version = ?",
               {v.updated_ms, v.updated_ms, project, model_uid, v.number}));
   return drop_aliases_of(tx, project, model_uid, v.number);
+}
+
+Status touch_versions(store::Tx& tx, std::string_view project, const Model& model) {
+  TRY(
+      tx.exec("UPDATE model_version SET updated_ms = ? WHERE project = ? AND model_uid = ?"
+              " AND deleted_ms IS NULL",
+              {model.updated_ms, project, model.uid}));
+  return {};
 }
 
 Status put_version_tag(store::Tx& tx, std::string_view project, std::string_view model_uid,
@@ -192,35 +204,21 @@ Status drop_version_tag(store::Tx& tx, std::string_view project, std::string_vie
   return {};
 }
 
-Result<std::vector<Version>> search_versions(store::Tx& tx, std::string_view project,
-                                             const Search& search,
-                                             std::vector<search::Bound>* last) {
-  search::Sql q;
-  q.add("SELECT ").add(kColumns).add(", v.model_uid, m.name");
-  for (const search::SortKey& key : search.keys) q.add(", ").add(key.expr);
-  q.add(
-       " FROM model_version v JOIN registered_model m ON m.project = v.project"
-       " AND m.uid = v.model_uid WHERE v.project = ? AND v.deleted_ms IS NULL")
-      .bind(std::string(project));
-  q.add(search.where.text);
-  q.args.insert(q.args.end(), search.where.args.begin(), search.where.args.end());
-  if (!search.after.empty()) {
-    q.add(" AND ");
-    search::add_after(&q, search.keys, search.after);
-  }
-  search::add_order_by(&q, search.keys);
-  q.add(" LIMIT CAST(? AS BIGINT)").bind(search.limit + 1);
-
-  std::vector<Version> out;
+Result<Page<Version>> search_versions(store::Tx& tx, std::string_view project,
+                                      const search::PageQuery& query) {
+  const std::string columns = concat({kColumns, ", v.model_uid, m.name"});
+  const search::Select list = {columns, kColumnCount + 2,
+                               "model_version v JOIN registered_model m ON m.project = v.project"
+                               " AND m.uid = v.model_uid"
+                               " WHERE v.project = ? AND v.deleted_ms IS NULL"};
   std::vector<std::string> uids;
-  TRY(tx.each(q.text, q.values(), [&](const store::Row& row) {
-    out.push_back(decode(row));
+  Page<Version> out = TRY(search::read_page(tx, project, list, query, [&](const store::Row& row) {
+    Version v = decode(row);
     uids.push_back(row.str(kColumnCount));
-    out.back().model = row.str(kColumnCount + 1);
-    if (static_cast<int64_t>(out.size()) == search.limit)
-      *last = search::read_keys(row, kColumnCount + 2, search.keys);
+    v.model = row.str(kColumnCount + 1);
+    return v;
   }));
-  for (size_t i = 0; i < out.size(); ++i) TRY(load(tx, project, uids[i], &out[i]));
+  for (size_t i = 0; i < uids.size(); ++i) TRY(load(tx, project, uids[i], &out.items[i]));
   return out;
 }
 

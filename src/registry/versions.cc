@@ -2,11 +2,14 @@
 #include <utility>
 
 #include "base/text.h"
+#include "registry/check.h"
+#include "registry/claims.h"
 #include "registry/promotion.h"
 #include "registry/registry.h"
 #include "registry/registry_internal.h"
 #include "registry/registry_search.h"
 #include "registry/registry_store.h"
+#include "registry/request_store.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
 
@@ -14,58 +17,65 @@
 namespace slip::registry {
 namespace {
 
-Status check_length(std::string_view what, std::string_view value, size_t max) {
-  if (!is_utf8(value)) return invalid("registry.utf8", concat({"'", what, "' is not valid UTF-8"}));
-  if (value.size() <= max || utf8_length(value) <= max) return {};
-  return invalid("registry.too_long", concat({"'", what, "' exceeds the maximum length of ",
-                                              std::to_string(max), " characters"}));
-}
-
-bool is_prompt(const std::vector<Tag>& tags) {
-  return std::any_of(tags.begin(), tags.end(),
-                     [](const Tag& t) { return t.key == "mlflow.prompt.is_prompt"; });
-}
-
+// "models:/NAME/3", "models:/NAME/Production", "models:/NAME/latest", "models:/NAME@alias"; empty
+// for every other form, logged models ("models:/m-…") among them.
 struct ModelUri {
   std::string name;
-  int64_t number = 0;
+  std::string which;
+  bool by_alias = false;
 };
-// "models:/NAME/3"; empty for every other form.
 std::optional<ModelUri> parse_models_uri(std::string_view source) {
   constexpr std::string_view kScheme = "models:/";
   if (!source.starts_with(kScheme)) return std::nullopt;
   source.remove_prefix(kScheme.size());
-  const size_t slash = source.find('/');
-  if (slash == source.npos) return std::nullopt;
-  const auto number = parse_int(source.substr(slash + 1));
-  if (!number) return std::nullopt;
-  return ModelUri{.name = std::string(source.substr(0, slash)), .number = *number};
+  const size_t cut = source.find_first_of("/@");
+  if (cut == source.npos || cut == 0 || cut + 1 == source.size()) return std::nullopt;
+  const std::string_view which = source.substr(cut + 1);
+  if (which.find('/') != which.npos) return std::nullopt;
+  return ModelUri{.name = std::string(source.substr(0, cut)),
+                  .which = std::string(which),
+                  .by_alias = source[cut] == '@'};
 }
 
-// Files of the machine that the server runs on are nobody's artifacts.
-Status check_source(const NewVersion& wanted) {
-  if (wanted.source.empty())
-    return invalid("registry.missing",
-                   "Missing value for required parameter 'source'. See the API docs for more "
-                   "information about request parameters.");
-  TRY(check_length("source", wanted.source, kSourceMax));
-  const size_t colon = wanted.source.find(':');
-  const bool has_scheme = colon != wanted.source.npos && colon > 1 &&
-                          wanted.source.substr(0, colon).find('/') == std::string::npos;
-  const bool local = !has_scheme || lower(wanted.source).starts_with("file:");
-  if (!local || is_prompt(wanted.tags)) return {};
-  return invalid("model_version.source",
-                 concat({"Invalid model version source: '", wanted.source,
-                         "'. To use a local path as a model version source, the run_id request "
-                         "parameter has to be specified and the local path has to be contained "
-                         "within the artifact directory of the run specified by the run_id."}));
+Result<Version> referenced(Registry& registry, const Ctx& ctx, const ModelUri& uri) {
+  if (uri.by_alias || iequals(uri.which, "latest"))
+    return registry.find_alias(ctx, uri.name, uri.which);
+  if (const auto number = parse_int(uri.which)) return registry.get_version(ctx, uri.name, *number);
+  const Stage stage{uri.which};
+  std::vector<Version> held = TRY(registry.latest_versions(ctx, uri.name, {stage}));
+  if (!held.empty()) return std::move(held.front());
+  return not_found("model_version.not_found", concat({"No versions of model with name '", uri.name,
+                                                      "' and stage '", uri.which, "' found"}));
+}
+
+// A copy has the bytes, the run and the logged model of the version that it names.
+Status copy_origin(Registry& registry, const Ctx& ctx, const ModelUri& uri, Version* made) {
+  const auto refused = [&](std::string_view why) {
+    return invalid("model_version.source",
+                   concat({"Invalid model version source: '", made->source, "'. ", why}));
+  };
+  if (is_prompt(TRY(registry.get_model(ctx, uri.name)).tags))
+    return refused("Prompt versions cannot be used as model version sources.");
+  const Version from = TRY(referenced(registry, ctx, uri));
+  if ((!made->run_id.empty() && made->run_id != from.run_id) ||
+      (!made->logged_model_id.empty() && made->logged_model_id != from.logged_model_id))
+    return refused(
+        "The run_id and model_id request parameters must match the referenced model version.");
+  made->source = concat({"models:/", uri.name, "/", std::to_string(from.number)});
+  made->location = from.location;
+  made->digest = from.digest;
+  made->run_id = from.run_id;
+  made->logged_model_id = from.logged_model_id;
+  return {};
 }
 
 }  // namespace
 
 Result<Registry::Found> Registry::must_find(store::Tx& tx, const Ctx& ctx, const std::string& name,
                                             int64_t number) {
-  Found out{.model = TRY(must_find_model(tx, ctx, name)), .version = {}};
+  auto model = TRY(sql::find_model(tx, ctx.project.text, name));
+  if (!model) return no_version(name, number);
+  Found out{.model = std::move(*model), .version = {}};
   auto version = TRY(sql::find_version(tx, ctx.project.text, out.model, number));
   if (!version) return no_version(name, number);
   out.version = std::move(*version);
@@ -81,11 +91,10 @@ Status Registry::change_version(const Ctx& ctx, const std::string& name, int64_t
 }
 
 Result<Version> Registry::create_version(const Ctx& ctx, const NewVersion& wanted) {
-  TRY(check_source(wanted));
-  for (const Tag& tag : wanted.tags) {
-    TRY(check_length("key", tag.key, kTagKeyMax));
-    TRY(check_length("value", tag.value, kTagValueMax));
-  }
+  const bool of_prompt = is_prompt(wanted.tags);
+  TRY(check_source(wanted.source, of_prompt));
+  TRY(check_model_name(wanted.model));
+  TRY(check_tags(wanted.tags));
   Version made;
   made.uid = new_uuid7(deps_.clock, deps_.rng).text();
   made.model = wanted.model;
@@ -95,20 +104,17 @@ Result<Version> Registry::create_version(const Ctx& ctx, const NewVersion& wante
   made.description = wanted.description;
   made.logged_model_id = wanted.logged_model_id;
   made.author = ctx.actor_uid;
-  made.tags = wanted.tags;
-  if (const auto copied = parse_models_uri(wanted.source)) {
-    const Version from = TRY(get_version(ctx, copied->name, copied->number));
-    made.location = from.location;
-    made.digest = from.digest;
-    if (made.run_id.empty()) made.run_id = from.run_id;
-    if (made.logged_model_id.empty()) made.logged_model_id = from.logged_model_id;
-  } else if (!is_prompt(wanted.tags)) {
-    const Origins::Located located = TRY(deps_.origins.locate(ctx, wanted.source));
+  made.tags = last_of_each_key(wanted.tags);
+  if (of_prompt) {
+    made.location = wanted.source;
+  } else if (const auto copied = parse_models_uri(wanted.source)) {
+    TRY(copy_origin(*this, ctx, *copied, &made));
+  } else {
+    const Origins::Located located = TRY(deps_.origins.locate(ctx, wanted));
     made.location = located.location;
-    if (made.run_id.empty()) made.run_id = located.run_id;
+    made.run_id = located.run_id;
     made.digest = TRY(deps_.origins.digest(ctx, made.location));
   }
-  if (made.location.empty()) made.location = wanted.source;
 
   Version out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
@@ -120,7 +126,12 @@ Result<Version> Registry::create_version(const Ctx& ctx, const NewVersion& wante
     TRY(sql::insert_version(tx, ctx.project.text, model.uid, out));
     ledger::Draft draft = version_event("model_version.created", out);
     draft.after_digest = out.digest;
-    draft.body = codec::Json::object({{"source", out.source}, {"run_id", out.run_id}});
+    draft.body = Told(of_prompt)
+                     .text("source", out.source)
+                     .text("run_id", out.run_id)
+                     .maybe("description", out.description)
+                     .tags(out.tags)
+                     .body();
     return deps_.ledger.append(tx, ctx, draft);
   }));
   return out;
@@ -161,63 +172,63 @@ Result<Version> Registry::describe_version(const Ctx& ctx, const std::string& na
 
 Status Registry::delete_version(const Ctx& ctx, const std::string& name, int64_t number) {
   return change_version(ctx, name, number, [&](store::Tx& tx, Found& found) -> Status {
-    if (found.model.is_protected && found.version.stage == Stage::kProduction)
-      return forbidden("model.protected", concat({"Model ", name, " is protected and version ",
-                                                  std::to_string(number), " holds Production"}));
+    TRY(may_go(tx, ctx, found.model, found.version));
+    TRY(refuse_held_version(tx, ctx.project.text, found.model, found.version));
     found.version.updated_ms = deps_.clock.now_ms();
-    TRY(end_tenures(tx, ctx, found, number));
+    TRY(sql::end_tenures(tx, ctx.project.text, found.model.uid, number, found.version.updated_ms));
     TRY(sql::delete_version(tx, ctx.project.text, found.model.uid, found.version));
+    found.model.updated_ms = found.version.updated_ms;
+    TRY(sql::update_model(tx, ctx.project.text, found.model));
     return deps_.ledger.append(tx, ctx, version_event("model_version.deleted", found.version));
   });
 }
 
 Status Registry::set_version_tag(const Ctx& ctx, const std::string& name, int64_t number,
                                  const Tag& tag) {
-  if (tag.key.empty())
-    return invalid("registry.missing",
-                   "Missing value for required parameter 'key'. See the API docs for more "
-                   "information about request parameters.");
-  TRY(check_length("key", tag.key, kTagKeyMax));
-  TRY(check_length("value", tag.value, kTagValueMax));
+  TRY(check_tag(tag));
   return change_version(ctx, name, number, [&](store::Tx& tx, Found& found) -> Status {
-    return sql::put_version_tag(tx, ctx.project.text, found.model.uid, number, tag);
+    TRY(sql::put_version_tag(tx, ctx.project.text, found.model.uid, number, tag));
+    ledger::Draft draft = version_event("model_version_tag.set", found.version);
+    draft.body =
+        Told(is_prompt(found.model.tags)).text("key", tag.key).text("value", tag.value).body();
+    return deps_.ledger.append(tx, ctx, draft);
   });
 }
 
 Status Registry::delete_version_tag(const Ctx& ctx, const std::string& name, int64_t number,
                                     const std::string& key) {
   return change_version(ctx, name, number, [&](store::Tx& tx, Found& found) -> Status {
-    return sql::drop_version_tag(tx, ctx.project.text, found.model.uid, number, key);
+    TRY(sql::drop_version_tag(tx, ctx.project.text, found.model.uid, number, key));
+    ledger::Draft draft = version_event("model_version_tag.deleted", found.version);
+    draft.body = Told(is_prompt(found.model.tags)).text("key", key).body();
+    return deps_.ledger.append(tx, ctx, draft);
   });
 }
 
 Result<Page<Version>> Registry::search_versions(const Ctx& ctx, const Query& query) {
-  sql::Search search = TRY(compile_version_search(query));
-  const std::string identity =
-      concat({"model versions\n", query.filter, "\n", join(query.order_by, "\n")});
-  search.after = TRY(search::parse_page_token(query.page_token, identity, search.keys));
+  const search::PageQuery page = TRY(compile_version_search(ctx, query));
   Page<Version> out;
-  std::vector<search::Bound> last;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out.items = TRY(sql::search_versions(tx, ctx.project.text, search, &last));
+    out = TRY(sql::search_versions(tx, ctx.project.text, page));
     return {};
   }));
-  if (static_cast<int64_t>(out.items.size()) > search.limit) {
-    out.items.pop_back();
-    out.next_page_token = search::make_page_token(identity, last);
-  }
   return out;
 }
 
 Result<std::vector<Version>> Registry::latest_versions(const Ctx& ctx, const std::string& name,
                                                        const std::vector<Stage>& stages) {
-  const std::vector<Stage> all = {Stage::kNone, Stage::kStaging, Stage::kProduction,
-                                  Stage::kArchived};
   std::vector<Version> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out.clear();
     const Model model = TRY(must_find_model(tx, ctx, name));
-    for (const Stage stage : stages.empty() ? all : stages) {
+    std::vector<Stage> wanted;
+    for (const Stage& stage : stages) wanted.push_back(TRY(stage_of(tx, ctx, model, stage.name)));
+    if (stages.empty()) {
+      wanted = {Stage::kNone, Stage::kStaging, Stage::kProduction, Stage::kArchived};
+      for (std::string& own : TRY(sql::stages(tx, {ctx.project.text, model.uid})))
+        wanted.push_back(Stage{std::move(own)});
+    }
+    for (const Stage& stage : wanted) {
       const auto number = TRY(sql::latest_in_stage(tx, ctx.project.text, model.uid, stage));
       if (!number) continue;
       auto version = TRY(sql::find_version(tx, ctx.project.text, model, *number));
@@ -229,55 +240,41 @@ Result<std::vector<Version>> Registry::latest_versions(const Ctx& ctx, const std
 }
 
 Result<Version> Registry::set_stage(const Ctx& ctx, const std::string& name, int64_t number,
-                                    Stage stage, bool archive_existing) {
-  if (archive_existing && stage != Stage::kStaging && stage != Stage::kProduction)
-    return invalid("stage.not_active",
-                   concat({"Model version transition cannot archive existing model versions "
-                           "because '",
-                           stage_name(stage),
-                           "' is not an Active stage. Valid stages are Staging, Production"}));
-  const Model model = TRY(get_model(ctx, name));
-  if (model.is_protected && stage == Stage::kProduction) {
-    Result<Version> promoted = promote(ctx, name, number);
-    if (promoted.ok() || promoted.error().code != Code::kConflict) return promoted;
-    return forbidden("model.protected",
-                     concat({"Model ", name, " is protected: ", promoted.error().text}));
-  }
+                                    const Stage& stage, bool archive_existing) {
+  const std::optional<Stage> builtin = builtin_stage(stage.name);
+  if (archive_existing && builtin && *builtin != Stage::kStaging && *builtin != Stage::kProduction)
+    return invalid(
+        "stage.not_active",
+        concat({"Model version transition cannot archive existing model versions "
+                "because '",
+                builtin->name, "' is not an Active stage. Valid stages are Staging, Production"}));
+  Stage wanted;
+  bool guarded = false;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    const Model model = TRY(must_find_model(tx, ctx, name));
+    wanted = TRY(stage_of(tx, ctx, model, stage.name));
+    guarded = TRY(policy_for(tx, ctx, model, wanted.name)).has_value();
+    return {};
+  }));
+  if (guarded)
+    return or_protected(
+        name,
+        promote_to(ctx, name, number,
+                   {.name = wanted.name, .reason = "", .archive_existing = archive_existing}));
   Version out;
   TRY(change_version(ctx, name, number, [&](store::Tx& tx, Found& found) -> Status {
-    const std::string& project = ctx.project.text;
-    const int64_t now = deps_.clock.now_ms();
+    const auto leaving = TRY(policy_for(tx, ctx, found.model, found.version.stage.name));
+    if ((leaving && leaving->rollback_plan) || TRY(policy_for(tx, ctx, found.model, wanted.name)))
+      return forbidden("model.protected",
+                       concat({"Model ", name,
+                               " is protected: only a promotion or a rollback "
+                               "moves what holds ",
+                               leaving ? found.version.stage.name : wanted.name}));
+    const int64_t back_n = TRY(sql::open_tenure(tx, ctx.project.text, found.model.uid, wanted));
+    TRY(move_stage(tx, ctx, &found, wanted,
+                   {.reason = "", .back_n = back_n, .archive_existing = archive_existing}));
     out = found.version;
-    const int64_t back_n =
-        stage == Stage::kProduction ? TRY(sql::open_production(tx, project, found.model.uid)) : 0;
-    if (found.model.is_protected &&
-        (stage == Stage::kProduction || out.stage == Stage::kProduction))
-      return forbidden("model.protected", concat({"Model ", name,
-                                                  " is protected: only a promotion or a rollback "
-                                                  "moves what holds Production"}));
-    if (archive_existing)
-      for (const int64_t other : TRY(sql::in_stage(tx, project, found.model.uid, stage)))
-        if (other != number) TRY(archive(tx, ctx, found.model, other));
-    const Stage before = out.stage;
-    out.updated_ms = now;
-    out.stage = stage;
-    TRY(sql::update_version(tx, project, found.model.uid, out));
-    if (before == stage) return {};
-    TRY(end_tenures(tx, ctx, found, number));
-    if (stage != Stage::kNone) {
-      Tenure tenure{.n = 0,
-                    .stage = stage,
-                    .version = number,
-                    .from_ms = now,
-                    .to_ms = {},
-                    .actor = ctx.actor_uid,
-                    .reason = "",
-                    .back_n = back_n};
-      TRY(sql::begin_tenure(tx, project, found.model.uid, &tenure));
-    }
-    ledger::Draft draft = version_event("model_version.stage_changed", out);
-    draft.body = codec::Json::object({{"from", stage_name(before)}, {"to", stage_name(stage)}});
-    return deps_.ledger.append(tx, ctx, draft);
+    return {};
   }));
   return out;
 }

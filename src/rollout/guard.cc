@@ -12,6 +12,11 @@ namespace {
 
 using codec::Json;
 
+// What was drawn once: a client's reference, else the request, however many rows it had.
+std::string draw_of(const Outcome& o) {
+  return o.client_ref.empty() ? "id:" + o.prediction_id : "ref:" + o.client_ref;
+}
+
 }  // namespace
 
 GuardState::GuardState() : errors_(2) {}
@@ -37,6 +42,7 @@ Json GuardState::verdict(double alpha) const {
   return Json::object({{"decision", condemns(alpha) ? "rollback" : "continue"},
                        {"n", n_},
                        {"n_canary", n_canary_},
+                       {"n_repeated", n_repeated_},
                        {"errors", Json::object({{"stable", errors[0]}, {"canary", errors[1]}})},
                        {"e_value", errors_.e_value()},
                        {"threshold", 1 / alpha},
@@ -51,6 +57,7 @@ Json GuardState::to_json() const {
   return Json::object({{"v", 1},
                        {"n", n_},
                        {"n_canary", n_canary_},
+                       {"n_repeated", n_repeated_},
                        {"digest", digest_},
                        {"stable", errors_.counts()[0]},
                        {"canary", errors_.counts()[1]},
@@ -63,6 +70,7 @@ Result<GuardState> GuardState::from_json(const Json& json) {
   GuardState state;
   state.n_ = TRY(codec::want_int(json, "n"));
   state.n_canary_ = TRY(codec::want_int(json, "n_canary"));
+  state.n_repeated_ = TRY(codec::int_or(json, "n_repeated", 0));
   state.digest_ = TRY(codec::want_string(json, "digest"));
   const int64_t stable = TRY(codec::want_int(json, "stable"));
   const int64_t canary = TRY(codec::want_int(json, "canary"));
@@ -81,25 +89,42 @@ Result<bool> Guard::on_outcomes(store::Tx& tx, const Ctx& ctx, const std::string
   const std::optional<serving::Canary> canary =
       TRY(deps_.serving.running_canary(tx, deployment_uid));
   if (!canary || canary->alpha <= 0) return false;
-  GuardState state = TRY(sql::find(tx, ctx.project.text, deployment_uid, canary->started_ms));
-  int64_t taken = 0;
+  const sql::Key key{ctx.project.text, deployment_uid, canary->started_ms};
+  GuardState state = TRY(sql::find(tx, key));
+  bool learned = false;
   for (const Outcome& o : outcomes) {
     // Predictions from before the canary, or of another one, say nothing about it.
     if (o.canary_weight <= 0 || (o.on_canary && o.model_version != canary->version)) continue;
+    learned = true;
+    if (!TRY(sql::insert_draw(tx, key, draw_of(o)))) {
+      state.add_repeated();
+      continue;
+    }
     state.add(o);
-    ++taken;
     if (state.condemns(canary->alpha)) break;
   }
-  if (taken == 0) return false;
-  TRY(sql::put(tx, ctx.project.text, deployment_uid, canary->started_ms, state));
+  if (!learned) return false;
+  TRY(sql::put(tx, key, state));
   if (!state.condemns(canary->alpha)) return false;
   return deps_.serving.roll_back_canary(tx, ctx, deployment_uid, canary->version,
                                         state.verdict(canary->alpha));
 }
 
+Result<int64_t> Guard::forget_draws(store::Tx& tx) {
+  for (const sql::Key& key : TRY(sql::keys_with_draws(tx))) {
+    const std::optional<serving::Canary> now =
+        TRY(deps_.serving.running_canary(tx, key.deployment_uid));
+    if (now && now->started_ms == key.canary_started_ms) continue;
+    if (const int64_t n = TRY(sql::drop_draws(tx, key, store::kWriteRowsMax)); n > 0) return n;
+    TRY(sql::note_draws_gone(tx, key));
+  }
+  return int64_t{0};
+}
+
 Result<Json> Guard::evidence(store::Tx& tx, const Ctx& ctx, const std::string& deployment_uid,
                              const serving::Canary& canary) const {
-  const GuardState state = TRY(sql::find(tx, ctx.project.text, deployment_uid, canary.started_ms));
+  const GuardState state =
+      TRY(sql::find(tx, {ctx.project.text, deployment_uid, canary.started_ms}));
   return state.verdict(canary.alpha);
 }
 

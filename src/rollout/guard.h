@@ -23,8 +23,11 @@ struct Canary;
 // e-process over the errors of both arms reaches 1/alpha (engine/stats/eprocess.h), which happens
 // to an equally good canary with probability at most alpha, however often one looks.
 //
-// Assumes that a label is as likely to arrive for one arm as for the other. The outcomes, the
-// verdict, the change of the deployment and its ledger event are one transaction.
+// Assumes that a label is as likely to arrive for one arm as for the other, and that each error
+// fell on its arm by a draw of its own. A client's reference is drawn once, however many requests
+// carry it, and a request once, however many rows it has, so only the first outcome of each is
+// evidence. The outcomes, the verdict, the change of the deployment and its ledger event are one
+// transaction.
 namespace slip::rollout {
 
 struct Outcome {
@@ -33,6 +36,7 @@ struct Outcome {
   int64_t model_version = 0;
   bool on_canary = false;
   double canary_weight = 0;  // When the prediction was made; 0: no canary ran.
+  std::string client_ref;    // Decided the arm when there is one.
   bool correct = false;
 };
 
@@ -43,9 +47,10 @@ class GuardState {
   GuardState();
 
   void add(const Outcome& outcome);
+  void add_repeated() { ++n_repeated_; }
   bool condemns(double alpha) const { return errors_.worse(kCanaryArm, alpha); }
-  // {decision, n, errors: {stable, canary}, e_value, threshold, alpha, expected_share,
-  //  observed_share, data_digest, reason}
+  // {decision, n, n_canary, n_repeated, errors: {stable, canary}, e_value, threshold, alpha,
+  //  expected_share, observed_share, data_digest, reason}
   codec::Json verdict(double alpha) const;
 
   int64_t outcomes() const { return n_; }
@@ -58,6 +63,7 @@ class GuardState {
   stats::EProcess errors_;
   int64_t n_ = 0;
   int64_t n_canary_ = 0;
+  int64_t n_repeated_ = 0;
   std::string digest_;  // SHA-256, hex.
 };
 
@@ -76,6 +82,10 @@ class Guard {
   // What is known of a canary so far, in the words of a verdict; looking changes nothing.
   Result<codec::Json> evidence(store::Tx& tx, const Ctx& ctx, const std::string& deployment_uid,
                                const serving::Canary& canary) const;
+
+  // Drops what was remembered of the draws of canaries that have ended, at most
+  // store::kWriteRowsMax of them; how many.
+  Result<int64_t> forget_draws(store::Tx& tx);
 
  private:
   Deps deps_;

@@ -148,6 +148,55 @@ TEST_P(GuardTest, EvidenceCanBeLookedAtWhileTheCanaryRuns) {
   EXPECT_EQ(look(), so_far);  // Looking changes nothing.
 }
 
+TEST_P(GuardTest, ADrawIsEvidenceOnce) {
+  serving->start_canary(ctx, "d", {.version = 2, .weight = 0.2, .alpha = 0.01}).value();
+  const auto evidence = [&] {
+    const serving::Canary canary = *serving->find(ctx, "d").value().canary;
+    codec::Json out;
+    db().read([&](store::Tx& tx) -> Status {
+          out = TRY(guard->evidence(tx, ctx, uid, canary));
+          return {};
+        })
+        .value();
+    return out;
+  };
+  const auto forget = [&] {
+    int64_t n = 0;
+    db().write([&](store::Tx& tx) -> Status {
+          n = TRY(guard->forget_draws(tx));
+          return {};
+        })
+        .value();
+    return n;
+  };
+  // One user, on the canary by one draw, unlucky again and again: no reason to take it back.
+  for (int64_t n = 0; n < 300; ++n) {
+    Outcome o = outcome(n, true, false);
+    o.client_ref = "user 7";
+    EXPECT_FALSE(take({o}));
+  }
+  EXPECT_EQ(evidence().find("n")->as_int(), 1);
+  EXPECT_EQ(evidence().find("n_repeated")->as_int(), 299);
+  Outcome other = outcome(300, true, false);
+  other.client_ref = "user 8";
+  EXPECT_FALSE(take({other}));
+  EXPECT_EQ(evidence().find("n")->as_int(), 2);
+  for (int64_t row = 0; row < 3; ++row) {  // One request of three rows.
+    Outcome o = outcome(301, false, false);
+    o.row = row;
+    EXPECT_FALSE(take({o}));
+  }
+  EXPECT_EQ(evidence().find("n")->as_int(), 3);
+  EXPECT_EQ(forget(), 0);  // It runs.
+  serving->roll_back(ctx, "d", "enough").value();
+  EXPECT_EQ(forget(), 3);
+  EXPECT_EQ(forget(), 0);
+  serving->start_canary(ctx, "d", {.version = 3, .weight = 0.2, .alpha = 0.01}).value();
+  other.model_version = 3;
+  EXPECT_FALSE(take({other}));
+  EXPECT_EQ(evidence().find("n")->as_int(), 1);  // Another canary, another draw.
+}
+
 TEST_P(GuardTest, AGoodCanaryStaysAndOneWithoutAGuardToo) {
   serving->start_canary(ctx, "d", {.version = 2, .weight = 0.5, .alpha = 0.01}).value();
   for (int64_t n = 0; n < 200; ++n) EXPECT_FALSE(take({outcome(n, n % 2 == 0, n % 4 >= 2, 0.5)}));

@@ -271,19 +271,48 @@ Result<int64_t> Archive::compact(int64_t before_segment) {
   return n;
 }
 
+namespace {
+
+constexpr std::string_view kPartColumns =
+    "SELECT segment, digest, rows_count, bytes, start_us, end_us FROM prediction_part"
+    " WHERE project = ? AND deployment_uid = ?";
+
+ArchivedPart decode_part(const store::Row& row) {
+  return {row.i64(0), row.str(1), row.i64(2), row.i64(3), row.i64(4), row.i64(5)};
+}
+
+}  // namespace
+
 Result<std::vector<ArchivedPart>> Archive::parts(const Ctx& ctx, const std::string& deployment_uid,
-                                                 int64_t after_segment, int64_t limit) {
+                                                 const Query& query) {
   std::vector<ArchivedPart> out;
   TRY(deps_.db.read([&](store::Tx& tx) {
-    return tx.each(
-        "SELECT segment, digest, rows_count, bytes, start_us, end_us"
-        " FROM prediction_part WHERE project = ? AND deployment_uid = ?"
-        " AND segment > ? ORDER BY segment LIMIT ?",
-        {ctx.project.text, deployment_uid, after_segment, limit}, [&](const store::Row& row) {
-          out.push_back({row.i64(0), row.str(1), row.i64(2), row.i64(3), row.i64(4), row.i64(5)});
-        });
+    return tx.each(concat({kPartColumns,
+                           " AND segment > ? AND end_us >= ? AND start_us <= ?"
+                           " ORDER BY segment LIMIT ?"}),
+                   {ctx.project.text, deployment_uid, query.after_segment, query.from_us,
+                    query.to_us, query.limit},
+                   [&](const store::Row& row) { out.push_back(decode_part(row)); });
   }));
   return out;
+}
+
+Result<ArchivedPart> Archive::part(const Ctx& ctx, const std::string& deployment_uid,
+                                   int64_t segment) {
+  std::optional<ArchivedPart> out;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    TRY(tx.first(concat({kPartColumns, " AND segment = ?"}),
+                 {ctx.project.text, deployment_uid, segment},
+                 [&](const store::Row& row) { out = decode_part(row); }));
+    return {};
+  }));
+  if (out) return *std::move(out);
+  return not_found("prediction_part.not_found",
+                   concat({"the archive has no part ", std::to_string(segment)}));
+}
+
+Result<std::unique_ptr<store::BlobReader>> Archive::open(const ArchivedPart& part) {
+  return deps_.blobs.open(TRY(codec::parse_sha256(part.digest)));
 }
 
 Status Archive::mark(const std::function<void(const store::Digest&)>& keep) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,8 +49,18 @@ class Archive {
 
   // Segments that are closed and below `before_segment` (which others have read up to). How many.
   Result<int64_t> compact(int64_t before_segment);
+  // Parts that hold predictions of [from_us, to_us], by segment.
+  struct Query {
+    int64_t after_segment = 0;
+    int64_t from_us = 0;
+    int64_t to_us = INT64_MAX;
+    int64_t limit = 100;
+  };
   Result<std::vector<ArchivedPart>> parts(const Ctx& ctx, const std::string& deployment_uid,
-                                          int64_t after_segment, int64_t limit);
+                                          const Query& query);
+  // kNotFound `prediction_part.not_found`.
+  Result<ArchivedPart> part(const Ctx& ctx, const std::string& deployment_uid, int64_t segment);
+  Result<std::unique_ptr<store::BlobReader>> open(const ArchivedPart& part);
   // Every blob that the archive needs. For the garbage collector.
   Status mark(const std::function<void(const store::Digest&)>& keep);
 

@@ -77,7 +77,7 @@ TEST_P(ArchiveTest, ClosedSegmentsBecomeParquetOnceAndGoAway) {
   EXPECT_EQ(archive->compact(100).value(), 0);
   ASSERT_EQ(log->segments().size(), 1U);
 
-  const std::vector<ArchivedPart> parts = archive->parts(ctx, "uid-a", 0, 10).value();
+  const std::vector<ArchivedPart> parts = archive->parts(ctx, "uid-a", {}).value();
   ASSERT_EQ(parts.size(), 1U);
   EXPECT_EQ(parts[0].rows, 4);
   EXPECT_EQ(parts[0].start_us, 1);
@@ -93,11 +93,45 @@ TEST_P(ArchiveTest, ClosedSegmentsBecomeParquetOnceAndGoAway) {
   EXPECT_EQ(table.find("out.p")->text(0), "[0.25,0.75]");
   EXPECT_EQ(table.find("row")->i64(1), 1);
   EXPECT_EQ(table.find("model_version")->i64(0), 4);
-  EXPECT_EQ(archive->parts(ctx, "uid-b", 0, 10).value().front().rows, 2);
+  EXPECT_EQ(archive->parts(ctx, "uid-b", {}).value().front().rows, 2);
 
   // What the archive needs survives a sweep.
   blobs->sweep(INT64_MAX, [&](const auto& keep) { return archive->mark(keep); }).value();
   EXPECT_TRUE(blobs->contains(digest).value());
+}
+
+TEST_P(ArchiveTest, PartsAreListedByTimeAndPageAndRead) {
+  for (int64_t i = 1; i <= 5; ++i) {
+    log_two_rows(i * 100, "uid-a");
+    log_two_rows(i * 100 + 50, "uid-a");
+    log->rotate().value();
+  }
+  EXPECT_EQ(archive->compact(100).value(), 5);
+  const auto starts = [&](const Archive::Query& query) {
+    std::vector<int64_t> out;
+    for (const ArchivedPart& p : archive->parts(ctx, "uid-a", query).value())
+      out.push_back(p.start_us);
+    return out;
+  };
+  using Starts = std::vector<int64_t>;
+  EXPECT_EQ(starts({}), (Starts{100, 200, 300, 400, 500}));
+  EXPECT_EQ(starts({.from_us = 250, .to_us = 400}), (Starts{200, 300, 400}));  // Both ends count.
+  EXPECT_EQ(starts({.from_us = 251, .to_us = 399}), (Starts{300}));
+  EXPECT_EQ(starts({.limit = 2}), (Starts{100, 200}));
+  const int64_t second = archive->parts(ctx, "uid-a", {}).value()[1].segment;
+  EXPECT_EQ(starts({.after_segment = second, .to_us = 450}), (Starts{300, 400}));
+
+  const ArchivedPart part = archive->part(ctx, "uid-a", second).value();
+  const auto reader = archive->open(part).value();
+  EXPECT_EQ(reader->size(), part.bytes);
+  std::string bytes(static_cast<size_t>(part.bytes), '\0');
+  EXPECT_EQ(reader->read_at(0, std::span(bytes.data(), bytes.size())).value(), bytes.size());
+  EXPECT_EQ(codec::sha256(bytes).text(), part.digest);
+  EXPECT_EQ(archive->part(ctx, "uid-b", second).error().reason, "prediction_part.not_found");
+  Ctx other;
+  other.project.text = "elsewhere";
+  EXPECT_EQ(archive->part(other, "uid-a", second).error().reason, "prediction_part.not_found");
+  EXPECT_TRUE(archive->parts(other, "uid-a", {}).value().empty());
 }
 
 // The disk fails at the Nth change of the work, for every N: nothing is lost, nothing comes twice.
@@ -114,7 +148,7 @@ TEST_P(ArchiveTest, NthFaultSweep) {
     fs.fail_nth_change(0);
     ASSERT_TRUE(archive->compact(segment + 1).ok());
     int64_t rows = 0;
-    for (const ArchivedPart& p : archive->parts(ctx, uid, 0, 10).value()) rows += p.rows;
+    for (const ArchivedPart& p : archive->parts(ctx, uid, {}).value()) rows += p.rows;
     ASSERT_EQ(rows, 2);
     ASSERT_TRUE(log->segments().empty());
     if (!failed) break;

@@ -1,11 +1,15 @@
 #include "serving/model.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 #include <gtest/gtest.h>
 
 #include "serving/prediction.h"
+#include "sys/executor.h"
 #include "test/gen/dice.h"
 #include "test/onnx/onnx_bytes.h"
 
@@ -49,6 +53,49 @@ TEST(OnnxModel, RunsNumbersAndTexts) {
   ASSERT_TRUE(warm_up(*echo).ok());
   const Tensor in = texts("text", {"", "gr\xc3\xbc\xc3\x9f"});
   EXPECT_EQ(echo->run(std::span(&in, 1), {}).value()[0].strings, in.strings);
+}
+
+// Runs of a shape that came before use buffers that are kept; nobody must notice.
+TEST(OnnxModel, RepeatedShapesGiveEachRunItsOwnAnswer) {
+  const std::unique_ptr<Model> add = load_onnx(test::onnx_add(1, 20, 300), {}).value();
+  const auto ask = [&](int64_t rows, float first) {
+    std::vector<float> values(static_cast<size_t>(rows) * 3, first);
+    const Tensor x = floats("x", {rows, 3}, values);
+    return add->run(std::span(&x, 1), {}).value().at(0);
+  };
+  const Tensor kept = ask(1, 5);
+  for (int round = 0; round < 3; ++round)
+    for (int64_t rows = 1; rows <= 40; ++rows) {  // More shapes than are kept.
+      const Tensor y = ask(rows, static_cast<float>(rows));
+      EXPECT_EQ(y.shape, (std::vector<int64_t>{rows, 3}));
+      EXPECT_EQ(y.number(0), static_cast<double>(rows) + 1);
+      EXPECT_EQ(y.number(rows * 3 - 1), static_cast<double>(rows) + 300);
+    }
+  EXPECT_EQ(kept.number(0), 6);
+  std::vector<std::unique_ptr<Task>> tasks;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t)
+    tasks.push_back(real_executor().spawn("asks", [&, t] {
+      for (int i = 0; i < 200; ++i) {
+        const auto value = static_cast<float>(1000 * t + i);
+        wrong += ask(1, value).number(1) != static_cast<double>(value) + 20;
+      }
+    }));
+  tasks.clear();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(OnnxModel, AnAnswersShapeMayDependOnTheValues) {
+  const std::unique_ptr<Model> model = load_onnx(test::onnx_non_zero(4), {}).value();
+  for (int round = 0; round < 3; ++round)
+    for (const std::vector<float>& v :
+         std::vector<std::vector<float>>{{1, 0, 2, 0}, {1, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 0, 9}}) {
+      const Tensor x = floats("x", {1, 4}, v);
+      const Tensor y = model->run(std::span(&x, 1), {}).value().at(0);
+      const auto columns = static_cast<int64_t>(4 - std::count(v.begin(), v.end(), 0.0F));
+      EXPECT_EQ(y.shape, (std::vector<int64_t>{2, columns}));
+      EXPECT_EQ(y.data.size(), static_cast<size_t>(columns) * 16);
+    }
 }
 
 TEST(OnnxModel, RefusesWhatDoesNotFit) {
@@ -132,6 +179,8 @@ PredictionRecord sample() {
   r.canary_weight = 0.25;
   r.latency_us = 99;
   r.client_ref = "order 7";
+  r.actor_uid = "ann";
+  r.actor_kind = "user";
   r.inputs = {texts("text", {"a", ""})};
   r.outputs = {floats("p", {2, 3}, {1, 2, 3, 4, 5, 6}), texts("label", {"x", "y"})};
   return r;
@@ -144,10 +193,21 @@ TEST(PredictionRecord, RoundTrips) {
   EXPECT_EQ(encode_prediction(back), bytes);
   EXPECT_EQ(back.id, r.id);
   EXPECT_EQ(back.client_ref, "order 7");
+  EXPECT_EQ(back.actor_uid, "ann");
   EXPECT_EQ(back.rows(), 2);
   PredictionRecord odd = sample();
   odd.outputs[0].shape = {3, 2};
   EXPECT_EQ(odd.rows(), 1);
+}
+
+TEST(PredictionRecord, Format1IsRead) {
+  PredictionRecord r = sample();
+  const auto at = encode_prediction(r).find("ann") - sizeof(uint32_t);
+  r.actor_uid = r.actor_kind = "";
+  std::string bytes = encode_prediction(r);  // Format 1 is format 2 without the two texts.
+  bytes.erase(at, 2 * sizeof(uint32_t));
+  bytes[0] = 1;
+  EXPECT_EQ(encode_prediction(decode_prediction(bytes).value()), encode_prediction(r));
 }
 
 TEST(PredictionRecord, AnyDamageIsRefusedOrHarmless) {
@@ -177,6 +237,25 @@ TEST(Routing, WeightsAreRespectedAndUnreadyArmsPassedOver) {
   route.arms[1].model = model;
   route.arms[0].model = nullptr;
   EXPECT_EQ(route.choose(0).version, 2);
+}
+
+TEST(Routing, ReferencesFallEvenlyAndAnewForEachCanary) {
+  Route route;
+  route.draw_seed = draw_seed_of("default", "d", 2);
+  Route other;
+  other.draw_seed = draw_seed_of("default", "d", 3);
+  int below = 0;
+  int both = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string ref = "user " + std::to_string(i);
+    const double draw = route.draw_of(ref);
+    ASSERT_TRUE(draw >= 0 && draw < 1);
+    EXPECT_EQ(route.draw_of(ref), draw);
+    below += draw < 0.2 ? 1 : 0;
+    both += draw < 0.2 && other.draw_of(ref) < 0.2 ? 1 : 0;
+  }
+  EXPECT_NEAR(below, 2000, 160);  // Four standard deviations.
+  EXPECT_NEAR(both, 400, 80);     // As two independent draws.
 }
 
 TEST(LatencyHistogram, QuantilesAreWithinABucket) {

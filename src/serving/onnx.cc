@@ -1,4 +1,5 @@
 #include <array>
+#include <atomic>
 #include <cstring>
 
 #include <dlfcn.h>
@@ -8,6 +9,7 @@
 #include "base/text.h"
 #include "serving/model.h"
 #include "sys/process.h"
+#include "sys/sync.h"
 
 namespace slip::serving {
 namespace {
@@ -108,6 +110,9 @@ struct Owned {
   Release release;
 };
 
+constexpr size_t kBoundMax = 16;             // Of one model; as many as run at once, mostly.
+constexpr size_t kBoundBytesMax = 16 << 10;  // Of one; larger requests hardly notice the rest.
+
 class OnnxModel final : public Model {
  public:
   OnnxModel(const Runtime& rt) : rt_(rt), api_(*rt.api), session_(rt.api->ReleaseSession) {}
@@ -134,37 +139,22 @@ class OnnxModel final : public Model {
 
   Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
                                   std::span<const std::string> outputs) const override {
-    std::vector<const char*> in_names;
-    std::vector<Owned<OrtValue>> in_values;
-    TRY(bind_inputs(inputs, &in_names, &in_values));
-    std::vector<const TensorSpec*> wanted;
-    for (const std::string& name : outputs) {
-      const TensorSpec* spec = signature_.output(name);
-      if (spec == nullptr)
-        return invalid("tensor.unknown_output", "the model has no output `" + name + "`");
-      wanted.push_back(spec);
+    std::vector<const Tensor*> ordered;
+    TRY(match_inputs(inputs, &ordered));
+    if (!outputs.empty() || !bindable_.load(std::memory_order_relaxed))
+      return run_plain(ordered, outputs);
+    std::unique_ptr<Bound> bound = take_bound(ordered);
+    if (bound && run_bound(*bound, ordered)) {
+      std::vector<Tensor> out = bound->outputs;
+      keep_bound(std::move(bound));
+      return out;
     }
-    if (outputs.empty())
-      for (const TensorSpec& spec : signature_.outputs) wanted.push_back(&spec);
-    std::vector<const char*> out_names;
-    std::vector<Owned<OrtValue>> out_values;
-    for (const TensorSpec* spec : wanted) {
-      out_names.push_back(spec->name.c_str());
-      out_values.emplace_back(api_.ReleaseValue);
-    }
-    std::vector<OrtValue*> raw_in;
-    for (const Owned<OrtValue>& v : in_values) raw_in.push_back(v.p);
-    std::vector<OrtValue*> raw_out(out_values.size(), nullptr);
-    const Status ran =
-        done(api_,
-             api_.Run(session_.p, nullptr, in_names.data(), raw_in.data(), raw_in.size(),
-                      out_names.data(), out_names.size(), raw_out.data()),
-             Code::kInternal, "model.failed");
-    for (size_t i = 0; i < raw_out.size(); ++i) out_values[i].p = raw_out[i];
-    TRY(ran);
-    std::vector<Tensor> out;
-    for (size_t i = 0; i < wanted.size(); ++i)
-      out.push_back(TRY(to_tensor(wanted[i]->name, *out_values[i].p)));
+    std::vector<Tensor> out = TRY(run_plain(ordered, outputs));
+    // What only a bound run can't do has an output whose shape depends on the values.
+    if (bound)
+      bindable_.store(false, std::memory_order_relaxed);
+    else
+      keep_bound(bind(ordered, out));
     return out;
   }
 
@@ -206,8 +196,9 @@ class OnnxModel final : public Model {
     return spec;
   }
 
-  Status bind_inputs(std::span<const Tensor> inputs, std::vector<const char*>* names,
-                     std::vector<Owned<OrtValue>>* values) const {
+  // In the order of the signature.
+  Status match_inputs(std::span<const Tensor> inputs, std::vector<const Tensor*>* ordered) const {
+    ordered->reserve(signature_.inputs.size());
     for (const Tensor& t : inputs)
       if (signature_.input(t.name) == nullptr)
         return invalid("tensor.unknown_input", "the model has no input `" + t.name + "`");
@@ -222,11 +213,131 @@ class OnnxModel final : public Model {
       if (found == nullptr)
         return invalid("tensor.missing_input", "input `" + spec.name + "` is missing");
       TRY(check_tensor(*found, spec));
-      names->push_back(spec.name.c_str());
-      values->push_back(TRY(to_value(*found)));
+      ordered->push_back(found);
     }
     return {};
   }
+
+  Result<std::vector<Tensor>> run_plain(const std::vector<const Tensor*>& inputs,
+                                        std::span<const std::string> outputs) const {
+    std::vector<const char*> in_names;
+    std::vector<Owned<OrtValue>> in_values;
+    std::vector<OrtValue*> raw_in;
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      in_names.push_back(signature_.inputs[i].name.c_str());
+      in_values.push_back(TRY(to_value(*inputs[i])));
+      raw_in.push_back(in_values.back().p);
+    }
+    std::vector<const TensorSpec*> wanted;
+    for (const std::string& name : outputs) {
+      const TensorSpec* spec = signature_.output(name);
+      if (spec == nullptr)
+        return invalid("tensor.unknown_output", "the model has no output `" + name + "`");
+      wanted.push_back(spec);
+    }
+    if (outputs.empty())
+      for (const TensorSpec& spec : signature_.outputs) wanted.push_back(&spec);
+    std::vector<const char*> out_names;
+    std::vector<Owned<OrtValue>> out_values;
+    for (const TensorSpec* spec : wanted) {
+      out_names.push_back(spec->name.c_str());
+      out_values.emplace_back(api_.ReleaseValue);
+    }
+    std::vector<OrtValue*> raw_out(out_values.size(), nullptr);
+    const Status ran =
+        run_step(api_.Run(session_.p, nullptr, in_names.data(), raw_in.data(), raw_in.size(),
+                          out_names.data(), out_names.size(), raw_out.data()));
+    for (size_t i = 0; i < raw_out.size(); ++i) out_values[i].p = raw_out[i];
+    TRY(ran);
+    std::vector<Tensor> out;
+    for (size_t i = 0; i < wanted.size(); ++i)
+      out.push_back(TRY(to_tensor(wanted[i]->name, *out_values[i].p)));
+    return out;
+  }
+
+  // ---- bound runs
+
+  // Inputs and outputs of one shape at addresses that stay, so that a run makes nothing: it costs
+  // half of a plain one of a small model. Used by one run at a time.
+  struct Bound {
+    explicit Bound(const OrtApi& api) : binding(api.ReleaseIoBinding) {}
+    std::vector<Tensor> inputs;
+    std::vector<Tensor> outputs;
+    std::vector<Owned<OrtValue>> values;
+    Owned<OrtIoBinding> binding;
+  };
+
+  static bool same_shapes(const Bound& bound, const std::vector<const Tensor*>& inputs) {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (bound.inputs[i].shape != inputs[i]->shape) return false;
+    return true;
+  }
+
+  std::unique_ptr<Bound> take_bound(const std::vector<const Tensor*>& inputs) const {
+    return idle_.with([&](auto& idle) -> std::unique_ptr<Bound> {
+      for (size_t i = idle.size(); i-- > 0;) {
+        if (!same_shapes(*idle[i], inputs)) continue;
+        std::swap(idle[i], idle.back());
+        std::unique_ptr<Bound> out = std::move(idle.back());
+        idle.pop_back();
+        return out;
+      }
+      return nullptr;
+    });
+  }
+
+  void keep_bound(std::unique_ptr<Bound> bound) const {
+    if (!bound) return;
+    const std::unique_ptr<Bound> oldest = idle_.with([&](auto& idle) {
+      std::unique_ptr<Bound> out;
+      if (idle.size() == kBoundMax) {
+        out = std::move(idle.front());
+        idle.erase(idle.begin());
+      }
+      idle.push_back(std::move(bound));
+      return out;
+    });
+  }
+
+  bool run_bound(Bound& bound, const std::vector<const Tensor*>& inputs) const {
+    for (size_t i = 0; i < inputs.size(); ++i)
+      std::memcpy(bound.inputs[i].data.data(), inputs[i]->data.data(), inputs[i]->data.size());
+    return run_step(api_.RunWithBinding(session_.p, nullptr, bound.binding.p)).ok();
+  }
+
+  // Null when it would hold much memory, or can't be done.
+  std::unique_ptr<Bound> bind(const std::vector<const Tensor*>& inputs,
+                              const std::vector<Tensor>& outputs) const {
+    size_t bytes = 0;
+    const auto fits = [&](const Tensor& t) {
+      bytes += t.data.size();
+      return t.type != DataType::kBytes && !t.data.empty() && bytes <= kBoundBytesMax;
+    };
+    for (const Tensor* t : inputs)
+      if (!fits(*t)) return nullptr;
+    for (const Tensor& t : outputs)
+      if (!fits(t)) return nullptr;
+    auto bound = std::make_unique<Bound>(api_);
+    for (const Tensor* t : inputs) bound->inputs.push_back(*t);
+    bound->outputs = outputs;
+    if (run_step(api_.CreateIoBinding(session_.p, &bound->binding.p)).ok() &&
+        bind_all(*bound, &bound->inputs, api_.BindInput).ok() &&
+        bind_all(*bound, &bound->outputs, api_.BindOutput).ok())
+      return bound;
+    return nullptr;
+  }
+
+  using Bind = decltype(OrtApi::BindInput);
+  Status bind_all(Bound& bound, std::vector<Tensor>* tensors, Bind bind_one) const {
+    for (Tensor& t : *tensors) {
+      Owned<OrtValue> value = TRY(to_value(t));
+      TRY(run_step(bind_one(bound.binding.p, t.name.c_str(), value.p)));
+      bound.values.push_back(std::move(value));
+    }
+    return {};
+  }
+
+  // ---- values
 
   Result<Owned<OrtValue>> to_value(const Tensor& t) const {
     Owned<OrtValue> value(api_.ReleaseValue);
@@ -284,6 +395,8 @@ class OnnxModel final : public Model {
   const OrtApi& api_;
   Owned<OrtSession> session_;
   Signature signature_;
+  mutable std::atomic<bool> bindable_{true};
+  mutable sys::Guarded<std::vector<std::unique_ptr<Bound>>> idle_;
 };
 
 }  // namespace

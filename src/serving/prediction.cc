@@ -8,8 +8,10 @@
 namespace slip::serving {
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFormat = 2;
+constexpr uint8_t kFormatWithoutActor = 1;
 constexpr uint32_t kTensorsMax = 1024;
+constexpr size_t kFixedBytes = 256;  // What a record has besides tensors, usually.
 
 class Writer {
  public:
@@ -103,8 +105,12 @@ int64_t PredictionRecord::rows() const {
   return n < 0 ? 1 : n;
 }
 
-std::string encode_prediction(const PredictionRecord& r) {
+std::string encode_prediction(const PredictionView& r) {
+  size_t payload = 0;
+  for (const std::span<const Tensor> side : {r.inputs, r.outputs})
+    for (const Tensor& t : side) payload += t.name.size() + t.data.size() + 8 * t.shape.size() + 16;
   std::string out;
+  out.reserve(payload + kFixedBytes);
   Writer w(&out);
   w.number(kFormat);
   w.text(r.project);
@@ -118,16 +124,37 @@ std::string encode_prediction(const PredictionRecord& r) {
   w.number(r.latency_us);
   w.text(r.client_ref);
   w.text(r.trace_id);
-  for (const std::vector<Tensor>* side : {&r.inputs, &r.outputs}) {
-    w.number(static_cast<uint32_t>(side->size()));
-    for (const Tensor& t : *side) w.tensor(t);
+  w.text(r.actor_uid);
+  w.text(r.actor_kind);
+  for (const std::span<const Tensor> side : {r.inputs, r.outputs}) {
+    w.number(static_cast<uint32_t>(side.size()));
+    for (const Tensor& t : side) w.tensor(t);
   }
   return out;
 }
 
+std::string encode_prediction(const PredictionRecord& r) {
+  return encode_prediction(PredictionView{.project = r.project,
+                                          .deployment = r.deployment,
+                                          .deployment_uid = r.deployment_uid,
+                                          .id = r.id,
+                                          .ts_us = r.ts_us,
+                                          .model_version = r.model_version,
+                                          .role = r.role,
+                                          .canary_weight = r.canary_weight,
+                                          .latency_us = r.latency_us,
+                                          .client_ref = r.client_ref,
+                                          .trace_id = r.trace_id,
+                                          .actor_uid = r.actor_uid,
+                                          .actor_kind = r.actor_kind,
+                                          .inputs = r.inputs,
+                                          .outputs = r.outputs});
+}
+
 Result<PredictionRecord> decode_prediction(std::string_view bytes) {
   Reader in(bytes);
-  if (TRY(in.number<uint8_t>()) != kFormat) return Reader::damaged();
+  const auto format = TRY(in.number<uint8_t>());
+  if (format != kFormat && format != kFormatWithoutActor) return Reader::damaged();
   PredictionRecord r;
   r.project = TRY(in.text());
   r.deployment = TRY(in.text());
@@ -142,6 +169,10 @@ Result<PredictionRecord> decode_prediction(std::string_view bytes) {
   r.latency_us = TRY(in.number<int64_t>());
   r.client_ref = TRY(in.text());
   r.trace_id = TRY(in.text());
+  if (format != kFormatWithoutActor) {
+    r.actor_uid = TRY(in.text());
+    r.actor_kind = TRY(in.text());
+  }
   for (std::vector<Tensor>* side : {&r.inputs, &r.outputs}) {
     const auto count = TRY(in.number<uint32_t>());
     if (count > kTensorsMax) return Reader::damaged();

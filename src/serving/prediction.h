@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,11 +24,14 @@ struct PredictionRecord {
   int64_t ts_us = 0;
   int64_t model_version = 0;
   Role role = Role::kStable;
-  double canary_weight =
-      0;  // Share of the traffic that the canary had at that moment; 0: none ran.
+  // Share of the traffic that the canary had at that moment; 0: none ran, or the client named the
+  // version, so that no chance decided.
+  double canary_weight = 0;
   int64_t latency_us = 0;
   std::string client_ref;
   std::string trace_id;
+  std::string actor_uid;  // Who asked; "" in records of format 1.
+  std::string actor_kind;
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
 
@@ -35,6 +39,26 @@ struct PredictionRecord {
   int64_t rows() const;
 };
 
+// The same, pointing at what a request has in its hands: logging it copies nothing first.
+struct PredictionView {
+  std::string_view project;
+  std::string_view deployment;
+  std::string_view deployment_uid;
+  Uuid id;
+  int64_t ts_us = 0;
+  int64_t model_version = 0;
+  Role role = Role::kStable;
+  double canary_weight = 0;
+  int64_t latency_us = 0;
+  std::string_view client_ref;
+  std::string_view trace_id;
+  std::string_view actor_uid;
+  std::string_view actor_kind;
+  std::span<const Tensor> inputs;
+  std::span<const Tensor> outputs;
+};
+
+std::string encode_prediction(const PredictionView& record);
 std::string encode_prediction(const PredictionRecord& record);
 // kCorrupt `prediction.corrupt`.
 Result<PredictionRecord> decode_prediction(std::string_view bytes);

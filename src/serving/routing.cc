@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/text.h"
+#include "codec/hash.h"
 
 namespace slip::serving {
 
@@ -45,6 +47,10 @@ std::string_view ack_name(Ack ack) {
   CHECK(false);
 }
 
+double Route::draw_of(std::string_view client_ref) const {
+  return static_cast<double>(codec::xxh3(client_ref, draw_seed) >> 11) * 0x1p-53;
+}
+
 const Arm& Route::choose(double draw) const {
   CHECK(!arms.empty());
   for (const Arm& arm : arms) {
@@ -63,11 +69,22 @@ const Arm* Route::arm_of(int64_t version) const {
   return nullptr;
 }
 
+double Route::canary_weight() const {
+  for (const Arm& arm : arms)
+    if (arm.role == Role::kCanary) return arm.weight;
+  return 0;
+}
+
 std::string routing_key(std::string_view project, std::string_view name) {
   std::string key(project);
   key.push_back('\0');
   key.append(name);
   return key;
+}
+
+uint64_t draw_seed_of(std::string_view project, std::string_view name, int64_t canary_version) {
+  return codec::xxh3(
+      concat({routing_key(project, name), "/canary/", std::to_string(canary_version)}));
 }
 
 std::shared_ptr<const Route> RoutingTable::hold(std::string_view project,

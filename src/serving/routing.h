@@ -56,13 +56,18 @@ struct Route {
   std::string uid;
   std::string model;
   Ack log_ack = Ack::kKernel;
-  std::vector<Arm> arms;  // Stable first; at most one canary.
-  std::string error;      // Why nothing is served.
-  int64_t revision = 0;   // Of the row that this was built from.
+  std::vector<Arm> arms;   // Stable first; at most one canary.
+  std::string error;       // Why nothing is served.
+  int64_t revision = 0;    // Of the row that this was built from.
+  uint64_t draw_seed = 0;  // See draw_seed_of().
 
+  // Where in [0, 1) the client's reference falls: always the same place while the same canary runs,
+  // so that a user stays on an arm and a repeated request meets the version that answered it.
+  double draw_of(std::string_view client_ref) const;
   // `draw` in [0, 1).
   const Arm& choose(double draw) const;
   const Arm* arm_of(int64_t version) const;
+  double canary_weight() const;  // 0: none runs.
 };
 
 struct RoutingTable {
@@ -72,5 +77,8 @@ struct RoutingTable {
   std::shared_ptr<const Route> hold(std::string_view project, std::string_view name) const;
 };
 std::string routing_key(std::string_view project, std::string_view name);
+// Names and numbers alone decide, no identity or time: the same requests meet the same arms when a
+// history is replayed elsewhere. Another canary divides the same references anew.
+uint64_t draw_seed_of(std::string_view project, std::string_view name, int64_t canary_version);
 
 }  // namespace slip::serving

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "core/ledger/ledger.h"
 #include "serving/serving_store.h"
+#include "store/caller.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/rng.h"
@@ -96,6 +97,7 @@ Result<Deployment> Serving::deploy(const Ctx& ctx, const DeploySpec& spec) {
     out.created_ms = out.updated_ms;
     out.revision = 1;
     TRY(sql::insert(tx, out));
+    TRY(store::make_owner(tx, ctx, "deployment", out.uid));
     return deps_.ledger.append(tx, ctx, draft_of(out, "deployment.created", ""));
   }));
   TRY(refresh(ctx));
@@ -221,7 +223,7 @@ Result<std::vector<Deployment>> Serving::list(const Ctx& ctx, std::string_view a
                                               int64_t limit) {
   std::vector<Deployment> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out = TRY(sql::list(tx, ctx.project.text, after, limit));
+    out = TRY(sql::list(tx, ctx, after, limit));
     return {};
   }));
   return out;
@@ -268,7 +270,7 @@ Result<std::shared_ptr<const Serving::Loaded>> Serving::load(const Ctx& ctx,
 Status Serving::follow_targets(const Ctx& ctx) {
   std::vector<Deployment> all;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    all = TRY(sql::list(tx, "", "", store::kWriteRowsMax));
+    all = TRY(sql::list_all(tx, store::kWriteRowsMax));
     return {};
   }));
   for (const Deployment& d : all) {
@@ -334,7 +336,10 @@ Result<std::shared_ptr<const Route>> Serving::build_route(const Ctx& ctx, const 
     route->arms.push_back(std::move(arm));
   };
   add_arm(Role::kStable, d.stable_version, 1 - canary_weight);
-  if (canary_weight > 0) add_arm(Role::kCanary, d.canary->version, canary_weight);
+  if (canary_weight > 0) {
+    add_arm(Role::kCanary, d.canary->version, canary_weight);
+    route->draw_seed = draw_seed_of(d.project, d.name, d.canary->version);
+  }
   return std::shared_ptr<const Route>(route);
 }
 
@@ -343,7 +348,7 @@ Status Serving::refresh(const Ctx& ctx) {
   TRY(follow_targets(ctx));
   std::vector<Deployment> all;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    all = TRY(sql::list(tx, "", "", store::kWriteRowsMax));
+    all = TRY(sql::list_all(tx, store::kWriteRowsMax));
     return {};
   }));
   const std::shared_ptr<const RoutingTable> before = table_.load();
@@ -361,18 +366,22 @@ Status Serving::refresh(const Ctx& ctx) {
   return {};
 }
 
-Result<Prediction> Serving::predict(const Ctx& ctx, const Route& route, Ask ask) {
-  Prediction out;
+Result<Serving::Unlogged> Serving::run(const Ctx& ctx, const Route& route, const Ask& ask) {
+  Unlogged out;
+  Prediction& made = out.prediction;
   const int64_t start_ns = deps_.clock.steady_ns();
-  out.id = new_uuid7(deps_.clock, deps_.rng);
+  const int64_t ts_us = deps_.clock.now_us();
+  made.id = make_uuid7(ts_us / 1000, deps_.rng.u64(), deps_.rng.u64());
   const Arm* arm = nullptr;
-  if (ask.version == 0)
+  if (ask.version != 0)
+    arm = route.arm_of(ask.version);
+  else if (!ask.client_ref.empty())
+    arm = &route.choose(route.draw_of(ask.client_ref));
+  else
     // The identity's random tail decides, so the split can be recomputed from the log.
     arm = &route.choose(
-        static_cast<double>(out.id.bytes[15] | out.id.bytes[14] << 8 | out.id.bytes[13] << 16) /
+        static_cast<double>(made.id.bytes[15] | made.id.bytes[14] << 8 | made.id.bytes[13] << 16) /
         0x1p24);
-  else
-    arm = route.arm_of(ask.version);
   if (arm == nullptr)
     return not_found(
         "model_version.not_served",
@@ -390,39 +399,44 @@ Result<Prediction> Serving::predict(const Ctx& ctx, const Route& route, Ask ask)
   arm->stats->latency.add(cost_ns);
   const int64_t old_cost = arm->stats->cost_ns.load(std::memory_order_relaxed);
   arm->stats->cost_ns.store(old_cost + (cost_ns - old_cost) / 16, std::memory_order_relaxed);
-  out.outputs = std::move(ran).value();
-  out.model_version = arm->version;
-  out.platform = arm->model->signature().platform;
-  PredictionRecord record;
-  record.id = out.id;
-  record.ts_us = deps_.clock.now_us();
-  record.latency_us = cost_ns / 1000;
-  record.client_ref = std::move(ask.client_ref);
-  record.inputs = std::move(ask.inputs);
-  record.outputs = out.outputs;
-  TRY(log_prediction(ctx, route, *arm, std::move(record)));
+  made.outputs = std::move(*ran);
+  made.model_version = arm->version;
+  made.platform = arm->model->signature().platform;
+  PredictionView view{.project = route.project,
+                      .deployment = route.name,
+                      .deployment_uid = route.uid,
+                      .id = made.id,
+                      .ts_us = ts_us + cost_ns / 1000,
+                      .model_version = arm->version,
+                      .role = arm->role,
+                      .canary_weight = 0,
+                      .latency_us = cost_ns / 1000,
+                      .client_ref = ask.client_ref,
+                      .trace_id = ctx.trace_id,
+                      .actor_uid = ctx.actor_uid,
+                      .actor_kind = ctx.actor_kind,
+                      .inputs = ask.inputs,
+                      .outputs = made.outputs};
+  if (ask.version == 0) view.canary_weight = route.canary_weight();
+  out.record = encode_prediction(view);
   return out;
 }
 
-Status Serving::log_prediction(const Ctx& ctx, const Route& route, const Arm& arm,
-                               PredictionRecord record) {
-  record.project = route.project;
-  record.deployment = route.name;
-  record.deployment_uid = route.uid;
-  record.model_version = arm.version;
-  record.role = arm.role;
-  record.trace_id = ctx.trace_id;
-  for (const Arm& a : route.arms)
-    if (a.role == Role::kCanary) record.canary_weight = a.weight;
-  const std::string bytes = encode_prediction(record);
-  const std::string_view view = bytes;
-  store::LogAck ack = store::LogAck::kKernel;
-  if (route.log_ack == Ack::kDisk) ack = store::LogAck::kDisk;
-  if (route.log_ack == Ack::kNone) ack = store::LogAck::kNone;
-  const Status logged = deps_.log.append(std::span(&view, 1), ack);
-  if (logged.ok() || route.log_ack == Ack::kNone) return {};
+Status Serving::log(std::span<const std::string_view> records, Ack ack) {
+  store::LogAck wanted = store::LogAck::kKernel;
+  if (ack == Ack::kDisk) wanted = store::LogAck::kDisk;
+  if (ack == Ack::kNone) wanted = store::LogAck::kNone;
+  const Status logged = deps_.log.append(records, wanted);
+  if (logged.ok() || ack == Ack::kNone) return {};
   // A full log sheds: an answer that cannot be accounted for is not given.
   return unavailable("prediction_log.unavailable", logged.error().text);
+}
+
+Result<Prediction> Serving::predict(const Ctx& ctx, const Route& route, const Ask& ask) {
+  Unlogged made = TRY(run(ctx, route, ask));
+  const std::string_view record = made.record;
+  TRY(log(std::span(&record, 1), route.log_ack));
+  return std::move(made.prediction);
 }
 
 }  // namespace slip::serving

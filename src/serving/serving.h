@@ -146,11 +146,22 @@ class Serving {
   struct Ask {
     std::vector<Tensor> inputs;
     std::vector<std::string> outputs;  // Empty: all.
-    std::string client_ref;
-    int64_t version = 0;  // 0: whatever the split says.
+    std::string client_ref;            // Decides the arm when there is one: Route::draw_of.
+    int64_t version = 0;               // 0: whatever the split says.
   };
-  // kUnavailable `deployment.not_ready`, kNotFound `model_version.not_served`, and Model::run's.
-  Result<Prediction> predict(const Ctx& ctx, const Route& route, Ask ask);
+  // kUnavailable `deployment.not_ready`, kNotFound `model_version.not_served`, and Model::run's
+  // and log()'s.
+  Result<Prediction> predict(const Ctx& ctx, const Route& route, const Ask& ask);
+
+  // predict() in its two steps, for whoever logs many at once. A prediction is shown to nobody
+  // before log() has taken its record.
+  struct Unlogged {
+    Prediction prediction;
+    std::string record;
+  };
+  Result<Unlogged> run(const Ctx& ctx, const Route& route, const Ask& ask);
+  // All of them or none. kUnavailable `prediction_log.unavailable`; Ack::kNone never fails.
+  Status log(std::span<const std::string_view> records, Ack ack);
 
  private:
   struct Loaded;
@@ -161,8 +172,6 @@ class Serving {
   Result<Deployment> change(const Ctx& ctx, const std::string& name, std::string_view verb,
                             const std::string& reason,
                             const std::function<Status(Deployment&)>& edit);
-  Status log_prediction(const Ctx& ctx, const Route& route, const Arm& arm,
-                        PredictionRecord record);
 
   Deps deps_;
   Snapshot<RoutingTable> table_;

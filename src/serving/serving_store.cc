@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "store/caller.h"
 
 namespace slip::serving {
 namespace {
@@ -105,11 +106,16 @@ Deployment decode(const store::Row& row) {
 }
 
 Result<std::vector<Deployment>> query(store::Tx& tx, std::string_view where,
-                                      std::initializer_list<store::Value> args) {
+                                      std::span<const store::Value> args) {
   std::vector<Deployment> out;
   TRY(tx.each(concat({"SELECT ", kColumns, " FROM deployment ", where}), args,
               [&](const store::Row& row) { out.push_back(decode(row)); }));
   return out;
+}
+
+Result<std::vector<Deployment>> query(store::Tx& tx, std::string_view where,
+                                      std::initializer_list<store::Value> args) {
+  return query(tx, where, std::span(args.begin(), args.size()));
 }
 
 std::optional<Deployment> only(std::vector<Deployment> rows) {
@@ -128,10 +134,18 @@ Result<std::optional<Deployment>> find_uid(store::Tx& tx, std::string_view uid) 
   return only(TRY(query(tx, "WHERE uid = ?", {uid})));
 }
 
-Result<std::vector<Deployment>> list(store::Tx& tx, std::string_view project,
-                                     std::string_view after, int64_t limit) {
-  if (project.empty()) return query(tx, "ORDER BY project, name LIMIT ?", {limit});
-  return query(tx, "WHERE project = ? AND name > ? ORDER BY name LIMIT ?", {project, after, limit});
+Result<std::vector<Deployment>> list_all(store::Tx& tx, int64_t limit) {
+  return query(tx, "ORDER BY project, name LIMIT ?", {limit});
+}
+
+Result<std::vector<Deployment>> list(store::Tx& tx, const Ctx& ctx, std::string_view after,
+                                     int64_t limit) {
+  const store::RowTest readable = store::readable(ctx, "deployment", "uid");
+  std::vector<store::Value> args = {std::string_view(ctx.project.text), after};
+  args.insert(args.end(), readable.args.begin(), readable.args.end());
+  args.emplace_back(limit);
+  return query(
+      tx, concat({"WHERE project = ? AND name > ?", readable.sql, " ORDER BY name LIMIT ?"}), args);
 }
 
 Status insert(store::Tx& tx, const Deployment& d) {

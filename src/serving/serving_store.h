@@ -13,9 +13,10 @@ namespace slip::serving::sql {
 Result<std::optional<Deployment>> find(store::Tx& tx, std::string_view project,
                                        std::string_view name);
 Result<std::optional<Deployment>> find_uid(store::Tx& tx, std::string_view uid);
-// Of one project after `after` by name; of all projects when `project` is empty.
-Result<std::vector<Deployment>> list(store::Tx& tx, std::string_view project,
-                                     std::string_view after, int64_t limit);
+Result<std::vector<Deployment>> list_all(store::Tx& tx, int64_t limit);  // Of every project.
+// Of the project those after `after`, by name, that the caller may read.
+Result<std::vector<Deployment>> list(store::Tx& tx, const Ctx& ctx, std::string_view after,
+                                     int64_t limit);
 Status insert(store::Tx& tx, const Deployment& d);
 // Replaces the row whose revision is `d.revision - 1`; kConflict `deployment.changed` otherwise.
 Status update(store::Tx& tx, const Deployment& d);

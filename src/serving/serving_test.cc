@@ -1,5 +1,7 @@
 #include "serving/serving.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "base/budget.h"
@@ -58,18 +60,18 @@ class ServingTest : public test::DbTest {
   DeploySpec spec(const std::string& target) {
     return {.name = "d", .model = "m", .target = target, .log_ack = Ack::kKernel};
   }
-  Result<Prediction> ask(int64_t version = 0) {
+  Result<Prediction> ask(int64_t version = 0, const std::string& client_ref = "") {
     Tensor x;
     x.name = "x";
     x.shape = {1, 3};
     x.data.assign(12, '\0');
     Serving::Ask a;
     a.inputs = {x};
-    a.client_ref = "ref";
+    a.client_ref = client_ref;
     a.version = version;
     const auto route = serving->table().load()->hold("default", "d");
     CHECK(route);
-    return serving->predict(ctx, *route, std::move(a));
+    return serving->predict(ctx, *route, a);
   }
   std::vector<PredictionRecord> logged() {
     std::vector<PredictionRecord> out;
@@ -101,7 +103,7 @@ SLIP_EVERY_DB(ServingTest);
 TEST_P(ServingTest, DeploysAnswersAndLogs) {
   const Deployment d = serving->deploy(ctx, spec("3")).value();
   EXPECT_EQ(d.stable_version, 3);
-  const Prediction p = ask().value();
+  const Prediction p = ask(0, "ref").value();
   EXPECT_EQ(p.model_version, 3);
   EXPECT_EQ(p.outputs[0].number(2), 3);
   const std::vector<PredictionRecord> records = logged();
@@ -141,7 +143,9 @@ TEST_P(ServingTest, CanariesRunArePromotedAndRolledBack) {
   EXPECT_LT(canary, 150);
   EXPECT_EQ(ask(2).value().model_version, 2);
   EXPECT_EQ(ask(9).error().reason, "model_version.not_served");
-  for (const PredictionRecord& r : logged()) EXPECT_EQ(r.canary_weight, 0.5);
+  size_t pinned = 0;  // No chance decided, so it is no evidence.
+  for (const PredictionRecord& r : logged()) pinned += r.canary_weight == 0 ? 1 : 0;
+  EXPECT_EQ(pinned, 1U);
 
   EXPECT_EQ(serving->promote_canary(ctx, "d").value().stable_version, 2);
   EXPECT_EQ(serving->promote_canary(ctx, "d").value().stable_version, 2);
@@ -152,6 +156,28 @@ TEST_P(ServingTest, CanariesRunArePromotedAndRolledBack) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(ask().value().model_version, 2);
   EXPECT_EQ(serving->roll_back(ctx, "d", "worse").value().stable_version, 1);
   EXPECT_EQ(ask().value().model_version, 1);
+}
+
+TEST_P(ServingTest, AReferenceMeetsTheSameArmForAsLongAsTheCanaryRuns) {
+  serving->deploy(ctx, spec("1")).value();
+  const auto arms = [&] {
+    std::vector<int64_t> out;
+    for (int i = 0; i < 40; ++i)
+      out.push_back(ask(0, "user " + std::to_string(i)).value().model_version);
+    return out;
+  };
+  serving->start_canary(ctx, "d", {.version = 2, .weight = 0.5}).value();
+  const std::vector<int64_t> first = arms();
+  EXPECT_NE(std::count(first.begin(), first.end(), 1), 0);
+  EXPECT_NE(std::count(first.begin(), first.end(), 2), 0);
+  EXPECT_EQ(arms(), first);
+  start();
+  EXPECT_EQ(arms(), first);
+  serving->roll_back(ctx, "d", "").value();
+  serving->start_canary(ctx, "d", {.version = 3, .weight = 0.5}).value();
+  std::vector<int64_t> second = arms();
+  for (int64_t& version : second) version = version == 3 ? 2 : version;
+  EXPECT_NE(second, first);  // Not the same users again.
 }
 
 TEST_P(ServingTest, TheGuardRollsBackInItsOwnTransactionAndOnlyOnce) {

@@ -1,6 +1,7 @@
 #include "sim/client.h"
 
 #include "base/text.h"
+#include "registry/governance.h"
 
 namespace slip::sim {
 namespace {
@@ -169,9 +170,12 @@ void Client::consume() {
 }
 
 void Client::read_ledger() {
+  // Of reads that overlap, the later to return may be the earlier to look: only what others had
+  // seen before this one began must still be there.
+  const int64_t seen = shared_.promises.seq_seen;
   const Result<int64_t> seq = spine_.ledger->last_seq();
   if (!told("read ledger", status_of(seq))) return;
-  shared_.violations.require(*seq >= shared_.promises.seq_seen, "the ledger became shorter");
+  shared_.violations.require(*seq >= seen, "the ledger became shorter");
   shared_.promises.seq_seen = std::max(shared_.promises.seq_seen, *seq);
 }
 
@@ -194,7 +198,8 @@ void Client::govern() {
                                              {{registry::Check::Kind::kFloor, "accuracy", 0.5}})));
       return;
     default:
-      told("approve", status_of(r.judge(ctx_, kModel, number, true, "")));
+      told("approve", status_of(registry::Governance(r).approve(ctx_, kModel, number,
+                                                                {.ask_if_missing = true})));
   }
 }
 
@@ -202,6 +207,12 @@ void Client::change_production() {
   registry::Registry& r = *spine_.registry;
   const int64_t number = 1 + static_cast<int64_t>(dice_.below(4));
   const bool back = dice_.one_in(3);
+  if (!back) {  // What held Production may have changed since: the way back is approved anew.
+    Ctx reviewer = ctx_;
+    reviewer.actor_uid = "reviewer";
+    told("approve", status_of(registry::Governance(r).approve(reviewer, kModel, number,
+                                                              {.ask_if_missing = true})));
+  }
   const Result<registry::Version> done =
       back ? r.rollback(ctx_, kModel, "sim") : r.promote(ctx_, kModel, number);
   if (told(back ? "roll back" : "promote", status_of(done)))

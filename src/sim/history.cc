@@ -1,6 +1,7 @@
 #include "sim/history.h"
 
 #include "base/text.h"
+#include "registry/governance.h"
 #include "sim/client.h"
 
 namespace slip::sim {
@@ -57,7 +58,8 @@ class Life {
       ignore(r.create_version(author, wanted), "as above");
       ignore(r.evaluate_gate(author, kModel, n, {{registry::Check::Kind::kFloor, "accuracy", 0.5}}),
              "as above");
-      ignore(r.judge(reviewer, kModel, n, true, ""), "as above");
+      ignore(registry::Governance(r).approve(reviewer, kModel, n, {.ask_if_missing = true}),
+             "as above");
     }
   }
 

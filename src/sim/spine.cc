@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/hold/hold.h"
 #include "sys/log.h"
 
 namespace slip::sim {
@@ -17,8 +18,9 @@ constexpr int64_t kSegmentBytes = 2000;
 
 }  // namespace
 
-Result<registry::Origins::Located> PlainOrigins::locate(const Ctx&, const std::string& source) {
-  return Located{.location = source, .run_id = ""};
+Result<registry::Origins::Located> PlainOrigins::locate(const Ctx&,
+                                                        const registry::NewVersion& wanted) {
+  return Located{.location = wanted.source, .run_id = wanted.run_id};
 }
 
 Result<std::string> PlainOrigins::digest(const Ctx&, const std::string& location) {
@@ -44,7 +46,7 @@ Result<std::unique_ptr<Spine>> Spine::open(SimExecutor& executor, SimFs& fs, Sim
   options.files = store::SqliteFiles::kFs;
   s->db = TRY(store::open_sqlite(world, "/data/slipway.db", options));
   std::vector<store::Migration> steps;
-  for (const auto& all : {ledger::migrations(), registry::migrations()})
+  for (const auto& all : {ledger::migrations(), hold::migrations(), registry::migrations()})
     steps.insert(steps.end(), all.begin(), all.end());
   steps.insert(steps.end(), kOwnTables.begin(), kOwnTables.end());
   TRY(store::migrate(*s->db, steps));

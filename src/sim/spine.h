@@ -20,7 +20,7 @@ namespace slip::sim {
 // A registry's outside world without files: every version has a digest and passes its gate.
 class PlainOrigins final : public registry::Origins {
  public:
-  Result<Located> locate(const Ctx& ctx, const std::string& source) override;
+  Result<Located> locate(const Ctx& ctx, const registry::NewVersion& wanted) override;
   Result<std::string> digest(const Ctx& ctx, const std::string& location) override;
   Result<std::optional<double>> metric(const Ctx& ctx, const registry::Version& version,
                                        const std::string& key) override;

@@ -26,7 +26,8 @@ class Log;
 // (compares bytewise on both), BYTEA. Placeholders `?`. Allowed: ON CONFLICT, RETURNING, CTEs,
 // window functions, LIMIT. Not allowed: AUTOINCREMENT, SERIAL, rowid, OFFSET, NOW(), bare LIKE (use
 // like_case/ilike of sql.h), statements that differ between the two. No placeholder may be used
-// where a type cannot be inferred (write CAST(? AS BIGINT)).
+// where a type cannot be inferred (write CAST(? AS BIGINT)). A CREATE TABLE of a migration that
+// ends in `/* clustered */` keeps its rows in the primary key where the database can (SQLite).
 //
 // A write body may run more than once (group replay, serialization failure), so it has no effect
 // but on its Tx and its outputs, which it sets anew each time. Any failed statement dooms the
@@ -92,8 +93,12 @@ class Tx {
                      const std::function<void(const Row&)>& on_row);
 
  private:
+  friend class SchemaStep;
   virtual Result<int64_t> run(std::string_view sql, std::span<const Value> args,
                               const std::function<void(const Row&)>* on_row) = 0;
+  // From here on any number of rows may change and it may take long: schema steps move whole
+  // tables.
+  virtual Status unbound() = 0;
 };
 
 struct DbStats {
@@ -110,22 +115,31 @@ class Db {
   virtual ~Db() = default;
   virtual Status read(const Body& body) = 0;
   virtual Status write(const Body& body) = 0;
+  // Queues a write and returns at once, for those who must not wait. `done` gets what write() would
+  // have returned, on a thread of the database (or this one, when the queue is full); like a body,
+  // it doesn't call read() or write(). What both refer to lives until then.
+  using Done = std::function<void(Status)>;
+  virtual void submit(Body body, Done done) = 0;
+  // Runs `work`, which may read and write here, while nobody else who has this database open, in
+  // this process or another, is inside such a call; waits for its turn.
+  virtual Status exclusively(const std::function<Status()>& work) = 0;
   virtual std::string_view kind() const = 0;  // "sqlite", "postgres"
   virtual DbStats stats() const { return {}; }
   virtual int64_t now_ms() const { return 0; }  // Civil time of the World it was opened in.
 };
 
 // Numbered, forward-only steps of one module ("registry", 1, "CREATE TABLE …; CREATE INDEX …").
-// A step runs once, in its own transaction, in order of (module as listed, number).
+// A step runs once, in order of (module as listed, number), in its own transaction; those of a new
+// database share one.
 struct Migration {
   std::string_view module;
   int64_t number = 0;
   std::string_view sql;
 };
 
-// Applies what is missing. kConflict `store.schema_newer` when the database knows a step that this
-// binary does not: the data was written by a newer version. kConflict `store.schema_edited` when a
-// step that was applied reads otherwise now.
+// Applies what is missing; several may do so at once. kConflict `store.schema_newer` when the
+// database knows a step that this binary does not: the data was written by a newer version.
+// kConflict `store.schema_edited` when a step that was applied reads otherwise now.
 Status migrate(Db& db, std::span<const Migration> steps);
 
 enum class SqliteFiles : uint8_t {

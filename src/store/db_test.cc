@@ -10,6 +10,7 @@
 
 #include "store/sql.h"
 #include "sys/executor.h"
+#include "sys/sync.h"
 #include "test/gen/dice.h"
 #include "test/store/dbs.h"
 
@@ -390,6 +391,40 @@ TEST_P(DbConformance, LosesNoUpdate) {
   EXPECT_GE(db().stats().writes, acknowledged);
 }
 
+// What was submitted commits without anybody waiting; one that fails leaves nothing, and its
+// neighbours stay.
+TEST_P(DbConformance, SubmittedWritesTellTheirOutcome) {
+  constexpr int kWrites = 200;
+  sys::Mutex mutex;
+  sys::CondVar told;
+  std::map<int, std::string> outcome;
+  for (int i = 0; i < kWrites; ++i)
+    db().submit(
+        [i](Tx& tx) -> Status {
+          TRY(tx.exec("INSERT INTO item (project, name, n) VALUES ('p', ?, ?)",
+                      {std::to_string(i / 2), int64_t{i}}));
+          if (i % 10 == 0) return conflict("test.refused", "no");
+          return {};
+        },
+        [&, i](const Status& s) {
+          const sys::Lock lock(mutex);
+          outcome[i] = s.ok() ? "" : s.error().reason;
+          told.notify_one();
+        });
+  sys::Lock lock(mutex);
+  while (outcome.size() < kWrites) told.wait(lock);
+  lock.unlock();
+  int64_t kept = 0;
+  for (int i = 0; i < kWrites; ++i) {
+    if (i % 10 == 0) {
+      EXPECT_NE(outcome[i], "");  // Refused, or its neighbour's key was there first.
+    }
+    kept += outcome[i].empty() ? 1 : 0;
+  }
+  EXPECT_EQ(kept, kWrites / 2);  // One of each pair: the other's key was taken, or it was refused.
+  EXPECT_EQ(count(), kept);
+}
+
 TEST_P(DbConformance, ReadersSeeWholeTransactions) {
   ASSERT_TRUE(put("pair", int64_t{0}, 0.0).ok());
   std::atomic<bool> done = false;
@@ -521,44 +556,6 @@ TEST_P(PgConformance, PlansGoStaleUnseen) {
   ASSERT_TRUE(call(db(), "ALTER TABLE item ADD COLUMN later BIGINT").ok());
   const Status s = all();
   EXPECT_TRUE(s.ok()) << s.error().text;
-}
-
-class Migrate : public test::DbTest {};
-SLIP_EVERY_DB(Migrate);
-
-TEST_P(Migrate, FromEveryVersion) { test::expect_migrates_from_every_version(*this, kSteps); }
-
-TEST_P(Migrate, AgainChangesNothing) {
-  migrated(kSteps);
-  const auto want = test::schema_of(db());
-  reopen();
-  migrated(kSteps);
-  EXPECT_EQ(test::schema_of(db()), want);
-}
-
-TEST_P(Migrate, RefusesNewerAndEdited) {
-  migrated(kSteps);
-  const Status newer = migrate(db(), std::span(kSteps).first(2));
-  ASSERT_FALSE(newer.ok());
-  EXPECT_EQ(newer.error().code, Code::kConflict);
-  EXPECT_EQ(newer.error().reason, "store.schema_newer");
-  EXPECT_FALSE(newer.error().hint.empty());
-  Migration edited[] = {kSteps[0], kSteps[1], kSteps[2]};
-  edited[1].sql = "CREATE TABLE part (id BIGINT)";
-  const Status changed = migrate(db(), edited);
-  ASSERT_FALSE(changed.ok());
-  EXPECT_EQ(changed.error().reason, "store.schema_edited");
-}
-
-TEST_P(Migrate, FailedStepLeavesNothingAndCanBeRetried) {
-  const Migration bad[] = {kSteps[0],
-                           {"conformance", 2, "CREATE TABLE half (id BIGINT); CREATE TABEL x"}};
-  const Status s = migrate(db(), bad);
-  ASSERT_FALSE(s.ok());
-  EXPECT_NE(s.error().text.find("conformance/2"), std::string::npos) << s.error().text;
-  for (const std::string& line : test::schema_of(db()))
-    EXPECT_EQ(line.find("half"), std::string::npos) << line;
-  migrated(kSteps);
 }
 
 }  // namespace

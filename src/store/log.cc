@@ -1,7 +1,9 @@
 #include "store/log.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "base/bug.h"
 #include "base/check.h"
@@ -17,8 +19,9 @@ namespace {
 constexpr std::string_view kMagic = "SLIPLOG1";
 // Magic, segment number, whether the segment before was closed whole, XXH3 of these.
 constexpr size_t kHeaderBytes = 32;
-constexpr size_t kFrameBytes = 12;  // Length (4), XXH3 of segment number and payload (8).
-constexpr size_t kReadBytes = 1 << 20;
+constexpr size_t kFrameBytes = 12;        // Length (4), XXH3 of segment number and payload (8).
+constexpr size_t kReadBytes = 128 << 10;  // A few hundred predictions: what a reader takes at once.
+constexpr size_t kPendingBytesMax = 1 << 20;  // Of ack kNone.
 
 void put_le(std::string* out, uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out->push_back(static_cast<char>(value >> (8 * i) & 0xff));
@@ -89,26 +92,34 @@ class FrameReader {
   int64_t position() const { return base_ + static_cast<int64_t>(at_); }
 
  private:
-  size_t available() const { return buffer_.size() - at_; }
-  std::string_view here() const { return std::string_view(buffer_).substr(at_); }
+  size_t available() const { return size_ - at_; }
+  std::string_view here() const { return {buffer_.get() + at_, available()}; }
   Status fill(size_t wanted) {
     if (available() >= wanted) return {};
-    buffer_.erase(0, at_);
+    const size_t left = available();
+    if (wanted > capacity_) {
+      const size_t capacity = std::max(wanted, kReadBytes);
+      auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+      std::copy_n(buffer_.get() + at_, left, larger.get());
+      buffer_ = std::move(larger);
+      capacity_ = capacity;
+    } else {
+      std::memmove(buffer_.get(), buffer_.get() + at_, left);
+    }
     base_ += static_cast<int64_t>(at_);
     at_ = 0;
-    const size_t old = buffer_.size();
-    buffer_.resize(std::max(wanted, kReadBytes));
-    const Result<size_t> n = file_.read_at(base_ + static_cast<int64_t>(old),
-                                           std::span(buffer_.data() + old, buffer_.size() - old));
-    buffer_.resize(old + (n.ok() ? *n : 0));
-    if (!n.ok()) return n.error();
+    size_ = left;
+    size_ += TRY(file_.read_at(base_ + static_cast<int64_t>(left),
+                               std::span(buffer_.get() + left, capacity_ - left)));
     return {};
   }
 
   File& file_;
   const int64_t number_;
-  std::string buffer_;
-  int64_t base_;  // Position in the file of buffer_[0].
+  std::unique_ptr<char[]> buffer_;
+  size_t capacity_ = 0;
+  size_t size_ = 0;  // Filled.
+  int64_t base_;     // Position in the file of buffer_[0].
   size_t at_ = 0;
 };
 
@@ -133,6 +144,11 @@ class FileLog final : public SegmentLog {
     if (!segments_.empty()) {
       next_number_ = segments_.back().number + 1;
       TRY(cut_tails());
+      // Of the last one nothing is left but its number.
+      if (!segments_.empty() && segments_.back().bytes == int64_t{kHeaderBytes}) {
+        husk_ = segments_.back().number;
+        segments_.pop_back();
+      }
     }
     for (const LogSegment& s : segments_) total_bytes_ += s.bytes;
     return {};
@@ -150,7 +166,7 @@ class FileLog final : public SegmentLog {
       return exhausted("log.full", "the log has reached " + format_size(options_.limit_bytes));
     if (!file_ || size_ + bytes > options_.segment_bytes) TRY(open_next());
     for (const std::string_view r : records) append_frame(&pending_, current_, r);
-    if (ack == LogAck::kNone && pending_.size() < kReadBytes) return {};
+    if (ack == LogAck::kNone && pending_.size() < kPendingBytesMax) return {};
     TRY(write_pending());
     if (ack != LogAck::kDisk) return {};
     return wait_for_sync(lock);
@@ -172,6 +188,7 @@ class FileLog final : public SegmentLog {
     int64_t end = INT64_MAX;
     {
       const sys::Lock lock(mutex_);
+      if (segment == husk_) return not_found("fs.not_found", "the segment has been removed");
       if (file_ && segment == current_) end = size_;
     }
     const std::unique_ptr<File> file = TRY(world_.fs.open(path_of(segment), OpenMode::kRead));
@@ -195,7 +212,11 @@ class FileLog final : public SegmentLog {
     const auto found = std::find_if(segments_.begin(), segments_.end(),
                                     [&](const LogSegment& s) { return s.number == segment; });
     if (found == segments_.end()) return {};
-    TRY(world_.fs.remove(path_of(segment)));
+    if (found + 1 == segments_.end()) {
+      TRY(empty_out(segment));
+    } else {
+      TRY(world_.fs.remove(path_of(segment)));
+    }
     total_bytes_ -= found->bytes;
     segments_.erase(found);
     return world_.fs.sync_dir(dir_);
@@ -208,6 +229,16 @@ class FileLog final : public SegmentLog {
     name.remove_suffix(4);
     while (name.size() > 1 && name.front() == '0') name.remove_prefix(1);
     return name;
+  }
+
+  // The newest segment's file keeps its header, which takes no space that a full disk might not
+  // have: a restart must not begin to count anew. Whoever took a segment over knows it by number.
+  Status empty_out(int64_t segment) {
+    const std::unique_ptr<File> file = TRY(world_.fs.open(path_of(segment), OpenMode::kReadWrite));
+    TRY(file->truncate(kHeaderBytes));
+    TRY(file->sync());
+    husk_ = segment;
+    return {};
   }
 
   // The last segment may end in a half-written frame, or lack its header: it was being written.
@@ -264,6 +295,8 @@ class FileLog final : public SegmentLog {
     synced_ = size_;
     total_bytes_ += size_;
     segments_.push_back({.number = number, .bytes = size_, .closed = false});
+    if (const int64_t husk = std::exchange(husk_, 0); husk != 0)
+      ignore(world_.fs.remove(path_of(husk)), "an empty segment is dropped again at a restart");
     return {};
   }
 
@@ -344,6 +377,7 @@ class FileLog final : public SegmentLog {
   int64_t synced_ = 0;  // Of those, durable.
   int64_t total_bytes_ = 0;
   int64_t abandoned_ = 0;      // Last segment whose sync failed.
+  int64_t husk_ = 0;           // Removed, but its file keeps the newest number; 0: none.
   bool current_whole_ = true;  // Until its sync fails: its successor's header says so.
   bool syncing_ = false;
   std::string pending_;  // Frames of ack kNone, not yet written.

@@ -72,6 +72,31 @@ TEST(SegmentLog, RotateClosesAndRemoveForgets) {
   EXPECT_EQ(all(*log), std::vector<std::string>{"b"});
 }
 
+// Whoever has taken a segment over knows it by its number and drops what comes under that number
+// again, so a number that returned would be records lost.
+TEST(SegmentLog, NumbersAreNotReusedWhenEverythingWasRemoved) {
+  Disk disk;
+  int64_t last = 0;
+  for (int life = 0; life < 4; ++life) {
+    const std::unique_ptr<SegmentLog> log = disk.open().value();
+    EXPECT_TRUE(log->segments().empty());
+    if (life == 2) continue;  // A start in which nothing comes.
+    ASSERT_TRUE(add(*log, "record").ok());
+    ASSERT_TRUE(log->rotate().ok());
+    const std::vector<LogSegment> segments = log->segments();
+    ASSERT_EQ(segments.size(), 1U);
+    EXPECT_GT(segments[0].number, last);
+    last = segments[0].number;
+    ASSERT_TRUE(log->remove(last).ok());
+    ASSERT_TRUE(log->remove(last).ok());  // Fine when gone.
+    EXPECT_TRUE(log->segments().empty());
+    const auto none = [](std::string_view, int64_t) -> Result<bool> { return true; };
+    EXPECT_EQ(log->read(last, 0, none).error().code, Code::kNotFound);
+    EXPECT_EQ(disk.fs.list("/log").value().size(), 1U);
+    EXPECT_EQ(disk.fs.list("/log").value()[0].size, 32);
+  }
+}
+
 TEST(SegmentLog, LimitsAreRefusedAndChangeNothing) {
   Disk disk;
   const std::unique_ptr<SegmentLog> log =

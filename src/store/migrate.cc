@@ -7,6 +7,12 @@
 #include "store/sql.h"
 
 namespace slip::store {
+
+class SchemaStep {
+ public:
+  static Status unbind(Tx& tx) { return tx.unbound(); }
+};
+
 namespace {
 
 using StepId = std::pair<std::string, int64_t>;  // Module, number.
@@ -14,6 +20,20 @@ using StepId = std::pair<std::string, int64_t>;  // Module, number.
 constexpr std::string_view kCreate =
     "CREATE TABLE IF NOT EXISTS schema_step (module TEXT NOT NULL, number BIGINT NOT NULL, "
     "applied_ms BIGINT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (module, number))";
+
+// What sql.h's regex() calls; SQLite has it from sqlite_regex.cc.
+constexpr std::string_view kRegexOfPostgres =
+    "CREATE OR REPLACE FUNCTION regex_found(value TEXT, pattern TEXT) RETURNS BOOLEAN"
+    " LANGUAGE SQL IMMUTABLE STRICT AS 'SELECT value ~ pattern'";
+
+// Rows of a table marked so lie in its primary key; PostgreSQL's tables are heaps.
+constexpr std::string_view kClustered = "/* clustered */";
+
+std::string in_words_of(std::string_view kind, std::string sql) {
+  if (kind == "sqlite" && sql.ends_with(kClustered))
+    sql.replace(sql.size() - kClustered.size(), kClustered.size(), "WITHOUT ROWID");
+  return sql;
+}
 
 // FNV-1a: enough to notice an edit, and base knows nothing better.
 std::string digest_of(std::string_view sql) {
@@ -29,8 +49,9 @@ std::string name_of(const StepId& id) { return id.first + "/" + std::to_string(i
 
 Result<std::map<StepId, std::string>> applied_steps(Db& db) {
   std::map<StepId, std::string> out;
-  TRY(db.write([](Tx& tx) -> Status {
+  TRY(db.write([&](Tx& tx) -> Status {
     TRY(tx.exec(kCreate, {}));
+    if (db.kind() == "postgres") TRY(tx.exec(kRegexOfPostgres, {}));
     return {};
   }));
   TRY(db.read([&](Tx& tx) {
@@ -61,29 +82,42 @@ Status check_known(const std::map<StepId, std::string>& applied, std::span<const
   return {};
 }
 
-Status apply(Db& db, const Migration& step) {
-  const auto statements = TRY(split_statements(step.sql));
+Status apply(Tx& tx, const Db& db, const Migration& step) {
+  for (const std::string& sql : TRY(split_statements(step.sql)))
+    TRY(tx.exec(in_words_of(db.kind(), sql), {}));
+  const std::string digest = digest_of(step.sql);
+  TRY(tx.exec("INSERT INTO schema_step (module, number, applied_ms, digest) VALUES (?, ?, ?, ?)",
+              {step.module, step.number, db.now_ms(), digest}));
+  return {};
+}
+
+// In one transaction.
+Status apply(Db& db, std::span<const Migration> steps) {
   return db.write([&](Tx& tx) -> Status {
-    for (const std::string& sql : statements) TRY(tx.exec(sql, {}));
-    const std::string digest = digest_of(step.sql);
-    TRY(tx.exec("INSERT INTO schema_step (module, number, applied_ms, digest) VALUES (?, ?, ?, ?)",
-                {step.module, step.number, db.now_ms(), digest}));
+    TRY(SchemaStep::unbind(tx));
+    for (const Migration& step : steps)
+      if (Status s = apply(tx, db, step); !s.ok())
+        return std::move(s).error().within("schema step " +
+                                           name_of({std::string(step.module), step.number}));
     return {};
   });
+}
+
+Status migrate_alone(Db& db, std::span<const Migration> steps) {
+  const auto applied = TRY(applied_steps(db));
+  TRY(check_known(applied, steps));
+  // A new database has nothing to lose, and one commit keeps the first start short.
+  if (applied.empty()) return apply(db, steps);
+  for (const Migration& step : steps)
+    if (!applied.contains({std::string(step.module), step.number}))
+      TRY(apply(db, std::span(&step, 1)));
+  return {};
 }
 
 }  // namespace
 
 Status migrate(Db& db, std::span<const Migration> steps) {
-  const auto applied = TRY(applied_steps(db));
-  TRY(check_known(applied, steps));
-  for (const Migration& step : steps) {
-    const StepId id{std::string(step.module), step.number};
-    if (applied.contains(id)) continue;
-    if (Status s = apply(db, step); !s.ok())
-      return std::move(s).error().within("schema step " + name_of(id));
-  }
-  return {};
+  return db.exclusively([&] { return migrate_alone(db, steps); });
 }
 
 }  // namespace slip::store

@@ -125,7 +125,7 @@ bool defines(std::string_view word) {
 }  // namespace
 
 std::string to_postgres(std::string_view sql) {
-  const bool ddl = defines(first_word(sql));
+  bool ddl = defines(first_word(sql));
   std::string out;
   std::string before;  // The word before this one, in lower case.
   int64_t placeholder = 0;
@@ -139,6 +139,8 @@ std::string to_postgres(std::string_view sql) {
     out += token.text;
     if (token.kind != SqlToken::Kind::kWord) continue;
     const std::string word = lower(token.text);
+    // What a function takes has the collation of who calls it.
+    if (word == "function" && (before == "create" || before == "replace")) ddl = false;
     if (ddl && word == "text" && before != "as") out += " COLLATE \"C\"";
     before = word;
   }
@@ -259,9 +261,14 @@ Result<int64_t> PgTx::run(std::string_view sql, std::span<const Value> args,
     return changed;
   }
   rows_changed_ += *changed;
-  if (rows_changed_ > kWriteRowsRefused) failed_ = too_many_rows();
+  if (bounded_ && rows_changed_ > kWriteRowsRefused) failed_ = too_many_rows();
   if (failed_) return *failed_;
   return changed;
+}
+
+Status PgTx::unbound() {
+  bounded_ = false;
+  return conn_.control("SET LOCAL statement_timeout = 0");
 }
 
 Result<int64_t> PgTx::run_once(std::string_view sql, std::span<const Value> args,

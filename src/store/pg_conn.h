@@ -72,12 +72,14 @@ class PgTx final : public Tx {
  private:
   Result<int64_t> run(std::string_view sql, std::span<const Value> args,
                       const std::function<void(const Row&)>* on_row) override;
+  Status unbound() override;
   Result<int64_t> run_once(std::string_view sql, std::span<const Value> args,
                            const std::function<void(const Row&)>* on_row);
 
   PgConn& conn_;
   const bool read_only_;
   int64_t rows_changed_ = 0;
+  bool bounded_ = true;
   std::optional<Error> failed_;
 };
 

@@ -1,6 +1,7 @@
 #include <atomic>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "store/db.h"
 #include "store/pg_conn.h"
 #include "store/value.h"
@@ -15,17 +16,29 @@ namespace slip::store {
 namespace {
 
 constexpr size_t kConnectionsMax = 16;
+constexpr size_t kSubmittersMax =
+    8;  // Half of them, so that submitted writes leave room for others.
+constexpr size_t kSubmittedMax = 4096;
 constexpr int kTriesMax = 12;
 constexpr int64_t kFirstPauseNs = 1'000'000;
 constexpr int64_t kPauseMaxNs = 100'000'000;
+// What pg_advisory_xact_lock takes: a number of ours ("slip") and the schema's.
+constexpr std::string_view kTurn = "(1936484720, hashtext(coalesce(current_schema(), '')))";
 
 class PostgresDb final : public Db {
  public:
-  PostgresDb(World world, std::string url) : world_(world), url_(std::move(url)) {}
+  PostgresDb(World world, std::string url)
+      : world_(world),
+        url_(std::move(url)),
+        submitters_(make_pool(
+            world.executor, world.clock,
+            {.name = "db-submit", .threads_max = kSubmittersMax, .queue_max = kSubmittedMax})) {}
 
   Status start();
   Status read(const Body& body) override;
   Status write(const Body& body) override;
+  void submit(Body body, Done done) override;
+  Status exclusively(const std::function<Status()>& work) override;
   std::string_view kind() const override { return "postgres"; }
   DbStats stats() const override;
   int64_t now_ms() const override { return world_.clock.now_ms(); }
@@ -40,6 +53,7 @@ class PostgresDb final : public Db {
   Try try_once(const Body& body, bool read_only);
   Try run_on(PgConn& conn, const Body& body, bool read_only);
   void pause(int tries);
+  Status take_turn(PgConn& conn);
   Result<std::unique_ptr<PgConn>> take();
   void put(std::unique_ptr<PgConn> conn);
 
@@ -51,6 +65,7 @@ class PostgresDb final : public Db {
   size_t open_ = 0;
   std::atomic<int64_t> writes_ = 0;
   std::atomic<int64_t> replays_ = 0;
+  std::unique_ptr<Pool> submitters_;  // Last: it runs what was queued before the rest goes.
 };
 
 Status PostgresDb::start() {
@@ -144,6 +159,36 @@ Status PostgresDb::write(const Body& body) {
   TRY(attempt(body, false));
   ++writes_;
   return {};
+}
+
+void PostgresDb::submit(Body body, Done done) {
+  // Shared with the pool, so that it is still here when the pool is full.
+  const auto tell = std::make_shared<Done>(std::move(done));
+  const Status queued =
+      submitters_->submit([this, body = std::move(body), tell] { (*tell)(write(body)); });
+  if (!queued.ok()) (*tell)(exhausted("store.queue_full", "too many writes are waiting"));
+}
+
+// An advisory lock for the schema we are in, held by a transaction of its own connection: the
+// server lets go of it when that connection ends, however it ends.
+Status PostgresDb::take_turn(PgConn& conn) {
+  for (const char* sql : {"BEGIN", "SET LOCAL idle_in_transaction_session_timeout = 0",
+                          "SET LOCAL statement_timeout = 0", "SET LOCAL lock_timeout = 0"})
+    TRY(conn.control(sql));
+  PgTx tx(conn, false);
+  bool taken = false;
+  TRY(tx.first(concat({"SELECT pg_try_advisory_xact_lock", kTurn}), {},
+               [&](const Row& row) { taken = row.i64(0) != 0; }));
+  if (taken) return {};
+  world_.log.info("waiting for another process that changes the database's schema", {});
+  return conn.control(concat({"SELECT pg_advisory_xact_lock", kTurn}));
+}
+
+Status PostgresDb::exclusively(const std::function<Status()>& work) {
+  TRY(InBody::refuse(this));
+  const std::unique_ptr<PgConn> conn = TRY(PgConn::open(url_));
+  TRY(take_turn(*conn));
+  return work();
 }
 
 DbStats PostgresDb::stats() const {

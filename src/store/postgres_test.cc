@@ -20,6 +20,8 @@ TEST(Postgres, TranslatesTheDialect) {
       {"CREATE TABLE t (a TEXT NOT NULL DEFAULT 'text', text_b text, c BIGINT)",
        "CREATE TABLE t (a TEXT COLLATE \"C\" NOT NULL DEFAULT 'text', text_b text COLLATE \"C\", c "
        "BIGINT)"},
+      {"CREATE OR REPLACE FUNCTION f(v TEXT) RETURNS TEXT LANGUAGE SQL AS 'SELECT v'",
+       "CREATE OR REPLACE FUNCTION f(v TEXT) RETURNS TEXT LANGUAGE SQL AS 'SELECT v'"},
       {"ALTER TABLE t ADD COLUMN d TEXT", "ALTER TABLE t ADD COLUMN d TEXT COLLATE \"C\""},
       {"CREATE INDEX i ON t (CAST(a AS TEXT))", "CREATE INDEX i ON t (CAST(a AS TEXT))"},
   };

@@ -42,6 +42,8 @@ std::string ilike(std::string_view column) {
   return concat({"lower(", column, ") LIKE ? ESCAPE '\\'"});
 }
 
+std::string regex(std::string_view column) { return concat({"regex_found(", column, ", ?)"}); }
+
 std::string like_pattern(std::string_view user) { return escaped(user, "\\"); }
 
 std::string ilike_pattern(std::string_view user) { return lower(like_pattern(user)); }

@@ -23,6 +23,10 @@ std::string like_pattern(std::string_view user);    // % and _ are wild, a backs
 std::string ilike_pattern(std::string_view user);   // The same, ASCII letters folded.
 std::string prefix_pattern(std::string_view text);  // What begins with exactly `text`.
 
+// `regex_found(column, ?)`: NULL for a NULL column. Bind a pattern that codec::Regex takes; it is
+// RE2's on SQLite and PostgreSQL's own (\\y for \\b, \\Z for \\z) there.
+std::string regex(std::string_view column);
+
 // "?,?,?" and "(?,?),(?,?)".
 std::string placeholders(size_t count);
 std::string value_rows(size_t rows, size_t columns);

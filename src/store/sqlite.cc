@@ -22,6 +22,8 @@ namespace slip::store {
 namespace {
 
 constexpr int64_t kCheckpointPages = 1000;
+// Readers are many, and what they miss is in the system's cache; the writer's pages must stay.
+constexpr int64_t kReaderCacheShare = 4;
 
 class SqliteDb final : public Db {
  public:
@@ -31,6 +33,8 @@ class SqliteDb final : public Db {
   Status start(const std::string& path, std::unique_ptr<File> lock);
   Status read(const Body& body) override;
   Status write(const Body& body) override;
+  void submit(Body body, Done done) override;
+  Status exclusively(const std::function<Status()>& work) override;
   std::string_view kind() const override { return "sqlite"; }
   DbStats stats() const override;
   int64_t now_ms() const override { return world_.clock.now_ms(); }
@@ -42,8 +46,12 @@ class SqliteDb final : public Db {
     bool done = false;
     sys::Mutex mutex = {};
     sys::CondVar woken = {};
+    // Of submit(): the request owns its body and itself.
+    Body own = {};
+    Done tell = {};
   };
 
+  Status enqueue(Request* request);
   void write_loop();
   void run_group(std::span<Request*> group);
   void run_group_hastily(std::span<Request*> group);
@@ -62,6 +70,8 @@ class SqliteDb final : public Db {
   std::unique_ptr<FsVfs> vfs_;          // None: SQLite's own.
   std::unique_ptr<SqliteConn> writer_;  // Only the task touches it.
   int64_t checkpoint_at_ = kCheckpointPages;
+
+  sys::Mutex turn_mutex_;  // Of exclusively(); the lock file keeps other processes out.
 
   sys::Mutex queue_mutex_;
   sys::CondVar queue_ready_;
@@ -101,26 +111,45 @@ Status SqliteDb::start(const std::string& path, std::unique_ptr<File> lock) {
                    .query_only = false};
   writer_ = TRY(SqliteConn::open(world_, conn_options_));
   conn_options_.query_only = true;
+  conn_options_.cache_bytes = options_.cache_bytes / kReaderCacheShare;
   task_ = world_.executor.spawn("db-writer", [this] { write_loop(); });
   return {};
 }
 
-Status SqliteDb::write(const Body& body) {
-  TRY(InBody::refuse(this));
-  Request request{.body = &body, .result = {}};
+Status SqliteDb::enqueue(Request* request) {
   bool wake = false;
   {
     const sys::Lock lock(queue_mutex_);
     if (stopping_) return unavailable("store.closed", "the database is closing");
     if (queue_.size() >= options_.queue_max)
       return exhausted("store.queue_full", "too many writes are waiting");
-    queue_.push_back(&request);
+    queue_.push_back(request);
     wake = std::exchange(writer_waits_, false);
   }
   if (wake) queue_ready_.notify_one();
+  return {};
+}
+
+Status SqliteDb::write(const Body& body) {
+  TRY(InBody::refuse(this));
+  Request request{.body = &body, .result = {}};
+  TRY(enqueue(&request));
   sys::Lock lock(request.mutex);
   while (!request.done) request.woken.wait(lock);
   return std::move(request.result);
+}
+
+void SqliteDb::submit(Body body, Done done) {
+  auto request = std::make_unique<Request>();
+  request->own = std::move(body);
+  request->body = &request->own;
+  request->tell = std::move(done);
+  Status queued = enqueue(request.get());
+  if (queued.ok()) {
+    (void)request.release();  // acknowledge() takes it back.
+    return;
+  }
+  request->tell(std::move(queued));
 }
 
 void SqliteDb::write_loop() {
@@ -165,6 +194,11 @@ void SqliteDb::run_group(std::span<Request*> group) {
 void SqliteDb::acknowledge(std::span<Request*> group) {
   for (Request* r : group) {
     if (r->result.ok()) ++writes_;
+    if (r->tell) {
+      const std::unique_ptr<Request> own(r);
+      r->tell(std::move(r->result));
+      continue;
+    }
     const sys::Lock lock(r->mutex);  // Held while notifying: the waiter's stack holds both.
     r->done = true;
     r->woken.notify_one();
@@ -267,6 +301,12 @@ Status SqliteDb::read(const Body& body) {
   }
   put_reader(std::move(conn));
   return result;
+}
+
+Status SqliteDb::exclusively(const std::function<Status()>& work) {
+  TRY(InBody::refuse(this));
+  const sys::Lock turn(turn_mutex_);
+  return work();
 }
 
 DbStats SqliteDb::stats() const {

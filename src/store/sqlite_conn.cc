@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "store/sql.h"
+#include "store/sqlite_functions.h"
+#include "store/sqlite_regex.h"
 #include "store/value.h"
 #include "sys/clock.h"
 #include "sys/executor.h"
@@ -135,6 +137,7 @@ Status SqliteConn::configure(const SqliteConnOptions& options) {
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);  // "x" is a name, as elsewhere.
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
+  TRY(add_regex(db_));
   std::string mode;
   {
     Use use = TRY(prepare("PRAGMA journal_mode=WAL"));
@@ -151,6 +154,7 @@ Status SqliteConn::configure(const SqliteConnOptions& options) {
         "cache_size=-" + std::to_string(options.cache_bytes / 1024)})
     TRY(control("PRAGMA " + pragma));
   if (query_only_) TRY(control("PRAGMA query_only=ON"));
+  TRY(add_sqlite_functions(db_));
   // Reads the header and the schema: what is no database, or a broken one, shows here.
   return control("SELECT count(*) FROM sqlite_master");
 }
@@ -272,7 +276,7 @@ Result<int64_t> SqliteTx::run(std::string_view sql, std::span<const Value> args,
     return changed;
   }
   rows_changed_ += *changed;
-  if (rows_changed_ > kWriteRowsRefused) failed_ = too_many_rows();
+  if (bounded_ && rows_changed_ > kWriteRowsRefused) failed_ = too_many_rows();
   if (failed_) return *failed_;
   return changed;
 }

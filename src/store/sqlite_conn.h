@@ -101,12 +101,17 @@ class SqliteTx final : public Tx {
  private:
   Result<int64_t> run(std::string_view sql, std::span<const Value> args,
                       const std::function<void(const Row&)>* on_row) override;
+  Status unbound() override {
+    bounded_ = false;
+    return {};
+  }
   Result<int64_t> step_all(std::string_view sql, std::span<const Value> args,
                            const std::function<void(const Row&)>* on_row);
   Error fail(int rc, std::string_view sql);
 
   SqliteConn& conn_;
   int64_t rows_changed_ = 0;
+  bool bounded_ = true;
   std::optional<Error> failed_;
   bool ruined_ = false;
 };

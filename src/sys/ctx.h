@@ -11,6 +11,10 @@
 // project, until when. Cheap to copy.
 namespace slip {
 
+namespace store {
+class Caller;
+}
+
 struct Ctx {
   std::string actor_uid = "local";   // Principal that the ledger names.
   std::string actor_kind = "local";  // "user", "service", "local", "system"
@@ -20,6 +24,8 @@ struct Ctx {
   std::string trace_id;                       // W3C, 32 hex digits; empty when untraced.
   int64_t deadline_ns = INT64_MAX;            // Steady clock.
   std::shared_ptr<std::atomic<bool>> cancel;  // Set when the client has gone; may be null.
+  // What it may read and own (store/caller.h); null: everything.
+  std::shared_ptr<const store::Caller> caller;
 
   bool cancelled() const { return cancel && cancel->load(std::memory_order_relaxed); }
 };

@@ -16,40 +16,13 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "sys/posix.h"
 
 namespace slip {
 namespace {
 
-Error from_errno(int code, std::string_view what, std::string_view path) {
-  std::array<char, 128> buffer;
-  std::string text =
-      concat({what, " ", path, ": ", strerror_r(code, buffer.data(), buffer.size())});
-  switch (code) {
-    case ENOENT:
-    case ENOTDIR:
-      return not_found("fs.not_found", std::move(text));
-    case EEXIST:
-    case ENOTEMPTY:
-      return exists("fs.exists", std::move(text));
-    case EACCES:
-    case EPERM:
-    case EROFS:
-    case ELOOP:
-    case EXDEV:
-      return forbidden("fs.denied", std::move(text));
-    case ENOSPC:
-    case EDQUOT:
-    case EFBIG:
-      return exhausted("fs.full", std::move(text));
-    case EMFILE:
-    case ENFILE:
-      return exhausted("fs.files", std::move(text));
-    case EWOULDBLOCK:
-      return conflict("fs.locked", std::move(text));
-    default:
-      return unavailable("fs.io", std::move(text));
-  }
-}
+using posix::from_errno;
+using posix::to_info;
 
 class PosixFile final : public File {
  public:
@@ -124,13 +97,6 @@ int open_flags(OpenMode mode) {
       return O_RDWR | O_CREAT | O_TRUNC;
   }
   CHECK(false);
-}
-
-FileInfo to_info(std::string name, const struct stat& st) {
-  return {.name = std::move(name),
-          .is_dir = S_ISDIR(st.st_mode),
-          .size = st.st_size,
-          .modified_us = st.st_mtim.tv_sec * 1'000'000 + st.st_mtim.tv_nsec / 1000};
 }
 
 class PosixFs final : public Fs {
@@ -237,9 +203,97 @@ class PosixFs final : public Fs {
     if (fd < 0) return from_errno(code, "open", name);
     return std::make_unique<PosixFile>(static_cast<int>(fd), root + "/" + name);
   }
+
+  Status write_beneath(const std::string& root, std::string_view relative,
+                       const std::function<Status(File&)>& fill) override {
+    return posix::write_beneath(root, relative, fill);
+  }
+  Result<std::vector<FileInfo>> list_beneath(const std::string& root,
+                                             std::string_view relative) override {
+    return posix::list_beneath(root, relative);
+  }
+  Status remove_beneath(const std::string& root, std::string_view relative) override {
+    return posix::remove_beneath(root, relative);
+  }
 };
 
 }  // namespace
+
+namespace posix {
+
+Error from_errno(int code, std::string_view what, std::string_view path) {
+  std::array<char, 128> buffer;
+  std::string text =
+      concat({what, " ", path, ": ", strerror_r(code, buffer.data(), buffer.size())});
+  switch (code) {
+    case ENOENT:
+    case ENOTDIR:
+      return not_found("fs.not_found", std::move(text));
+    case EEXIST:
+    case ENOTEMPTY:
+    case EISDIR:
+      return exists("fs.exists", std::move(text));
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ELOOP:
+    case EXDEV:
+      return forbidden("fs.denied", std::move(text));
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+      return exhausted("fs.full", std::move(text));
+    case EMFILE:
+    case ENFILE:
+      return exhausted("fs.files", std::move(text));
+    case EWOULDBLOCK:
+      return conflict("fs.locked", std::move(text));
+    default:
+      return unavailable("fs.io", std::move(text));
+  }
+}
+
+FileInfo to_info(std::string name, const struct stat& st) {
+  return {.name = std::move(name),
+          .is_dir = S_ISDIR(st.st_mode),
+          .size = st.st_size,
+          .modified_us = st.st_mtim.tv_sec * 1'000'000 + st.st_mtim.tv_nsec / 1000};
+}
+
+std::unique_ptr<File> open_fd(int fd, std::string path) {
+  return std::make_unique<PosixFile>(fd, std::move(path));
+}
+
+}  // namespace posix
+
+// For disks that have no links.
+Status Fs::write_beneath(const std::string& root, std::string_view relative,
+                         const std::function<Status(File&)>& fill) {
+  const std::string path = concat({root, "/", relative});
+  const std::string draft = path + ".draft";
+  TRY(make_dirs(parent_dir(path)));
+  const auto written = [&]() -> Status {
+    const std::unique_ptr<File> file = TRY(open(draft, OpenMode::kTruncate));
+    TRY(fill(*file));
+    return file->sync();
+  }();
+  if (!written.ok()) {
+    ignore(remove(draft), "the first error matters");
+    return written;
+  }
+  TRY(rename(draft, path));
+  return sync_dir(parent_dir(path));
+}
+
+Result<std::vector<FileInfo>> Fs::list_beneath(const std::string& root, std::string_view relative) {
+  return list(relative.empty() ? root : concat({root, "/", relative}));
+}
+
+Status Fs::remove_beneath(const std::string& root, std::string_view relative) {
+  const std::string path = concat({root, "/", relative});
+  TRY(stat(path));
+  return remove_all(path);
+}
 
 Fs& real_fs() {
   static PosixFs fs;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -75,6 +76,14 @@ class Fs {
   // (openat2 with RESOLVE_BENEATH|NO_SYMLINKS). For names that a request has influenced.
   virtual Result<std::unique_ptr<File>> open_beneath(const std::string& root,
                                                      std::string_view relative) = 0;
+  // Likewise. Makes the directories, lets `fill` write a neighbour and puts that in place: there is
+  // the old file or the whole new one, durable when this returns.
+  virtual Status write_beneath(const std::string& root, std::string_view relative,
+                               const std::function<Status(File&)>& fill);
+  virtual Result<std::vector<FileInfo>> list_beneath(const std::string& root,
+                                                     std::string_view relative);  // Sorted by name.
+  // A file, or a directory with all that is in it.
+  virtual Status remove_beneath(const std::string& root, std::string_view relative);
 };
 
 Fs& real_fs();

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -99,12 +100,22 @@ class PosixProcess final : public Process {
     if (!options.cwd.empty()) posix_spawn_file_actions_addchdir_np(&actions, options.cwd.c_str());
     if (options.stdout_fd >= 0) posix_spawn_file_actions_adddup2(&actions, options.stdout_fd, 1);
     if (options.stderr_fd >= 0) posix_spawn_file_actions_adddup2(&actions, options.stderr_fd, 2);
+    // What this process does with signals is no affair of its children.
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    sigset_t signals;
+    sigemptyset(&signals);
+    posix_spawnattr_setsigmask(&attributes, &signals);
+    sigaddset(&signals, SIGPIPE);
+    posix_spawnattr_setsigdefault(&attributes, &signals);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     std::vector<std::string> arguments = options.argv;
     std::vector<std::string> environment = merged_environment(options.env);
     pid_t pid = 0;
-    const int rc = posix_spawnp(&pid, arguments[0].c_str(), &actions, nullptr,
+    const int rc = posix_spawnp(&pid, arguments[0].c_str(), &actions, &attributes,
                                 pointers(arguments).data(), pointers(environment).data());
     posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
     if (rc != 0) return failed(options.argv[0], rc);
     const auto pid_fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     return std::make_unique<PosixChild>(pid, pid_fd);
@@ -113,6 +124,12 @@ class PosixProcess final : public Process {
   std::string env(const std::string& name) const override {
     const char* value = ::getenv(name.c_str());
     return value == nullptr ? "" : value;
+  }
+
+  std::string working_dir() const override {
+    std::error_code gone;
+    const std::string dir = std::filesystem::current_path(gone).string();
+    return gone || dir.empty() ? "/" : dir;
   }
 
   int64_t resident_bytes() const override {

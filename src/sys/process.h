@@ -38,6 +38,7 @@ class Process {
   virtual ~Process() = default;
   virtual Result<std::unique_ptr<Child>> spawn(const SpawnOptions& options) = 0;
   virtual std::string env(const std::string& name) const = 0;  // Empty when unset.
+  virtual std::string working_dir() const = 0;                 // "/" when it is gone.
   virtual int64_t resident_bytes() const = 0;                  // VmRSS.
   virtual int64_t memory_limit_bytes() const = 0;              // cgroup's, else the machine's.
   virtual int cpu_count() const = 0;                           // Usable by this process.

@@ -6,8 +6,8 @@
 #include "base/uuid.h"
 #include "sys/clock.h"
 
-// Randomness as a parameter. The real one is the kernel's (fit for secrets); the simulated one is
-// a seed. Any thread.
+// Randomness as a parameter. The real one is the kernel's (fit for secrets; words come from a small
+// supply that each thread fetches ahead); the simulated one is a seed. Any thread.
 namespace slip {
 
 class Rng {

@@ -1,7 +1,12 @@
+#include <array>
 #include <atomic>
 #include <csignal>
+#include <set>
+#include <vector>
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "sys/clock.h"
@@ -130,6 +135,39 @@ TEST(Process, ChildrenEndAndAreKilled) {
   EXPECT_GT(p.resident_bytes(), 1 << 20);
   EXPECT_GT(p.memory_limit_bytes(), 64 << 20);
   EXPECT_GE(p.cpu_count(), 1);
+}
+
+TEST(Rng, WordsNeverRepeatAcrossDrawsThreadsAndForks) {
+  constexpr size_t kDraws = 500;  // Many times what a thread fetches ahead.
+  std::vector<uint64_t> words;
+  const auto draw = [](std::vector<uint64_t>* out) {
+    for (size_t i = 0; i < kDraws; ++i) out->push_back(real_rng().u64());
+  };
+  draw(&words);
+  std::vector<uint64_t> theirs;
+  real_executor().spawn("rng", [&] { draw(&theirs); })->join();
+  words.insert(words.end(), theirs.begin(), theirs.end());
+  for (const size_t size : {1U, 7U, 9U, 1000U}) {  // Odd sizes leave the supply at odd places.
+    std::vector<uint8_t> bytes(size);
+    real_rng().fill(bytes);
+    if (size > 8) {
+      EXPECT_NE(bytes, std::vector<uint8_t>(size));
+    }
+  }
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe(ends.data()), 0);
+  const pid_t child = fork();  // In the middle of a supply.
+  if (child == 0) {
+    const uint64_t word = real_rng().u64();
+    _exit(write(ends[1], &word, sizeof word) == sizeof word ? 0 : 1);
+  }
+  words.push_back(real_rng().u64());
+  words.emplace_back();
+  EXPECT_EQ(read(ends[0], &words.back(), sizeof(uint64_t)), ssize_t{sizeof(uint64_t)});
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
+  close(ends[0]);
+  close(ends[1]);
+  EXPECT_EQ(std::set<uint64_t>(words.begin(), words.end()).size(), words.size());
 }
 
 TEST(Net, KnowsWhichAddressesArePublic) {

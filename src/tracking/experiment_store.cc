@@ -1,10 +1,13 @@
 #include "tracking/experiment_store.h"
 
+#include <algorithm>
+
 namespace slip::tracking::sql {
 namespace {
 
 constexpr std::string_view kColumns =
     "e.experiment_id, e.name, e.artifact_location, e.lifecycle, e.created_ms, e.updated_ms";
+constexpr int kColumnCount = 6;
 
 Experiment decode(const store::Row& row) {
   return {.id = row.i64(0),
@@ -50,6 +53,8 @@ Result<int64_t> last_experiment_id(store::Tx& tx, std::string_view project) {
   int64_t last = 0;
   TRY(tx.first("SELECT MAX(experiment_id) FROM experiment WHERE project = ?", {project},
                [&](const store::Row& row) { last = row.i64(0); }));
+  TRY(tx.first("SELECT last_id FROM experiment_counter WHERE project = ?", {project},
+               [&](const store::Row& row) { last = std::max(last, row.i64(0)); }));
   return last;
 }
 
@@ -101,29 +106,11 @@ Result<bool> drop_experiment_tag(store::Tx& tx, std::string_view project, int64_
              {project, id, key})) > 0;
 }
 
-Result<std::vector<Experiment>> search_experiments(store::Tx& tx, std::string_view project,
-                                                   const ExperimentSearch& search,
-                                                   std::vector<search::Bound>* last) {
-  search::Sql q;
-  q.add("SELECT ").add(kColumns);
-  for (const search::SortKey& key : search.keys) q.add(", ").add(key.expr);
-  q.add(" FROM experiment e WHERE e.project = ?").bind(std::string(project));
-  q.add(search.where.text);
-  q.args.insert(q.args.end(), search.where.args.begin(), search.where.args.end());
-  if (!search.after.empty()) {
-    q.add(" AND ");
-    search::add_after(&q, search.keys, search.after);
-  }
-  search::add_order_by(&q, search.keys);
-  q.add(" LIMIT CAST(? AS BIGINT)").bind(search.limit + 1);
-
-  std::vector<Experiment> out;
-  TRY(tx.each(q.text, q.values(), [&](const store::Row& row) {
-    out.push_back(decode(row));
-    if (static_cast<int64_t>(out.size()) == search.limit)
-      *last = search::read_keys(row, 6, search.keys);
-  }));
-  for (Experiment& e : out) TRY(load_tags(tx, project, &e));
+Result<Page<Experiment>> search_experiments(store::Tx& tx, std::string_view project,
+                                            const search::PageQuery& query) {
+  constexpr search::Select kList = {kColumns, kColumnCount, "experiment e WHERE e.project = ?"};
+  Page<Experiment> out = TRY(search::read_page(tx, project, kList, query, decode));
+  for (Experiment& e : out.items) TRY(load_tags(tx, project, &e));
   return out;
 }
 

@@ -4,7 +4,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/search/sql.h"
 #include "store/db.h"
 #include "tracking/types.h"
 
@@ -13,7 +12,7 @@ namespace slip::tracking::sql {
 
 Status insert(store::Tx& tx, std::string_view project, const Experiment& e,
               std::string_view author);
-// 0 when the project has none.
+// The greatest that was ever given, purged ones too; 0 when there was none.
 Result<int64_t> last_experiment_id(store::Tx& tx, std::string_view project);
 Result<std::optional<Experiment>> find_experiment(store::Tx& tx, std::string_view project,
                                                   int64_t id);
@@ -26,15 +25,8 @@ Status put_experiment_tag(store::Tx& tx, std::string_view project, int64_t id, c
 Result<bool> drop_experiment_tag(store::Tx& tx, std::string_view project, int64_t id,
                                  std::string_view key);
 
-struct ExperimentSearch {
-  search::Sql where;  // Conditions on alias e, " AND …" each.
-  std::vector<search::SortKey> keys;
-  std::vector<search::Bound> after;
-  int64_t limit = 0;
-};
-// One more than `limit` when there is one; `last` gets the keys of row `limit`.
-Result<std::vector<Experiment>> search_experiments(store::Tx& tx, std::string_view project,
-                                                   const ExperimentSearch& search,
-                                                   std::vector<search::Bound>* last);
+// Conditions on alias e.
+Result<Page<Experiment>> search_experiments(store::Tx& tx, std::string_view project,
+                                            const search::PageQuery& query);
 
 }  // namespace slip::tracking::sql

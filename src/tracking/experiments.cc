@@ -6,7 +6,9 @@
 #include "core/ledger/ledger.h"
 #include "core/search/filter.h"
 #include "sys/clock.h"
+#include "tracking/counted.h"
 #include "tracking/experiment_store.h"
+#include "tracking/location.h"
 #include "tracking/validate.h"
 
 namespace slip::tracking {
@@ -37,6 +39,14 @@ Result<Experiment> must_find(store::Tx& tx, const Ctx& ctx, int64_t id) {
   return std::move(*found);
 }
 
+Result<Experiment> must_find_active(store::Tx& tx, const Ctx& ctx, int64_t id) {
+  Experiment e = TRY(must_find(tx, ctx, id));
+  if (e.lifecycle == Lifecycle::kActive) return e;
+  return invalid("experiment.not_active",
+                 concat({"The experiment ", std::to_string(id),
+                         " must be in the 'active' state. Current state is deleted."}));
+}
+
 Status check_tag(const Tag& tag) {
   TRY(check_key("key", tag.key));
   return check_length("value", tag.value, kExperimentTagValueMax);
@@ -47,35 +57,23 @@ bool is_attribute(std::string_view entity) {
          entity == "experiment";
 }
 
-Status add_condition(search::Sql* sql, const Comparison& c) {
+constexpr search::Pairs kTags = {"experiment_tag",
+                                 "p.project = e.project AND p.experiment_id = e.experiment_id"};
+
+class ExperimentTests final : public search::Tests {
+ public:
+  Status add(search::Sql* sql, const Comparison& c) override;
+};
+
+Status ExperimentTests::add(search::Sql* sql, const Comparison& c) {
   const std::string& name = c.key.name;
-  sql->add(" AND ");
-  if (c.key.entity == "tag" || c.key.entity == "tags") {
-    TRY(search::check_op(c,
-                         {Op::kEq, Op::kNe, Op::kLike, Op::kILike, Op::kIsNull, Op::kIsNotNull}));
-    sql->add(c.op == Op::kIsNull ? "NOT EXISTS" : "EXISTS");
-    sql->add(
-           " (SELECT 1 FROM experiment_tag t WHERE t.project = e.project"
-           " AND t.experiment_id = e.experiment_id AND t.key = ?")
-        .bind(name);
-    if (c.op != Op::kIsNull && c.op != Op::kIsNotNull) {
-      sql->add(" AND ");
-      TRY(search::add_text_test(sql, "t.value", c));
-    }
-    sql->add(")");
-    return {};
-  }
+  if (c.key.entity == "tag" || c.key.entity == "tags") return search::add_pair_test(sql, kTags, c);
   if (!is_attribute(c.key.entity))
     return invalid("filter.entity", concat({"Invalid entity type '", c.key.entity,
                                             "'. Valid values are ['attribute', 'tag']"}));
-  if (name == "name") {
-    TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike}));
-    return search::add_text_test(sql, "e.name", c);
-  }
-  if (name == "experiment_id") {
-    TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike, Op::kIn, Op::kNotIn}));
+  if (name == "name") return search::add_text_test(sql, "e.name", c);
+  if (name == "experiment_id")
     return search::add_text_test(sql, "CAST(e.experiment_id AS TEXT)", c);
-  }
   if (name == "creation_time") return search::add_integer_test(sql, "e.created_ms", c);
   if (name == "last_update_time") return search::add_integer_test(sql, "e.updated_ms", c);
   return invalid("filter.key",
@@ -121,7 +119,7 @@ Status Experiments::ready(const Ctx& ctx) {
     return sql::insert(tx, project,
                        {.id = 0,
                         .name = "Default",
-                        .artifact_location = "mlflow-artifacts:/0",
+                        .artifact_location = below_uri(deps_.roots.root, "0"),
                         .lifecycle = Lifecycle::kActive,
                         .created_ms = now,
                         .updated_ms = now,
@@ -135,6 +133,11 @@ Status Experiments::ready(const Ctx& ctx) {
 Result<Experiment> Experiments::create(const Ctx& ctx, const NewExperiment& wanted) {
   TRY(check_experiment_name(wanted.name));
   for (const Tag& tag : wanted.tags) TRY(check_tag(tag));
+  std::string location = wanted.artifact_location;
+  if (!location.empty()) {
+    location = absolute_location(location, deps_.roots.working_dir);
+    TRY(check_location(location));
+  }
   TRY(ready(ctx));
   Experiment out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
@@ -147,14 +150,15 @@ Result<Experiment> Experiments::create(const Ctx& ctx, const NewExperiment& want
     const int64_t now = deps_.clock.now_ms();
     out = {.id = TRY(sql::last_experiment_id(tx, ctx.project.text)) + 1,
            .name = wanted.name,
-           .artifact_location = wanted.artifact_location,
+           .artifact_location = location,
            .lifecycle = Lifecycle::kActive,
            .created_ms = now,
            .updated_ms = now,
            .tags = wanted.tags};
     if (out.artifact_location.empty())
-      out.artifact_location = "mlflow-artifacts:/" + std::to_string(out.id);
+      out.artifact_location = below_uri(deps_.roots.root, std::to_string(out.id));
     TRY(sql::insert(tx, ctx.project.text, out, ctx.actor_uid));
+    TRY(store::make_owner(tx, ctx, "experiment", std::to_string(out.id)));
     return deps_.ledger.append(tx, ctx, event("experiment.created", out));
   }));
   return out;
@@ -202,11 +206,7 @@ Status Experiments::rename(const Ctx& ctx, int64_t id, const std::string& name) 
 Status Experiments::move(const Ctx& ctx, int64_t id, Lifecycle to, std::string_view verb) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
     Experiment e = TRY(must_find(tx, ctx, id));
-    if (e.lifecycle == to) {
-      if (to == Lifecycle::kDeleted) return no_experiment(id);
-      return conflict("experiment.active",
-                      "The experiment " + std::to_string(id) + " is not deleted.");
-    }
+    if (e.lifecycle == to) return no_experiment(id);  // None in the state that the call is about.
     e.lifecycle = to;
     e.updated_ms = deps_.clock.now_ms();
     TRY(sql::move_experiment(tx, ctx.project.text, e));
@@ -215,8 +215,7 @@ Status Experiments::move(const Ctx& ctx, int64_t id, Lifecycle to, std::string_v
 }
 
 Status Experiments::remove(const Ctx& ctx, int64_t id) {
-  if (id == 0)
-    return invalid("experiment.default", "Cannot delete the default experiment 'Default'.");
+  if (id == 0) TRY(ready(ctx));
   return move(ctx, id, Lifecycle::kDeleted, "experiment.deleted");
 }
 
@@ -228,54 +227,45 @@ Status Experiments::set_tag(const Ctx& ctx, int64_t id, const Tag& tag) {
   TRY(check_tag(tag));
   if (id == 0) TRY(ready(ctx));
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    const Experiment e = TRY(must_find(tx, ctx, id));
-    if (e.lifecycle == Lifecycle::kDeleted)
-      return invalid("experiment.not_active",
-                     concat({"The experiment ", std::to_string(id),
-                             " must be in the 'active' state. Current state is deleted."}));
-    return sql::put_experiment_tag(tx, ctx.project.text, id, tag);
+    const Experiment e = TRY(must_find_active(tx, ctx, id));
+    TRY(sql::put_experiment_tag(tx, ctx.project.text, id, tag));
+    return deps_.ledger.count(tx, ctx, event("experiment.tags_changed", e),
+                              counted_tags(std::span(&tag, 1)));
   });
 }
 
 Status Experiments::delete_tag(const Ctx& ctx, int64_t id, const std::string& key) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(must_find(tx, ctx, id));
-    if (TRY(sql::drop_experiment_tag(tx, ctx.project.text, id, key))) return {};
+    const Experiment e = TRY(must_find_active(tx, ctx, id));
+    if (TRY(sql::drop_experiment_tag(tx, ctx.project.text, id, key)))
+      return deps_.ledger.count(tx, ctx, event("experiment.tags_changed", e),
+                                counted_deletion(key));
     return not_found("experiment.no_tag", concat({"No tag with name: ", key,
                                                   " in experiment with id ", std::to_string(id)}));
   });
 }
 
 Result<Page<Experiment>> Experiments::search(const Ctx& ctx, const ExperimentQuery& query) {
-  if (query.max_results < 1 || query.max_results > kSearchExperimentsMax)
-    return invalid("page.limit",
-                   concat({"Invalid value for max_results. It must be at least 1 and at most ",
-                           std::to_string(kSearchExperimentsMax), ", but got value ",
-                           std::to_string(query.max_results)}));
-  sql::ExperimentSearch search;
-  search.limit = query.max_results;
-  search.keys = TRY(sort_keys(query.order_by));
+  TRY(check_max_results(query.max_results, kSearchExperimentsMax));
+  search::PageQuery page;
+  page.limit = query.max_results;
+  page.keys = TRY(sort_keys(query.order_by));
   if (query.view != View::kAll)
-    search.where.add(query.view == View::kActiveOnly ? " AND e.lifecycle = 0"
-                                                     : " AND e.lifecycle = 1");
-  for (const Comparison& c : TRY(search::parse_filter(query.filter)))
-    TRY(add_condition(&search.where, c));
-  const std::string identity =
-      concat({"experiments\n", query.filter, "\n", join(query.order_by, "\n"), "\n",
-              std::to_string(static_cast<int>(query.view))});
-  search.after = TRY(search::parse_page_token(query.page_token, identity, search.keys));
+    page.where.add(query.view == View::kActiveOnly ? " AND e.lifecycle = 0"
+                                                   : " AND e.lifecycle = 1");
+  ExperimentTests tests;
+  TRY(search::add_filter(&page.where, TRY(search::parse_filter(query.filter)), tests));
+  page.identity = concat({"experiments\n", query.filter, "\n", join(query.order_by, "\n"), "\n",
+                          std::to_string(static_cast<int>(query.view))});
+  page.visible.add(store::readable(ctx, "experiment", "CAST(e.experiment_id AS TEXT)"));
+  TRY(page.start_at(query.page_token));
   TRY(ready(ctx));
 
   Page<Experiment> out;
-  std::vector<search::Bound> last;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out.items = TRY(sql::search_experiments(tx, ctx.project.text, search, &last));
+    out = TRY(sql::search_experiments(tx, ctx.project.text, page));
     return {};
   }));
-  if (static_cast<int64_t>(out.items.size()) > query.max_results) {
-    out.items.pop_back();
-    out.next_page_token = search::make_page_token(identity, last);
-  }
   return out;
 }
 

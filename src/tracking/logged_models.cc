@@ -1,5 +1,6 @@
 #include "tracking/logged_models.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -7,7 +8,9 @@
 #include "core/ledger/ledger.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
+#include "tracking/counted.h"
 #include "tracking/experiment_store.h"
+#include "tracking/location.h"
 #include "tracking/model_store.h"
 #include "tracking/validate.h"
 
@@ -15,7 +18,6 @@ namespace slip::tracking {
 namespace {
 
 using search::Comparison;
-using search::Op;
 using search::Type;
 
 Error no_model(std::string_view id) {
@@ -45,7 +47,7 @@ Status check_tags(const std::vector<Tag>& tags, std::string_view what) {
     return invalid("tracking.batch_size", concat({"At most ", std::to_string(kBatchEntitiesMax),
                                                   " ", what, " per request"}));
   for (size_t i = 0; i < tags.size(); ++i)
-    TRY(check_key(concat({what, "[", std::to_string(i), "].key"}), tags[i].key));
+    TRY(check_length(concat({what, "[", std::to_string(i), "].key"}), tags[i].key, kKeyMax));
   return {};
 }
 
@@ -91,25 +93,35 @@ void add_scope(search::Sql* sql, const std::vector<DatasetScope>& datasets) {
   sql->add(")");
 }
 
-Status add_pair(search::Sql* sql, std::string_view table, const Comparison& c) {
-  sql->add("EXISTS (SELECT 1 FROM ").add(table);
-  sql->add(" p WHERE p.project = l.project AND p.model_id = l.model_id AND p.key = ? AND ")
-      .bind(c.key.name);
-  TRY(search::add_text_test(sql, "p.value", c));
-  sql->add(")");
-  return {};
+constexpr search::Pairs kParams = {"logged_model_param",
+                                   "p.project = l.project AND p.model_id = l.model_id"};
+constexpr search::Pairs kTags = {"logged_model_tag",
+                                 "p.project = l.project AND p.model_id = l.model_id"};
+
+class ModelTests final : public search::Tests {
+ public:
+  explicit ModelTests(const ModelQuery& query) : query_(query) {}
+  Status add(search::Sql* sql, const Comparison& c) override;
+
+ private:
+  const ModelQuery& query_;
+};
+
+bool is_metric(std::string_view entity) { return entity == "metrics" || entity == "metric"; }
+
+bool tests_metric(const search::Filter& filter) {
+  return std::ranges::any_of(search::all_tests(filter),
+                             [](const Comparison* c) { return is_metric(c->key.entity); });
 }
 
-Status add_condition(search::Sql* sql, const Comparison& c, const ModelQuery& query) {
-  sql->add(" AND ");
-  const auto texts = {Op::kEq, Op::kNe, Op::kLike, Op::kILike, Op::kIn, Op::kNotIn};
-  if (c.key.entity == "metrics" || c.key.entity == "metric") {
+Status ModelTests::add(search::Sql* sql, const Comparison& c) {
+  if (is_metric(c.key.entity)) {
     sql->add(
            "EXISTS (SELECT 1 FROM logged_model_metric m WHERE m.project = l.project"
            " AND m.model_id = l.model_id AND m.key = ? AND m.flag <> 1 AND ")
         .bind(c.key.name);
     TRY(search::add_number_test(sql, "m.value", c));
-    add_scope(sql, query.datasets);
+    add_scope(sql, query_.datasets);
     sql->add(")");
     return {};
   }
@@ -121,12 +133,9 @@ Status add_condition(search::Sql* sql, const Comparison& c, const ModelQuery& qu
   if (is_attribute(c.key.entity)) {
     const Attribute& a = *TRY(attribute(c.key.name));
     if (a.type == Type::kInteger) return search::add_integer_test(sql, a.expr, c);
-    TRY(search::check_op(c, texts));
     return search::add_text_test(sql, a.expr, c);
   }
-  TRY(search::check_op(c, texts));
-  const bool param = c.key.entity.starts_with("param");
-  return add_pair(sql, param ? "logged_model_param" : "logged_model_tag", c);
+  return search::add_pair_test(sql, c.key.entity.starts_with("param") ? kParams : kTags, c);
 }
 
 void add_metric_order(std::vector<search::SortKey>* out, const ModelOrder& order,
@@ -154,7 +163,7 @@ Result<std::vector<search::SortKey>> sort_keys(const std::vector<ModelOrder>& or
   std::vector<search::SortKey> out;
   for (const ModelOrder& order : order_by) {
     const search::Key key = TRY(search::parse_order(order.field)).key;
-    if (key.entity == "metrics" || key.entity == "metric") {
+    if (is_metric(key.entity)) {
       add_metric_order(&out, order, key.name);
       continue;
     }
@@ -195,6 +204,10 @@ Result<LoggedModel> LoggedModels::create(const Ctx& ctx, const NewLoggedModel& w
     if (!experiment)
       return not_found("experiment.not_found",
                        "No Experiment with id=" + std::to_string(wanted.experiment_id) + " exists");
+    if (experiment->lifecycle == Lifecycle::kDeleted)
+      return invalid("experiment.not_active",
+                     concat({"The experiment ", std::to_string(wanted.experiment_id),
+                             " must be in the 'active' state. Current state is deleted."}));
     out = LoggedModel();
     out.id = id;
     out.experiment_id = wanted.experiment_id;
@@ -202,9 +215,8 @@ Result<LoggedModel> LoggedModels::create(const Ctx& ctx, const NewLoggedModel& w
     out.model_type = wanted.model_type;
     out.source_run_id = wanted.source_run_id;
     out.created_ms = out.updated_ms = deps_.clock.now_ms();
-    std::string_view base = experiment->artifact_location;
-    while (base.ends_with('/') && !base.ends_with(":/")) base.remove_suffix(1);
-    out.artifact_uri = concat({base, base.ends_with(":/") ? "" : "/", "models/", id, "/artifacts"});
+    out.artifact_uri =
+        below_uri(experiment->artifact_location, concat({"models/", id, "/artifacts"}));
     out.author = ctx.actor_uid;
     for (const Tag& t : wanted.params) out.params.push_back({t.key, cut(t.value, kParamValueMax)});
     for (const Tag& t : wanted.tags) out.tags.push_back({t.key, cut(t.value, kTagValueMax)});
@@ -223,11 +235,21 @@ Result<LoggedModel> LoggedModels::get(const Ctx& ctx, const std::string& id, boo
   return out;
 }
 
+Result<int64_t> LoggedModels::experiment_of(const Ctx& ctx, const std::string& id) {
+  std::optional<int64_t> out;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    out = TRY(sql::experiment_of_model(tx, ctx.project.text, id));
+    return {};
+  }));
+  if (!out) return no_model(id);
+  return *out;
+}
+
 Result<LoggedModel> LoggedModels::finalize(const Ctx& ctx, const std::string& id,
                                            ModelStatus status) {
   LoggedModel out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
-    out = TRY(must_find(tx, ctx, id, false));
+    out = TRY(must_find(tx, ctx, id, true));
     const bool news = out.status != status;
     out.status = status;
     out.updated_ms = deps_.clock.now_ms();
@@ -242,7 +264,8 @@ Result<LoggedModel> LoggedModels::finalize(const Ctx& ctx, const std::string& id
 
 Status LoggedModels::remove(const Ctx& ctx, const std::string& id) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    LoggedModel m = TRY(must_find(tx, ctx, id, false));
+    LoggedModel m = TRY(must_find(tx, ctx, id, true));
+    if (m.lifecycle == Lifecycle::kDeleted) return {};
     m.lifecycle = Lifecycle::kDeleted;
     m.updated_ms = deps_.clock.now_ms();
     TRY(sql::update_model(tx, ctx.project.text, m));
@@ -253,19 +276,35 @@ Status LoggedModels::remove(const Ctx& ctx, const std::string& id) {
 Status LoggedModels::set_tags(const Ctx& ctx, const std::string& id, const std::vector<Tag>& tags) {
   TRY(check_tags(tags, "tags"));
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(must_find(tx, ctx, id, false));
+    const LoggedModel m = TRY(must_find(tx, ctx, id, true));
     for (const Tag& tag : tags)
       TRY(sql::put_model_tag(tx, ctx.project.text, id, {tag.key, cut(tag.value, kTagValueMax)}));
-    return {};
+    return deps_.ledger.count(tx, ctx, event("logged_model.tags_changed", m), counted_tags(tags));
   });
 }
 
 Status LoggedModels::delete_tag(const Ctx& ctx, const std::string& id, const std::string& key) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(must_find(tx, ctx, id, false));
-    if (TRY(sql::drop_model_tag(tx, ctx.project.text, id, key))) return {};
+    const LoggedModel m = TRY(must_find(tx, ctx, id, true));
+    if (TRY(sql::drop_model_tag(tx, ctx.project.text, id, key)))
+      return deps_.ledger.count(tx, ctx, event("logged_model.tags_changed", m),
+                                counted_deletion(key));
     return not_found("logged_model.no_tag",
                      concat({"No tag with key '", key, "' found for model with ID '", id, "'."}));
+  });
+}
+
+Status LoggedModels::edit_tag(const Ctx& ctx, const std::string& id, const std::string& key,
+                              const TagEdit& edit) {
+  return deps_.db.write([&](store::Tx& tx) -> Status {
+    const LoggedModel m = TRY(must_find(tx, ctx, id, true));
+    std::optional<std::string> before;
+    for (const Tag& tag : m.tags)
+      if (tag.key == key) before = tag.value;
+    const Tag after{key, cut(edit(before), kTagValueMax)};
+    TRY(sql::put_model_tag(tx, ctx.project.text, id, after));
+    return deps_.ledger.count(tx, ctx, event("logged_model.tags_changed", m),
+                              counted_tags(std::span(&after, 1)));
   });
 }
 
@@ -273,10 +312,11 @@ Status LoggedModels::log_params(const Ctx& ctx, const std::string& id,
                                 const std::vector<Tag>& params) {
   TRY(check_tags(params, "params"));
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(must_find(tx, ctx, id, false));
+    const LoggedModel m = TRY(must_find(tx, ctx, id, true));
     for (const Tag& p : params)
       TRY(sql::put_model_param(tx, ctx.project.text, id, {p.key, cut(p.value, kParamValueMax)}));
-    return {};
+    return deps_.ledger.count(tx, ctx, event("logged_model.params_logged", m),
+                              counted_tags(params));
   });
 }
 
@@ -288,28 +328,32 @@ Result<Page<LoggedModel>> LoggedModels::search(const Ctx& ctx, const ModelQuery&
       return invalid("logged_model.dataset",
                      "`dataset_name` in the `datasets` clause must be specified.");
   Page<LoggedModel> out;
-  sql::ModelSearch search;
-  search.limit = std::min(query.max_results, kSearchModelsMax);
-  search.keys = TRY(sort_keys(query.order_by));
-  const std::string identity = identity_of(query);
-  search.after = TRY(search::parse_page_token(query.page_token, identity, search.keys));
-  search.where.add(" AND l.experiment_id IN (");
+  search::PageQuery page;
+  page.limit = std::min(query.max_results, kSearchModelsMax);
+  page.keys = TRY(sort_keys(query.order_by));
+  page.identity = identity_of(query);
+  page.visible.add(store::readable(ctx, "logged_model", "CAST(l.experiment_id AS TEXT)"));
+  TRY(page.start_at(query.page_token));
+  page.where.add(" AND l.experiment_id IN (");
   for (size_t i = 0; i < query.experiment_ids.size(); ++i)
-    search.where.add(i ? ", ?" : "?").bind(query.experiment_ids[i]);
-  search.where.add(")");
-  for (const Comparison& c : TRY(search::parse_filter(query.filter)))
-    TRY(add_condition(&search.where, c, query));
+    page.where.add(i ? ", ?" : "?").bind(query.experiment_ids[i]);
+  page.where.add(")");
+  const search::Filter filter = TRY(search::parse_filter(query.filter));
+  ModelTests tests(query);
+  TRY(search::add_filter(&page.where, filter, tests));
+  if (!query.datasets.empty() && !tests_metric(filter)) {
+    page.where.add(
+        " AND EXISTS (SELECT 1 FROM logged_model_metric m WHERE m.project = l.project"
+        " AND m.model_id = l.model_id");
+    add_scope(&page.where, query.datasets);
+    page.where.add(")");
+  }
   if (query.experiment_ids.empty()) return out;
 
-  std::vector<search::Bound> last;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out.items = TRY(sql::search_models(tx, ctx.project.text, search, &last));
+    out = TRY(sql::search_models(tx, ctx.project.text, page));
     return {};
   }));
-  if (static_cast<int64_t>(out.items.size()) > search.limit) {
-    out.items.pop_back();
-    out.next_page_token = search::make_page_token(identity, last);
-  }
   return out;
 }
 

@@ -52,10 +52,14 @@ class LoggedModels {
 
   Result<LoggedModel> create(const Ctx& ctx, const NewLoggedModel& wanted);
   Result<LoggedModel> get(const Ctx& ctx, const std::string& id, bool allow_deleted = false);
+  Result<int64_t> experiment_of(const Ctx& ctx, const std::string& id);  // A deleted one's too.
   Result<LoggedModel> finalize(const Ctx& ctx, const std::string& id, ModelStatus status);
   Status remove(const Ctx& ctx, const std::string& id);
   Status set_tags(const Ctx& ctx, const std::string& id, const std::vector<Tag>& tags);
   Status delete_tag(const Ctx& ctx, const std::string& id, const std::string& key);
+  // As Runs::edit_tag.
+  Status edit_tag(const Ctx& ctx, const std::string& id, const std::string& key,
+                  const TagEdit& edit);
   Status log_params(const Ctx& ctx, const std::string& id, const std::vector<Tag>& params);
   Result<Page<LoggedModel>> search(const Ctx& ctx, const ModelQuery& query);
 

@@ -84,6 +84,14 @@ Result<std::optional<LoggedModel>> find_model(store::Tx& tx, std::string_view pr
   return out;
 }
 
+Result<std::optional<int64_t>> experiment_of_model(store::Tx& tx, std::string_view project,
+                                                   std::string_view id) {
+  std::optional<int64_t> out;
+  TRY(tx.first("SELECT experiment_id FROM logged_model WHERE project = ? AND model_id = ?",
+               {project, id}, [&](const store::Row& row) { out = row.i64(0); }));
+  return out;
+}
+
 Status update_model(store::Tx& tx, std::string_view project, const LoggedModel& m) {
   TRY(
       tx.exec("UPDATE logged_model SET status = ?, status_message = ?, updated_ms = ?,"
@@ -117,32 +125,12 @@ Status put_model_param(store::Tx& tx, std::string_view project, std::string_view
   return {};
 }
 
-Result<std::vector<LoggedModel>> search_models(store::Tx& tx, std::string_view project,
-                                               const ModelSearch& search,
-                                               std::vector<search::Bound>* last) {
-  search::Sql q;
-  q.add("SELECT ").add(kColumns);
-  for (const search::SortKey& key : search.keys) {
-    q.add(", ").add(key.expr);
-    for (const search::Bound& arg : key.args) q.bind(arg);
-  }
-  q.add(" FROM logged_model l WHERE l.project = ? AND l.lifecycle = 0").bind(std::string(project));
-  q.add(search.where.text);
-  q.args.insert(q.args.end(), search.where.args.begin(), search.where.args.end());
-  if (!search.after.empty()) {
-    q.add(" AND ");
-    search::add_after(&q, search.keys, search.after);
-  }
-  search::add_order_by(&q, search.keys);
-  q.add(" LIMIT CAST(? AS BIGINT)").bind(search.limit + 1);
-
-  std::vector<LoggedModel> out;
-  TRY(tx.each(q.text, q.values(), [&](const store::Row& row) {
-    out.push_back(decode(row));
-    if (static_cast<int64_t>(out.size()) == search.limit)
-      *last = search::read_keys(row, kColumnCount, search.keys);
-  }));
-  for (LoggedModel& m : out) TRY(load_data(tx, project, &m));
+Result<Page<LoggedModel>> search_models(store::Tx& tx, std::string_view project,
+                                        const search::PageQuery& query) {
+  constexpr search::Select kList = {kColumns, kColumnCount,
+                                    "logged_model l WHERE l.project = ? AND l.lifecycle = 0"};
+  Page<LoggedModel> out = TRY(search::read_page(tx, project, kList, query, decode));
+  for (LoggedModel& m : out.items) TRY(load_data(tx, project, &m));
   return out;
 }
 

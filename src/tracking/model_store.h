@@ -4,7 +4,6 @@
 #include <string_view>
 #include <vector>
 
-#include "core/search/sql.h"
 #include "store/db.h"
 #include "tracking/types.h"
 
@@ -15,6 +14,8 @@ Status insert_model(store::Tx& tx, std::string_view project, const LoggedModel& 
 // With tags, params and metrics.
 Result<std::optional<LoggedModel>> find_model(store::Tx& tx, std::string_view project,
                                               std::string_view id);
+Result<std::optional<int64_t>> experiment_of_model(store::Tx& tx, std::string_view project,
+                                                   std::string_view id);
 Status update_model(store::Tx& tx, std::string_view project, const LoggedModel& model);
 Status put_model_tag(store::Tx& tx, std::string_view project, std::string_view id, const Tag& tag);
 Result<bool> drop_model_tag(store::Tx& tx, std::string_view project, std::string_view id,
@@ -22,14 +23,8 @@ Result<bool> drop_model_tag(store::Tx& tx, std::string_view project, std::string
 Status put_model_param(store::Tx& tx, std::string_view project, std::string_view id,
                        const Tag& param);
 
-struct ModelSearch {
-  search::Sql where;  // Conditions on alias l, " AND …" each.
-  std::vector<search::SortKey> keys;
-  std::vector<search::Bound> after;
-  int64_t limit = 0;
-};
-Result<std::vector<LoggedModel>> search_models(store::Tx& tx, std::string_view project,
-                                               const ModelSearch& search,
-                                               std::vector<search::Bound>* last);
+// Conditions on alias l.
+Result<Page<LoggedModel>> search_models(store::Tx& tx, std::string_view project,
+                                        const search::PageQuery& query);
 
 }  // namespace slip::tracking::sql

@@ -69,67 +69,73 @@ Result<const Attribute*> attribute(std::string_view name) {
 Status add_attribute(search::Sql* sql, const Comparison& c) {
   const Attribute& a = *TRY(attribute(c.key.name));
   if (a.type == Type::kInteger) return search::add_integer_test(sql, a.expr, c);
-  if (a.name == "run_id")
-    TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike, Op::kIn, Op::kNotIn}));
-  else
-    TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike}));
   return search::add_text_test(sql, a.expr, c);
 }
 
-// NaN is unequal to everything and otherwise compares with nothing.
-Status add_metric(search::Sql* sql, const Comparison& c) {
-  sql->add(
-         "EXISTS (SELECT 1 FROM run_metric_latest m WHERE m.project = r.project"
-         " AND m.run_id = r.run_id AND m.key = ?")
-      .bind(c.key.name);
-  sql->add(c.op == Op::kNe ? " AND (m.flag = 1 OR " : " AND (m.flag <> 1 AND ");
-  TRY(search::add_number_test(sql, "m.value", c));
-  sql->add("))");
-  return {};
+// "(SELECT …)": the number of a metric's name; none when nothing was ever logged by that name.
+void add_key_number(search::Sql* sql, std::string_view project, std::string_view key) {
+  sql->add("(SELECT k.key_n FROM metric_key k WHERE k.project = ? AND k.key = ?)");
+  sql->bind(std::string(project)).bind(std::string(key));
 }
 
-Status add_pair(search::Sql* sql, std::string_view table, const Comparison& c) {
-  TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike, Op::kIsNull, Op::kIsNotNull}));
-  sql->add(c.op == Op::kIsNull ? "NOT EXISTS" : "EXISTS").add(" (SELECT 1 FROM ").add(table);
-  sql->add(" p WHERE p.project = r.project AND p.run_id = r.run_id AND p.key = ?").bind(c.key.name);
-  if (c.op != Op::kIsNull && c.op != Op::kIsNotNull) {
-    sql->add(" AND ");
-    TRY(search::add_text_test(sql, "p.value", c));
-  }
+// NaN is unequal to everything and otherwise compares with nothing.
+Status add_metric_test(search::Sql* sql, std::string_view alias, const Comparison& c) {
+  const bool unequal = c.op == Op::kNe || c.op == Op::kNotIn;
+  sql->add(concat({"(", alias, unequal ? ".flag = 1 OR " : ".flag <> 1 AND "}));
+  TRY(search::add_number_test(sql, concat({alias, ".value"}), c));
   sql->add(")");
   return {};
 }
 
+Status add_metric(search::Sql* sql, std::string_view project, const Comparison& c) {
+  sql->add("EXISTS (SELECT 1 FROM metric_latest m WHERE m.run_n = r.run_n AND m.key_n = ");
+  add_key_number(sql, project, c.key.name);
+  sql->add(" AND ");
+  TRY(add_metric_test(sql, "m", c));
+  sql->add(")");
+  return {};
+}
+
+constexpr search::Pairs kParams = {"run_param", "p.run_n = r.run_n"};
+constexpr search::Pairs kTags = {"run_tag", "p.run_n = r.run_n"};
+
 Status add_dataset(search::Sql* sql, const Comparison& c) {
-  TRY(search::check_op(c, {Op::kEq, Op::kNe, Op::kLike, Op::kILike, Op::kIn, Op::kNotIn}));
   const bool context = c.key.name == "context";
   if (!context && c.key.name != "name" && c.key.name != "digest")
     return invalid("filter.key", concat({"Invalid dataset attribute key '", c.key.name,
                                          "' specified. Valid keys are ['name', 'digest', "
                                          "'context']"}));
   sql->add("EXISTS (SELECT 1 FROM ").add(context ? "run_input_tag" : "run_input");
-  sql->add(" d WHERE d.project = r.project AND d.run_id = r.run_id AND ");
-  if (context) sql->add("d.key = 'mlflow.data.context' AND ");
+  sql->add(" s WHERE s.run_n = r.run_n AND ");
+  if (context) sql->add("s.key = 'mlflow.data.context' AND ");
   TRY(search::add_text_test(sql,
-                            context                ? "d.value"
-                            : c.key.name == "name" ? "d.name"
-                                                   : "d.digest",
+                            context                ? "s.value"
+                            : c.key.name == "name" ? "s.name"
+                                                   : "s.digest",
                             c));
   sql->add(")");
   return {};
 }
 
-Status add_condition(search::Sql* sql, const Comparison& c) {
-  sql->add(" AND ");
+class RunTests final : public search::Tests {
+ public:
+  explicit RunTests(std::string_view project) : project_(project) {}
+  Status add(search::Sql* sql, const Comparison& c) override;
+
+ private:
+  std::string_view project_;
+};
+
+Status RunTests::add(search::Sql* sql, const Comparison& c) {
   switch (TRY(entity_of(c.key.entity))) {
     case Entity::kAttribute:
       return add_attribute(sql, c);
     case Entity::kMetric:
-      return add_metric(sql, c);
+      return add_metric(sql, project_, c);
     case Entity::kParam:
-      return add_pair(sql, "run_param", c);
+      return search::add_pair_test(sql, kParams, c);
     case Entity::kTag:
-      return add_pair(sql, "run_tag", c);
+      return search::add_pair_test(sql, kTags, c);
     case Entity::kDataset:
       break;
   }
@@ -138,22 +144,22 @@ Status add_condition(search::Sql* sql, const Comparison& c) {
 
 using Keys = std::vector<search::SortKey>;
 
-void add_metric_order(Keys* out, const search::Order& order) {
+void add_metric_order(Keys* out, std::string_view project, const search::Order& order) {
+  search::Sql key;
+  add_key_number(&key, project, order.key.name);
   const std::string from =
-      " FROM run_metric_latest m WHERE m.project = r.project AND m.run_id = r.run_id"
-      " AND m.key = ?)";
+      concat({" FROM metric_latest m WHERE m.run_n = r.run_n AND m.key_n = ", key.text, ")"});
   out->push_back({.expr = "COALESCE((SELECT CASE WHEN m.flag = 1 THEN 1 ELSE 0 END" + from + ", 2)",
                   .type = Type::kInteger,
-                  .args = {order.key.name}});
+                  .args = key.args});
   out->push_back({.expr = "COALESCE((SELECT m.value" + from + ", 0.0)",
                   .type = Type::kNumber,
                   .ascending = order.ascending,
-                  .args = {order.key.name}});
+                  .args = key.args});
 }
 
 void add_pair_order(Keys* out, std::string_view table, const search::Order& order) {
-  const std::string from = concat(
-      {" FROM ", table, " p WHERE p.project = r.project AND p.run_id = r.run_id AND p.key = ?)"});
+  const std::string from = concat({" FROM ", table, " p WHERE p.run_n = r.run_n AND p.key = ?)"});
   out->push_back({.expr = "COALESCE((SELECT 0" + from + ", 1)",
                   .type = Type::kInteger,
                   .args = {order.key.name}});
@@ -179,18 +185,37 @@ Status add_attribute_order(Keys* out, const search::Order& order) {
 
 }  // namespace
 
-Status add_run_conditions(search::Sql* where, const RunQuery& query) {
-  if (query.view != View::kAll)
-    where->add(query.view == View::kActiveOnly ? " AND r.lifecycle = 0" : " AND r.lifecycle = 1");
-  where->add(" AND r.experiment_id IN (");
-  for (size_t i = 0; i < query.experiment_ids.size(); ++i)
-    where->add(i ? ", ?" : "?").bind(query.experiment_ids[i]);
-  where->add(")");
-  for (const Comparison& c : TRY(search::parse_filter(query.filter))) TRY(add_condition(where, c));
-  return {};
+bool is_drivable(const search::Filter& part) {
+  if (part.kind != search::Filter::Kind::kTest) return false;
+  const Result<Entity> entity = entity_of(part.test.key.entity);
+  if (!entity.ok() || *entity != Entity::kMetric) return false;
+  const Op op = part.test.op;
+  return op == Op::kEq || op == Op::kLt || op == Op::kLe || op == Op::kGt || op == Op::kGe;
 }
 
-Result<std::vector<search::SortKey>> run_sort_keys(const std::vector<std::string>& order_by) {
+Status add_driver(search::Sql* sql, std::string_view project, const Comparison& c) {
+  sql->add("d.key_n = ");
+  add_key_number(sql, project, c.key.name);
+  sql->add(" AND ");
+  return add_metric_test(sql, "d", c);
+}
+
+void add_experiments(search::Sql* sql, std::string_view column, std::span<const int64_t> ids) {
+  sql->add(concat({column, " IN ("}));
+  for (size_t i = 0; i < ids.size(); ++i) sql->add(i ? ", ?" : "?").bind(ids[i]);
+  sql->add(")");
+}
+
+Status add_run_conditions(search::Sql* where, std::string_view project, const RunQuery& query,
+                          const search::Filter& filter) {
+  if (query.view != View::kAll)
+    where->add(query.view == View::kActiveOnly ? " AND r.lifecycle = 0" : " AND r.lifecycle = 1");
+  RunTests tests(project);
+  return search::add_filter(where, filter, tests);
+}
+
+Result<std::vector<search::SortKey>> run_sort_keys(std::string_view project,
+                                                   const std::vector<std::string>& order_by) {
   Keys out;
   std::vector<std::pair<Entity, std::string>> seen;
   for (const std::string& text : order_by) {
@@ -202,7 +227,7 @@ Result<std::vector<search::SortKey>> run_sort_keys(const std::vector<std::string
     seen.emplace_back(entity, order.key.name);
     switch (entity) {
       case Entity::kMetric:
-        add_metric_order(&out, order);
+        add_metric_order(&out, project, order);
         break;
       case Entity::kParam:
         add_pair_order(&out, "run_param", order);

@@ -5,66 +5,44 @@
 #include <string_view>
 #include <vector>
 
-#include "core/search/sql.h"
 #include "store/db.h"
+#include "tracking/metric_store.h"
+#include "tracking/run_data_store.h"
 #include "tracking/types.h"
 
-// SQL of runs and what they log; no policy. Private to tracking/.
+// SQL of runs and what hangs on them; no policy. Private to tracking/.
 namespace slip::tracking::sql {
 
-// A double as two columns (see schema.cc).
-struct StoredNumber {
-  double value = 0;
-  int64_t flag = 0;
-};
-StoredNumber encode_number(double value);
-double decode_number(double value, int64_t flag);
-
+// Takes `count` numbers for new runs; the first of them.
+Result<int64_t> take_run_numbers(store::Tx& tx, int64_t count);
 Status insert_run(store::Tx& tx, std::string_view project, const Run& run, int64_t now_ms);
 // Without what it logged.
 Result<std::optional<Run>> find_run(store::Tx& tx, std::string_view project,
                                     std::string_view run_id);
-// Metrics, params, tags, inputs, outputs.
-Status load_run_data(store::Tx& tx, std::string_view project, Run* run);
-Status update_run(store::Tx& tx, std::string_view project, const Run& run);
-Status move_run(store::Tx& tx, std::string_view project, const Run& run, int64_t now_ms);
+// What logging to a run needs to know of it.
+struct RunRef {
+  int64_t run_n = 0;
+  int64_t experiment_id = 0;
+  Lifecycle lifecycle = Lifecycle::kActive;
+};
+Result<std::optional<RunRef>> find_run_ref(store::Tx& tx, std::string_view project,
+                                           std::string_view run_id);
+// Runs by their numbers, in that order, with metrics, params, tags, inputs and outputs.
+Result<std::vector<Run>> load_runs(store::Tx& tx, std::span<const int64_t> run_ns);
+// Metrics, params, tags, inputs, outputs of runs that were found.
+Status load_run_data(store::Tx& tx, std::span<Run> runs);
+Status update_run(store::Tx& tx, const Run& run);
+Status rename_run(store::Tx& tx, int64_t run_n, std::string_view name);
+Status move_run(store::Tx& tx, const Run& run, int64_t now_ms);
 
-Status put_run_tag(store::Tx& tx, std::string_view project, std::string_view run_id,
-                   const Tag& tag);
-Result<bool> drop_run_tag(store::Tx& tx, std::string_view project, std::string_view run_id,
-                          std::string_view key);
+Status put_run_tag(store::Tx& tx, int64_t run_n, const Tag& tag);
+Result<std::optional<std::string>> find_run_tag(store::Tx& tx, int64_t run_n, std::string_view key);
+Result<bool> drop_run_tag(store::Tx& tx, int64_t run_n, std::string_view key);
 // False when the key is there already, with `*existing` set to its value.
-Result<bool> add_param(store::Tx& tx, std::string_view project, std::string_view run_id,
-                       const Tag& param, std::string* existing);
-Status add_metrics(store::Tx& tx, std::string_view project, std::string_view run_id,
-                   std::span<const Metric> metrics);
+Result<bool> add_param(store::Tx& tx, int64_t run_n, const Tag& param, std::string* existing);
 Status add_dataset_input(store::Tx& tx, std::string_view project, const Run& run,
                          const DatasetInput& input);
-Status add_model_input(store::Tx& tx, std::string_view project, std::string_view run_id,
-                       std::string_view model_id);
-Status add_model_output(store::Tx& tx, std::string_view project, std::string_view run_id,
-                        const ModelOutput& output);
-
-struct HistoryRange {
-  std::string_view run_id;
-  std::string_view key;
-  std::vector<search::Bound> after;
-  int64_t limit = 0;
-};
-std::span<const search::SortKey> history_keys();
-// One more than `limit` when there is one; `last` gets the keys of point `limit`.
-Result<std::vector<Metric>> history(store::Tx& tx, std::string_view project,
-                                    const HistoryRange& range, std::vector<search::Bound>* last);
-Result<std::optional<double>> latest_metric(store::Tx& tx, std::string_view project,
-                                            std::string_view run_id, std::string_view key);
-
-struct RunSearch {
-  search::Sql where;  // Conditions on alias r, " AND …" each.
-  std::vector<search::SortKey> keys;
-  std::vector<search::Bound> after;
-  int64_t limit = 0;
-};
-Result<std::vector<Run>> search_runs(store::Tx& tx, std::string_view project,
-                                     const RunSearch& search, std::vector<search::Bound>* last);
+Status add_model_input(store::Tx& tx, int64_t run_n, std::string_view model_id);
+Status add_model_output(store::Tx& tx, int64_t run_n, const ModelOutput& output);
 
 }  // namespace slip::tracking::sql

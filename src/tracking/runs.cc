@@ -1,12 +1,17 @@
 #include "tracking/runs.h"
 
+#include <span>
 #include <utility>
 
 #include "base/text.h"
 #include "core/ledger/ledger.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
+#include "tracking/counted.h"
 #include "tracking/experiment_store.h"
+#include "tracking/location.h"
+#include "tracking/run_finder.h"
+#include "tracking/run_rules.h"
 #include "tracking/run_search.h"
 #include "tracking/run_store.h"
 #include "tracking/validate.h"
@@ -14,12 +19,9 @@
 namespace slip::tracking {
 namespace {
 
-constexpr std::string_view kRunNameTag = "mlflow.runName";
 constexpr size_t kDatasetsToldMax = 20;  // In one event.
 
-Error no_run(std::string_view run_id) {
-  return not_found("run.not_found", concat({"Run with id=", run_id, " not found"}));
-}
+constexpr int64_t kRunNumbersTaken = 256;  // At once.
 
 Result<Run> must_find(store::Tx& tx, const Ctx& ctx, std::string_view run_id) {
   auto found = TRY(sql::find_run(tx, ctx.project.text, run_id));
@@ -29,18 +31,12 @@ Result<Run> must_find(store::Tx& tx, const Ctx& ctx, std::string_view run_id) {
 
 Result<Run> must_find_active(store::Tx& tx, const Ctx& ctx, std::string_view run_id) {
   Run run = TRY(must_find(tx, ctx, run_id));
-  if (run.lifecycle == Lifecycle::kActive) return run;
-  return invalid(
-      "run.not_active",
-      concat({"The run ", run_id, " must be in the 'active' state. Current state is deleted."}));
+  TRY(check_active(run_id, run.lifecycle));
+  return run;
 }
 
 ledger::Draft event(std::string_view verb, const Run& run) {
-  ledger::Draft draft;
-  draft.verb = std::string(verb);
-  draft.subject = {.kind = "run", .uid = run.id, .name = run.name, .version = {}, .digest = {}};
-  draft.body = codec::Json::object({{"experiment_id", std::to_string(run.experiment_id)}});
-  return draft;
+  return run_event(verb, run.id, run.experiment_id);
 }
 
 bool ended(RunStatus status) {
@@ -72,33 +68,35 @@ void set_tag(std::vector<Tag>* tags, std::string_view key, std::string value) {
   tags->push_back({std::string(key), std::move(value)});
 }
 
-std::string join_path(std::string_view base, std::string_view rest) {
-  while (base.ends_with('/') && !base.ends_with(":/")) base.remove_suffix(1);
-  return concat({base, base.ends_with(":/") ? "" : "/", rest});
-}
-
-Error changed_param(const std::string& run_id, const Tag& param, const std::string& old, bool one) {
-  if (one)
-    return invalid("run.param_changed",
-                   concat({"Changing param values is not allowed. Param with key='", param.key,
-                           "' was already logged with value='", old, "' for run ID='", run_id,
-                           "'. Attempted logging new value '", param.value, "'."}));
-  return invalid("run.param_changed",
-                 concat({"Changing param values is not allowed. Params were already logged='[{",
-                         "'key': '", param.key, "', 'old_value': '", old, "', 'new_value': '",
-                         param.value, "'}]' for run ID='", run_id, "'."}));
-}
-
 }  // namespace
 
+// Numbers are taken many at once, so that runs that are made side by side don't meet at the
+// counter.
+Result<int64_t> Runs::next_run_number() {
+  const auto take = [](Numbers& n) { return n.next < n.end ? n.next++ : 0; };
+  if (const int64_t n = numbers_.with(take); n != 0) return n;
+  int64_t first = 0;
+  TRY(deps_.db.write([&](store::Tx& tx) -> Status {
+    first = TRY(sql::take_run_numbers(tx, kRunNumbersTaken));
+    return {};
+  }));
+  return numbers_.with([&](Numbers& n) {
+    if (n.next < n.end) return n.next++;  // Somebody else was faster; ours stay unused.
+    n = {.next = first, .end = first + kRunNumbersTaken};
+    return n.next++;
+  });
+}
+
 Result<Run> Runs::create(const Ctx& ctx, const NewRun& wanted) {
+  // The names of these tags are free, as in MLflow: only set-tag and log-batch look at them.
   for (size_t i = 0; i < wanted.tags.size(); ++i)
-    TRY(check_key(concat({"tags[", std::to_string(i), "].key"}), wanted.tags[i].key));
+    TRY(check_length(concat({"tags[", std::to_string(i), "].key"}), wanted.tags[i].key, kKeyMax));
   TRY(check_length("run_name", wanted.name, kTagValueMax));
   if (wanted.experiment_id == 0) TRY(experiments_.ready(ctx));
   const std::string name = TRY(name_of(wanted, deps_.rng));
   // Random bits alone: these ids are public and say nothing about when.
   const std::string id = make_uuid4(deps_.rng.u64(), deps_.rng.u64()).hex();
+  const int64_t run_n = TRY(next_run_number());
 
   Run out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
@@ -111,12 +109,13 @@ Result<Run> Runs::create(const Ctx& ctx, const NewRun& wanted) {
                      concat({"The experiment ", std::to_string(wanted.experiment_id),
                              " must be in the 'active' state. Current state is deleted."}));
     out = Run();
+    out.run_n = run_n;
     out.id = id;
     out.experiment_id = wanted.experiment_id;
     out.name = name;
     out.user_id = wanted.user_id;
     out.start_ms = wanted.start_ms;
-    out.artifact_uri = join_path(experiment->artifact_location, id + "/artifacts");
+    out.artifact_uri = below_uri(experiment->artifact_location, id + "/artifacts");
     out.author = ctx.actor_uid;
     for (const Tag& tag : wanted.tags) set_tag(&out.tags, tag.key, cut(tag.value, kTagValueMax));
     set_tag(&out.tags, kRunNameTag, name);
@@ -130,7 +129,16 @@ Result<Run> Runs::get(const Ctx& ctx, const std::string& run_id) {
   Run out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out = TRY(must_find(tx, ctx, run_id));
-    return sql::load_run_data(tx, ctx.project.text, &out);
+    return sql::load_run_data(tx, std::span(&out, 1));
+  }));
+  return out;
+}
+
+Result<int64_t> Runs::experiment_of(const Ctx& ctx, const std::string& run_id) {
+  int64_t out = 0;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    out = TRY(must_find(tx, ctx, run_id)).experiment_id;
+    return {};
   }));
   return out;
 }
@@ -145,9 +153,9 @@ Result<Run> Runs::update(const Ctx& ctx, const std::string& run_id, const RunUpd
     if (update.end_ms) out.end_ms = *update.end_ms;
     if (update.name && !update.name->empty()) {
       out.name = *update.name;
-      TRY(sql::put_run_tag(tx, ctx.project.text, run_id, {std::string(kRunNameTag), out.name}));
+      TRY(sql::put_run_tag(tx, out.run_n, {std::string(kRunNameTag), out.name}));
     }
-    TRY(sql::update_run(tx, ctx.project.text, out));
+    TRY(sql::update_run(tx, out));
     if (was_ended || !ended(out.status)) return {};
     return deps_.ledger.append(tx, ctx, event("run.ended", out));
   }));
@@ -159,7 +167,7 @@ Status Runs::move(const Ctx& ctx, const std::string& run_id, Lifecycle to) {
     Run run = TRY(must_find(tx, ctx, run_id));
     if (run.lifecycle == to) return {};
     run.lifecycle = to;
-    TRY(sql::move_run(tx, ctx.project.text, run, deps_.clock.now_ms()));
+    TRY(sql::move_run(tx, run, deps_.clock.now_ms()));
     return deps_.ledger.append(
         tx, ctx, event(to == Lifecycle::kDeleted ? "run.deleted" : "run.restored", run));
   });
@@ -173,38 +181,30 @@ Status Runs::restore(const Ctx& ctx, const std::string& run_id) {
   return move(ctx, run_id, Lifecycle::kActive);
 }
 
-Status Runs::log(const Ctx& ctx, const std::string& run_id, Batch batch) {
-  TRY(check_run_id(run_id));
-  TRY(check_batch(batch.metrics, batch.params, batch.tags));
-  for (Tag& param : batch.params) param.value = cut(param.value, kParamValueMax);
-  for (Tag& tag : batch.tags) tag.value = cut(tag.value, kTagValueMax);
-  return deps_.db.write([&](store::Tx& tx) -> Status {
-    Run run = TRY(must_find_active(tx, ctx, run_id));
-    const std::string& project = ctx.project.text;
-    for (const Tag& param : batch.params) {
-      std::string old;
-      if (TRY(sql::add_param(tx, project, run_id, param, &old)) || old == param.value) continue;
-      return changed_param(run_id, param, old, batch.one_param);
-    }
-    for (const Tag& tag : batch.tags) {
-      TRY(sql::put_run_tag(tx, project, run_id, tag));
-      if (tag.key != kRunNameTag) continue;
-      run.name = tag.value;
-      TRY(sql::update_run(tx, project, run));
-    }
-    return sql::add_metrics(tx, project, run_id, batch.metrics);
-  });
-}
-
 Status Runs::delete_tag(const Ctx& ctx, const std::string& run_id, const std::string& key) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(must_find_active(tx, ctx, run_id));
-    if (TRY(sql::drop_run_tag(tx, ctx.project.text, run_id, key))) return {};
+    const Run run = TRY(must_find_active(tx, ctx, run_id));
+    if (TRY(sql::drop_run_tag(tx, run.run_n, key)))
+      return deps_.ledger.count(tx, ctx, event("run.tags_changed", run), counted_deletion(key));
     return not_found("run.no_tag", concat({"No tag with name: ", key, " in run with id ", run_id}));
   });
 }
 
+Status Runs::edit_tag(const Ctx& ctx, const std::string& run_id, const std::string& key,
+                      const TagEdit& edit) {
+  TRY(check_key("key", key));
+  return deps_.db.write([&](store::Tx& tx) -> Status {
+    const Run run = TRY(must_find_active(tx, ctx, run_id));
+    const auto before = TRY(sql::find_run_tag(tx, run.run_n, key));
+    const Tag after{key, cut(edit(before), kTagValueMax)};
+    TRY(sql::put_run_tag(tx, run.run_n, after));
+    return deps_.ledger.count(tx, ctx, event("run.tags_changed", run),
+                              counted_tags(std::span(&after, 1)));
+  });
+}
+
 Status Runs::log_inputs(const Ctx& ctx, const std::string& run_id, const Inputs& inputs) {
+  TRY(check_run_id(run_id));
   TRY(check_inputs(inputs.datasets));
   if (inputs.model_ids.size() > kInputsMax)
     return invalid("tracking.batch_size",
@@ -219,7 +219,7 @@ Status Runs::log_inputs(const Ctx& ctx, const std::string& run_id, const Inputs&
           codec::Json::object({{"name", input.dataset.name}, {"digest", input.dataset.digest}}));
     }
     for (const std::string& model : inputs.model_ids)
-      TRY(sql::add_model_input(tx, ctx.project.text, run_id, model));
+      TRY(sql::add_model_input(tx, run.run_n, model));
     ledger::Draft draft = event("run.inputs_logged", run);
     draft.body.set("datasets", std::move(seen));
     return deps_.ledger.append(tx, ctx, draft);
@@ -232,74 +232,35 @@ Status Runs::log_outputs(const Ctx& ctx, const std::string& run_id,
     return invalid("tracking.batch_size",
                    "At most " + std::to_string(kInputsMax) + " models per request");
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(must_find_active(tx, ctx, run_id));
-    for (const ModelOutput& output : outputs)
-      TRY(sql::add_model_output(tx, ctx.project.text, run_id, output));
+    const Run run = TRY(must_find_active(tx, ctx, run_id));
+    for (const ModelOutput& output : outputs) TRY(sql::add_model_output(tx, run.run_n, output));
     return {};
   });
 }
 
-Result<Page<Metric>> Runs::history(const Ctx& ctx, const HistoryQuery& query) {
-  if (query.max_results < 1)
-    return invalid("page.limit", concat({"Invalid value ", std::to_string(query.max_results),
-                                         " for parameter 'max_results' supplied. It must be a "
-                                         "positive integer."}));
-  const std::string identity = concat({"history\n", query.run_id, "\n", query.key});
-  sql::HistoryRange range{.run_id = query.run_id, .key = query.key, .after = {}, .limit = 0};
-  range.limit = std::min(query.max_results, kHistoryPageMax);
-  range.after = TRY(search::parse_page_token(query.page_token, identity, sql::history_keys()));
-
-  Page<Metric> out;
-  std::vector<search::Bound> last;
-  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    TRY(must_find(tx, ctx, query.run_id));
-    out.items = TRY(sql::history(tx, ctx.project.text, range, &last));
-    return {};
-  }));
-  if (static_cast<int64_t>(out.items.size()) > range.limit) {
-    out.items.pop_back();
-    out.next_page_token = search::make_page_token(identity, last);
-  }
-  return out;
-}
-
-Result<std::optional<double>> Runs::latest(const Ctx& ctx, const std::string& run_id,
-                                           const std::string& key) {
-  std::optional<double> out;
-  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    TRY(must_find(tx, ctx, run_id));
-    out = TRY(sql::latest_metric(tx, ctx.project.text, run_id, key));
-    return {};
-  }));
-  return out;
-}
-
 Result<Page<Run>> Runs::search(const Ctx& ctx, const RunQuery& query) {
-  if (query.max_results < 1 || query.max_results > kSearchRunsMax)
-    return invalid("page.limit",
-                   concat({"Invalid value for request parameter max_results. It must be at most ",
-                           std::to_string(kSearchRunsMax), ", but got value ",
-                           std::to_string(query.max_results)}));
-  Page<Run> out;
-  sql::RunSearch search;
-  search.limit = query.max_results;
-  search.keys = TRY(run_sort_keys(query.order_by));
-  TRY(add_run_conditions(&search.where, query));
+  TRY(check_max_results(query.max_results, kSearchRunsMax));
+  const std::string& project = ctx.project.text;
+  RunSearch search{.project = project, .query = query, .filter = {}, .page = {}};
+  search.page.limit = query.max_results;
+  search.page.keys = TRY(run_sort_keys(project, query.order_by));
+  search.filter = TRY(search::parse_filter(query.filter));
+  TRY(check_search(search));
   std::string identity = concat({"runs\n", query.filter, "\n", join(query.order_by, "\n"), "\n",
                                  std::to_string(static_cast<int>(query.view))});
   for (const int64_t id : query.experiment_ids) identity += "," + std::to_string(id);
-  search.after = TRY(search::parse_page_token(query.page_token, identity, search.keys));
+  search.page.identity = std::move(identity);
+  search.page.visible.add(store::readable(ctx, "run", "CAST(r.experiment_id AS TEXT)"));
+  TRY(search.page.start_at(query.page_token));
+  Page<Run> out;
   if (query.experiment_ids.empty()) return out;
 
-  std::vector<search::Bound> last;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out.items = TRY(sql::search_runs(tx, ctx.project.text, search, &last));
+    Page<int64_t> found = TRY(find_runs(tx, search));
+    out.items = TRY(sql::load_runs(tx, found.items));
+    out.next_page_token = std::move(found.next_page_token);
     return {};
   }));
-  if (static_cast<int64_t>(out.items.size()) > query.max_results) {
-    out.items.pop_back();
-    out.next_page_token = search::make_page_token(identity, last);
-  }
   return out;
 }
 

@@ -1,14 +1,18 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "sys/ctx.h"
+#include "sys/sync.h"
 #include "tracking/deps.h"
 #include "tracking/experiments.h"
+#include "tracking/metric_keys.h"
 #include "tracking/types.h"
 
 // Runs and what they log. log() is one transaction: all of a batch or nothing, and the same batch
@@ -37,7 +41,7 @@ struct Batch {
   std::vector<Metric> metrics;
   std::vector<Tag> params;
   std::vector<Tag> tags;
-  bool one_param = false;  // From log-parameter, whose error text differs.
+  bool single = false;  // One metric, parameter or tag by a call of its own: error texts differ.
 };
 
 struct Inputs {
@@ -59,6 +63,14 @@ struct HistoryQuery {
   std::string key;
   int64_t max_results = kHistoryPageMax;
   std::string page_token;
+  bool whole = false;  // Pages of kHistoryStretchMax, for who passes them on and keeps none.
+};
+
+struct ThinQuery {
+  std::vector<std::string> run_ids;
+  std::string key;
+  int64_t points_per_run = kSampledPointsMax;
+  std::optional<std::pair<int64_t, int64_t>> steps;  // First and last, both counted.
 };
 
 class Runs {
@@ -72,23 +84,48 @@ class Runs {
   Status restore(const Ctx& ctx, const std::string& run_id);
 
   Status log(const Ctx& ctx, const std::string& run_id, Batch batch);
+  // The same for those who must not wait. `done` gets the outcome on a thread of the database, or
+  // on this one when nothing was queued; `ctx` lives until then.
+  using Logged = std::function<void(Status)>;
+  void submit_log(const Ctx& ctx, std::string run_id, Batch batch, Logged done);
   Status delete_tag(const Ctx& ctx, const std::string& run_id, const std::string& key);
+  // Replaces a tag by what `edit` makes of it, in one transaction; `edit` may be called twice.
+  Status edit_tag(const Ctx& ctx, const std::string& run_id, const std::string& key,
+                  const TagEdit& edit);
   Status log_inputs(const Ctx& ctx, const std::string& run_id, const Inputs& inputs);
   Status log_outputs(const Ctx& ctx, const std::string& run_id,
                      const std::vector<ModelOutput>& outputs);
 
+  Result<int64_t> experiment_of(const Ctx& ctx, const std::string& run_id);
+
   // By (timestamp, step, value).
-  Result<Page<Metric>> history(const Ctx& ctx, const HistoryQuery& query);
+  Result<Page<Point>> history(const Ctx& ctx, const HistoryQuery& query);
+  // At most `limit` points, by (run, timestamp, step, value); runs that don't exist have none.
+  Result<std::vector<Metric>> points_of(const Ctx& ctx, std::vector<std::string> run_ids,
+                                        const std::string& key, int64_t limit);
+  // Evenly spaced points of each run, first and last among them, by (step, timestamp, value).
+  Result<std::vector<Metric>> thinned(const Ctx& ctx, const ThinQuery& query);
+  // What the runs of these experiments read, at most kDatasetSummariesMax.
+  Result<std::vector<DatasetSummary>> datasets(const Ctx& ctx,
+                                               const std::vector<int64_t>& experiment_ids);
   Result<Page<Run>> search(const Ctx& ctx, const RunQuery& query);
   // The latest point; empty when the run never logged the key.
   Result<std::optional<double>> latest(const Ctx& ctx, const std::string& run_id,
                                        const std::string& key);
 
  private:
+  class Logging;
+  struct Numbers {  // Taken from the table and not given to a run yet.
+    int64_t next = 0;
+    int64_t end = 0;
+  };
   Status move(const Ctx& ctx, const std::string& run_id, Lifecycle to);
+  Result<int64_t> next_run_number();
 
   Deps deps_;
   Experiments& experiments_;
+  MetricKeys keys_;
+  sys::Guarded<Numbers> numbers_;
 };
 
 }  // namespace slip::tracking

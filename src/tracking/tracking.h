@@ -2,12 +2,17 @@
 
 #include <span>
 
+#include "core/ledger/ledger.h"
 #include "store/db.h"
+#include "tracking/artifact_uploads.h"
 #include "tracking/artifacts.h"
 #include "tracking/deps.h"
 #include "tracking/experiments.h"
 #include "tracking/logged_models.h"
+#include "tracking/purge.h"
+#include "tracking/reproductions.h"
 #include "tracking/runs.h"
+#include "tracking/trace_metrics.h"
 #include "tracking/traces.h"
 
 // Experiment tracking: what was tried, on what data, with what result. One object that holds the
@@ -20,15 +25,24 @@ struct Tracking {
         runs(deps, experiments),
         models(deps, experiments),
         artifacts(deps),
-        traces(deps, experiments) {}
+        uploads(deps, artifacts),
+        traces(deps, experiments),
+        trace_metrics(deps),
+        purge(deps),
+        reproductions(deps) {}
 
   Experiments experiments;
   Runs runs;
   LoggedModels models;
   Artifacts artifacts;
+  ArtifactUploads uploads;
   Traces traces;
+  TraceMetrics trace_metrics;
+  Purge purge;
+  Reproductions reproductions;
 };
 
 std::span<const store::Migration> migrations();
+std::span<const ledger::Scope> event_scopes();
 
 }  // namespace slip::tracking

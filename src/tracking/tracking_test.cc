@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "core/hold/hold.h"
 #include "core/ledger/ledger.h"
 #include "sys/executor.h"
 #include "sys/log.h"
@@ -22,7 +23,7 @@ class TrackingTest : public test::DbTest {
  protected:
   void SetUp() override {
     std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), migrations()})
+    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
       steps.insert(steps.end(), all.begin(), all.end());
     migrated(steps);
     events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
@@ -189,7 +190,7 @@ TEST_P(TrackingTest, HistoryPagesInOrder) {
   std::string steps;
   do {
     const auto page = tracking->runs.history(ctx, query).value();
-    for (const Metric& m : page.items) steps += std::to_string(m.step);
+    for (const Point& m : page.items) steps += std::to_string(m.step);
     query.page_token = page.next_page_token;
   } while (!query.page_token.empty());
   EXPECT_EQ(steps, "54321");  // By time, which runs against the steps here.
@@ -283,8 +284,18 @@ TEST_P(RunSearchTest, Filters) {
       {"params.x = 3", "filter.value"},
       {"nothing.x = 3", "filter.entity"},
       {"attributes.nothing = 'x'", "filter.key"},
-      {"status IN ('FINISHED')", "filter.operator"},
+      {"status IN ('FINISHED')", "b"},
       {"metrics.loss == 1", "filter.operator"},
+      {"metrics.loss = 0.1 OR run_name = 'd'", "da"},
+      {"NOT metrics.loss <= 0.2", "dc"},  // NaN and none are not below.
+      {"NOT end_time = 200", "dca"},
+      {"NOT (run_name = 'a' OR run_name = 'b') AND start_time >= 103", "d"},
+      {"metrics.loss BETWEEN 0.15 AND 0.2 OR params.`lr rate` = '0.1'", "ba"},
+      {"metrics.loss NOT IN (0.1, 7)", "cb"},
+      {"start_time IN (101, 103.5)", "b"},
+      {"run_name RLIKE '^[ab]$'", "ba"},
+      {"params.`lr rate` NOT RLIKE '0[.]0'", "dca"},
+      {"run_name RLIKE '('", "regex.syntax"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.filter);
@@ -332,10 +343,10 @@ TEST_P(TrackingTest, NamesAndLimits) {
   const Case cases[] = {
       {"a b-c_d.e:f/g", ""},           {"größe", ""},
       {std::string(kKeyMax, 'k'), ""}, {std::string(kKeyMax + 1, 'k'), "tracking.too_long"},
-      {"", "tracking.missing"},        {"a//b", "tracking.name"},
-      {"../b", "tracking.name"},       {"/a", "tracking.name"},
-      {".", "tracking.name"},          {"a\tb", "tracking.name"},
-      {"a\"b", "tracking.name"}};
+      {"", "tracking.missing"},        {"a//b", "key_name.form"},
+      {"../b", "key_name.form"},       {"/a", "key_name.form"},
+      {".", "key_name.form"},          {"a\tb", "key_name.form"},
+      {"a\"b", "key_name.form"}};
   for (const Case& c : cases) {
     SCOPED_TRACE(c.key.substr(0, 20));
     const Status got = log_metric(run, c.key, 1);
@@ -480,7 +491,7 @@ TEST_P(TrackingTest, ATraceMergesInEitherOrder) {
     return s;
   };
   SpanBatch batch;
-  batch.run_id = "r1";
+  batch.run_id = new_run();
   batch.spans = {span("tr-1", "bb", false), span("tr-1", "aa", true), span("tr-2", "cc", false)};
   ASSERT_TRUE(tracking->traces.log_spans(ctx, batch).ok());
   ASSERT_TRUE(tracking->traces.log_spans(ctx, batch).ok());  // The reply was lost.
@@ -502,12 +513,11 @@ TEST_P(TrackingTest, ATraceMergesInEitherOrder) {
   const auto merged = tracking->traces.get(ctx, "tr-1").value();
   EXPECT_EQ(merged.state, TraceState::kError);
   EXPECT_EQ(merged.request_us, 900);
-  EXPECT_EQ(merged.metadata, (std::vector<Tag>{{"mlflow.sourceRun", "r1"}, {"user", "ann"}}));
+  EXPECT_EQ(merged.metadata, (std::vector<Tag>{{"user", "ann"}}));
 
   for (const auto& [filter, count] :
        {std::pair<const char*, size_t>{"status = 'ERROR'", 1},
         {"name = 'ask'", 1},
-        {"run_id = 'r1'", 2},
         {"timestamp_ms >= 1", 1},
         {"execution_time_ms = 7", 1},
         {"metadata.user LIKE 'a%' AND tags.`mlflow.trace.spansLocation` = 'TRACKING_STORE'", 1},
@@ -521,6 +531,10 @@ TEST_P(TrackingTest, ATraceMergesInEitherOrder) {
     ASSERT_TRUE(page.ok()) << page.error().text;
     EXPECT_EQ(page->items.size(), count);
   }
+  TraceQuery of_run;  // Only the trace whose root has come belongs to the run.
+  of_run.experiment_ids = {0};
+  of_run.filter = "run_id = '" + batch.run_id + "'";
+  EXPECT_EQ(tracking->traces.search(ctx, of_run)->items.size(), 1U);
   EXPECT_EQ(
       tracking->traces.set_tag(ctx, "tr-1", {"mlflow.trace.spansLocation", "x"}).error().reason,
       "trace.tag_reserved");

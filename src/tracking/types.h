@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/search/page.h"
 #include "store/tree/tree.h"
 
 // The nouns of tracking as plain records, and the limits that its services enforce.
@@ -33,6 +35,11 @@ inline constexpr int64_t kSearchExperimentsMax = 50'000;
 inline constexpr int64_t kSearchModelsMax = 100;
 inline constexpr int64_t kSearchTracesMax = 500;
 inline constexpr int64_t kHistoryPageMax = 25'000;
+inline constexpr int64_t kHistoryStretchMax = 200'000;
+inline constexpr size_t kBulkRunsMax = 100;
+inline constexpr int64_t kSampledPointsMax = 2'500;  // A run.
+inline constexpr size_t kDatasetExperimentsMax = 20;
+inline constexpr int64_t kDatasetSummariesMax = 1'000;
 inline constexpr size_t kTraceTagValueMax = 8'000;
 inline constexpr size_t kTraceBatchMax = 100;
 
@@ -44,6 +51,9 @@ struct Tag {  // Also a parameter.
   std::string value;
   bool operator==(const Tag&) const = default;
 };
+
+// A new value from the old one, if there is one.
+using TagEdit = std::function<std::string(const std::optional<std::string>&)>;
 
 struct Experiment {
   int64_t id = 0;
@@ -75,6 +85,13 @@ struct Metric {
   std::string run_id;  // Set where points of several runs are mixed.
 };
 
+// A point of a curve whose run and key are known.
+struct Point {
+  int64_t timestamp_ms = 0;
+  int64_t step = 0;
+  double value = 0;
+};
+
 struct Dataset {
   std::string name;
   std::string digest;
@@ -89,12 +106,21 @@ struct DatasetInput {
   Dataset dataset;
 };
 
+// A dataset as the runs of an experiment name it.
+struct DatasetSummary {
+  int64_t experiment_id = 0;
+  std::string name;
+  std::string digest;
+  std::optional<std::string> context;  // "training"
+};
+
 struct ModelOutput {
   std::string model_id;
   int64_t step = 0;
 };
 
 struct Run {
+  int64_t run_n = 0;  // Its number in the tables; never shown.
   std::string id;
   int64_t experiment_id = 0;
   std::string name;
@@ -139,10 +165,6 @@ struct FileInfo {
   int64_t size = 0;
 };
 
-template <class T>
-struct Page {
-  std::vector<T> items;
-  std::string next_page_token;  // Empty: nothing follows.
-};
+using search::Page;
 
 }  // namespace slip::tracking

@@ -1,9 +1,10 @@
 #include "tracking/validate.h"
 
 #include <array>
-#include <map>
+#include <set>
 #include <vector>
 
+#include "base/key_name.h"
 #include "base/text.h"
 
 namespace slip::tracking {
@@ -11,31 +12,6 @@ namespace {
 
 bool is_alnum(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-// Letters of any script pass; of ASCII the listed punctuation does.
-bool key_char(char c) {
-  return is_alnum(c) || static_cast<unsigned char>(c) >= 0x80 ||
-         std::string_view("_-. :/").find(c) != std::string_view::npos;
-}
-
-// What a path library would make of the name: "a//b" → "a/b", "./a" → "a", "a/../b" → "b".
-std::string normal_path(std::string_view name) {
-  std::vector<std::string> parts;
-  for (const std::string_view part : split(name, '/')) {
-    if (part.empty() || part == ".") continue;
-    if (part == ".." && !parts.empty() && parts.back() != "..")
-      parts.pop_back();
-    else
-      parts.emplace_back(part);
-  }
-  const std::string body = join(parts, "/");
-  return name.starts_with('/') ? "/" + body : body.empty() ? "." : body;
-}
-
-Error bad_name(std::string_view where, std::string_view name, std::string_view why) {
-  return invalid("tracking.name", concat({"Invalid value \"", name, "\" for parameter '", where,
-                                          "' supplied: ", why}));
 }
 
 constexpr std::array<const char*, 24> kAdjectives = {
@@ -57,45 +33,31 @@ Status check_length(std::string_view where, std::string_view value, size_t max) 
                                               std::to_string(max), " characters"}));
 }
 
-Status check_key(std::string_view where, std::string_view name) {
+Status check_key(std::string_view where, std::string_view name, std::string_view label) {
   if (name.empty())
     return invalid("tracking.missing",
                    concat({"Missing value for required parameter '", where,
                            "'. See the API docs for more information about request parameters."}));
-  TRY(check_length(where, name, kKeyMax));
-  for (const char c : name)
-    if (!key_char(c))
-      return bad_name(where, name,
-                      "Names may only contain alphanumerics, underscores (_), dashes (-), periods "
-                      "(.), spaces ( ), colon(:) and slashes (/).");
-  const std::string resolved = normal_path(name);
-  if (resolved == name && resolved != "." && !resolved.starts_with("..") &&
-      !resolved.starts_with('/'))
-    return {};
-  return bad_name(where, name,
-                  concat({"Names may be treated as files in certain cases, and must not resolve "
-                          "to other names when treated as such. This name would resolve to '",
-                          resolved, "'"}));
+  TRY(check_key_name(where, name));
+  return check_length(label.empty() ? where : label, name, kKeyMax);
 }
 
 Status check_run_id(std::string_view id) {
   bool good = !id.empty() && id.size() <= 256 && is_alnum(id.front());
   for (const char c : id) good = good && (is_alnum(c) || c == '_' || c == '-');
   if (good) return {};
-  return invalid("tracking.id", concat({"Invalid run ID: '", id, "'"}));
+  return invalid("tracking.id",
+                 concat({"Invalid value \"", id, "\" for parameter 'run_id' supplied."}));
 }
 
 Result<int64_t> parse_experiment_id(std::string_view text) {
-  const auto id = parse_int(text);
-  if (id && *id >= 0 && text.front() != '+') return *id;
-  return invalid("experiment.id",
-                 concat({"Invalid experiment ID: '", text, "'. It must be a decimal number."}));
+  if (const auto id = parse_int(trim(text))) return *id;
+  return invalid("experiment.id", concat({"Invalid experiment ID '", text,
+                                          "'. Experiment ID must be a valid integer."}));
 }
 
 Status check_experiment_name(std::string_view name) {
-  if (trim(name).empty())
-    return invalid("tracking.missing",
-                   "Invalid experiment name: ''. An experiment name must not be empty.");
+  if (name.empty()) return invalid("tracking.missing", "Invalid experiment name: ''");
   return check_length("name", name, kExperimentNameMax);
 }
 
@@ -108,41 +70,68 @@ Status check_logged_model_name(std::string_view name) {
   return check_length("name", name, kDatasetNameMax);
 }
 
+Status check_max_results(int64_t max_results, int64_t max) {
+  if (max_results >= 1 && max_results <= max) return {};
+  return invalid("page.limit", concat({"Invalid value ", std::to_string(max_results),
+                                       " for parameter 'max_results' supplied.", " It must be ",
+                                       max_results < 1 ? "a positive integer"
+                                                       : "at most " + std::to_string(max)}));
+}
+
 std::string cut(std::string_view value, size_t max) {
   if (value.size() <= max || !is_utf8(value)) return std::string(value);
   return std::string(utf8_prefix(value, max));
 }
 
-Status check_batch(std::span<const Metric> metrics, std::span<const Tag> params,
-                   std::span<const Tag> tags) {
-  const auto limit = [](std::string_view what, size_t got, size_t max) -> Status {
-    if (got <= max) return {};
-    return invalid("tracking.batch_size",
-                   concat({"A batch logging request can contain at most ", std::to_string(max), " ",
-                           what, ". Got ", std::to_string(got), " ", what, ". Please split up ",
-                           what, " across multiple requests and try again."}));
-  };
-  TRY(limit("metrics", metrics.size(), kBatchMetricsMax));
-  TRY(limit("params", params.size(), kBatchParamsMax));
-  TRY(limit("tags", tags.size(), kBatchTagsMax));
-  TRY(limit("metrics, params, and tags", metrics.size() + params.size() + tags.size(),
-            kBatchEntitiesMax));
+namespace {
 
-  for (size_t i = 0; i < metrics.size(); ++i)
-    TRY(check_key(concat({"metrics[", std::to_string(i), "].name"}), metrics[i].key));
-  std::map<std::string_view, std::string_view> seen;
-  for (size_t i = 0; i < params.size(); ++i) {
-    TRY(check_key(concat({"params[", std::to_string(i), "].key"}), params[i].key));
-    const auto [it, fresh] = seen.emplace(params[i].key, params[i].value);
-    if (!fresh && it->second != params[i].value)
-      return invalid("tracking.duplicate_param",
-                     concat({"Duplicate parameter keys have been submitted: ['", params[i].key,
-                             "']. Please ensure the request contains only one param value per "
-                             "param key."}));
-  }
-  for (size_t i = 0; i < tags.size(); ++i)
-    TRY(check_key(concat({"tags[", std::to_string(i), "].key"}), tags[i].key));
-  return {};
+Status check_metric(const std::string& path, const Metric& m) {
+  TRY(check_key(path + "name", m.key, "Metric name"));
+  if (m.timestamp_ms >= 0) return {};
+  return invalid(
+      "tracking.timestamp",
+      concat({"Invalid value ", std::to_string(m.timestamp_ms), " for parameter '", path,
+              "timestamp' supplied: metric '", m.key, "' (value=", format_double(m.value),
+              "). Timestamp must be a nonnegative long (64-bit integer) "}));
+}
+
+Status check_limit(std::string_view what, size_t got, size_t max) {
+  if (got <= max) return {};
+  return invalid("tracking.batch_size",
+                 concat({"A batch logging request can contain at most ", std::to_string(max), " ",
+                         what, ". Got ", std::to_string(got), " ", what, ". Please split up ", what,
+                         " across multiple requests and try again."}));
+}
+
+Status check_unique(std::span<const Tag> params) {
+  std::set<std::string_view> seen;
+  std::string twice;
+  for (const Tag& p : params)
+    if (!seen.insert(p.key).second) twice += concat({twice.empty() ? "'" : ", '", p.key, "'"});
+  if (twice.empty()) return {};
+  return invalid("tracking.duplicate_param",
+                 concat({"Duplicate parameter keys have been submitted: [", twice,
+                         "]. Please ensure the request contains only one param value per "
+                         "param key."}));
+}
+
+}  // namespace
+
+Status check_batch(std::span<const Metric> metrics, std::span<const Tag> params,
+                   std::span<const Tag> tags, bool single) {
+  TRY(check_limit("metrics", metrics.size(), kBatchMetricsMax));
+  TRY(check_limit("params", params.size(), kBatchParamsMax));
+  TRY(check_limit("tags", tags.size(), kBatchTagsMax));
+  TRY(check_limit("metrics, params, and tags", metrics.size() + params.size() + tags.size(),
+                  kBatchEntitiesMax));
+  const auto path = [&](std::string_view list, size_t i) {
+    return single ? std::string() : concat({list, "[", std::to_string(i), "]."});
+  };
+  for (size_t i = 0; i < metrics.size(); ++i) TRY(check_metric(path("metrics", i), metrics[i]));
+  for (size_t i = 0; i < params.size(); ++i)
+    TRY(check_key(path("params", i) + "key", params[i].key, "Param key"));
+  for (size_t i = 0; i < tags.size(); ++i) TRY(check_key(path("tags", i) + "key", tags[i].key));
+  return check_unique(params);
 }
 
 Status check_inputs(std::span<const DatasetInput> inputs) {

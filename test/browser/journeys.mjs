@@ -216,7 +216,10 @@ export const journeys = {
   async datasets_show_versions_and_schema(world) {
     const { dataset } = world.seen;
     await with_page(world, `${kConsole}/datasets`, async (page) => {
-      await page.getByTestId(`dataset-${dataset.name}`).getByRole("link").click();
+      const listed = page.getByTestId(`dataset-${dataset.name}`);
+      const told = world.seen.datasets.find((d) => d.name === dataset.name);
+      await says(listed.getByTestId("rows"), integer(told.rows), `rows of ${dataset.name}`);
+      await listed.getByRole("link").click();
       for (const version of dataset.versions) {
         const row = page.getByTestId(`version-${version.version}`);
         await says(row.getByTestId("rows"), integer(version.rows), `rows of v${version.version}`);

@@ -1,6 +1,8 @@
 """Monitoring: every prediction is logged, labels join, drift alarms on shifted inputs and not on the reference's own."""
+import hashlib
 import json
 import random
+import time
 
 import harness
 from harness import equal, infer, labels_of, ready, true, until
@@ -47,7 +49,7 @@ def test_quiet_on_the_reference(server):
 def test_labels_join_once(server):
     api = server.api()
     answers = send(api, rows(60, 0, 3))
-    labels = [{"prediction_id": id_, "label": truth} for id_, _, truth in answers]
+    labels = [{"prediction_id": id_, "label": truth, "event_ms": int(time.time() * 1000) + 5000} for id_, _, truth in answers]
     first = api.post("labels", {"deployment": NAME, "labels": labels})
     equal(first["joined"], 60, "joined")
     again = api.post("labels", {"deployment": NAME, "labels": labels})
@@ -58,6 +60,10 @@ def test_labels_join_once(server):
     overall = until("the labels", lambda: (lambda o: o if o["n_labeled"] >= 60 else None)(
         api.get(f"deployments/{NAME}/performance")["overall"]), 10, server)
     true(abs(overall["accuracy"] - right) < 1e-9, f"accuracy {overall} against {right}")
+    kept = api.get(f"predictions/{answers[0][0]}")
+    equal((kept["label"], kept["event_ms"]), (labels[0]["label"], labels[0]["event_ms"]), "the label as it was told")
+    equal(overall["event_ms_max"], labels[-1]["event_ms"], "the latest label")
+    true(1000 < overall["label_delay_ms_mean"] < 60_000, f"mean delay {overall['label_delay_ms_mean']}")
 
 
 def test_alarm_on_a_shift(server):
@@ -66,9 +72,28 @@ def test_alarm_on_a_shift(server):
     alert = until("the alarm", lambda: [item for item in api.items(f"alerts?deployment={NAME}") if item["kind"] == "drift"],
                   15, server)[0]
     true(alert["value"] > alert["threshold"], f"alert {alert}")
-    until("the alert's ledger event", lambda: any(  # PostgreSQL numbers events a moment later.
-        event.get("uid") == alert["id"] or alert["id"] in str(event)
-        for event in api.get("ledger?verb=alert.&limit=50")["items"]), 10, server)
+    told = api.get(f"ledger?after={alert['event_seq'] - 1}&limit=1")["items"][0]
+    equal((told["seq"], told["verb"], told["body"]["alert"]), (alert["event_seq"], "alert.fired", alert["id"]), "its event")
+
+
+def test_the_archive_is_listed_and_fetched(server):
+    answered = int(server.api().get(f"deployments/{NAME}/drift?limit=1")["items"][-1]["window"])
+    true(answered > 0, "there were predictions")
+    equal(server.stop(), 0, "exit status after SIGTERM")
+    server.start()  # The duty archives what lies in the log.
+    api = server.api()
+    part = until("an archived part", lambda: api.items(f"deployments/{NAME}/parts"), 15, server)[0]
+    equal(api.get(f"deployments/{NAME}/parts/{part['segment']}"), part, "one part")
+    equal(api.items(f"deployments/{NAME}/parts?to_us={part['start_us'] - 1}"), [], "parts from before")
+    harness.refused(api, "GET", f"deployments/{NAME}/parts/999", status=404, code="prediction_part.not_found")
+    content = f"deployments/{NAME}/parts/{part['segment']}/content"
+    whole = api.send("GET", content).body
+    equal((len(whole), "sha256:" + hashlib.sha256(whole).hexdigest()), (part["bytes"], part["digest"]), "the file")
+    head = api.send("GET", content, headers={"Range": "bytes=0-3"})
+    equal((head.status, head.body), (206, b"PAR1"), "a range of it")
+    path = server.data.with_name("part.parquet")
+    server.cli("archive", "get", NAME, part["segment"], "--out", path)
+    equal(path.read_bytes(), whole, "what the CLI fetched")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """The stock mlflow client against the real server: what a user's scripts do, with only MLFLOW_TRACKING_URI set."""
+import hashlib
 import importlib.util
 import math
 import os
@@ -162,7 +163,7 @@ def test_stages_copies_deletion():
     client.rename_registered_model("staged", "renamed")
     client.delete_model_version("renamed", "3")
     raises(lambda: client.get_model_version("renamed", "3"), "RESOURCE_DOES_NOT_EXIST")
-    equal(int(client.create_model_version("renamed", f"runs:/{run}/m").version), 4, "a number is used once")
+    equal(int(client.create_model_version("renamed", f"runs:/{run}/m", run_id=run).version), 4, "a number is used once")
     client.delete_registered_model("renamed")
     raises(lambda: client.get_registered_model("renamed"), "RESOURCE_DOES_NOT_EXIST")
 
@@ -224,6 +225,156 @@ def test_traces():
     mlflow.set_trace_tag(trace, "k", "v")
     equal(len(mlflow.search_traces(filter_string="tags.k = 'v'", return_type="list")), 1, "search by tag")
     equal(MlflowClient().delete_traces(good[0].info.experiment_id, trace_ids=[trace]), 1, "deleted")
+
+
+def test_trace_search_and_metrics():
+    experiment = mlflow.set_experiment("searched").experiment_id
+
+    @mlflow.trace(name="answer")
+    def answer(question):
+        with mlflow.start_span(name="retrieve", span_type="RETRIEVER") as span:
+            span.set_attributes({"source": "wiki" if "who" in question else "news", "documents": 3})
+        with mlflow.start_span(name="generate", span_type="LLM") as span:
+            span.set_attribute("mlflow.chat.tokenUsage", {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15})
+            if "bad" in question:
+                raise ValueError(question)
+        return question.upper()
+
+    for question in ("who is it", "what is it", "bad question"):
+        try:
+            answer(question)
+        except ValueError:
+            pass
+    mlflow.flush_trace_async_logging()
+
+    def asked(text):
+        found = mlflow.search_traces(locations=[experiment], filter_string=text, return_type="list")
+        return sorted(trace.data.spans[0].inputs["question"] for trace in found)
+
+    everything = ["bad question", "what is it", "who is it"]
+    equal(asked("span.name = 'retrieve' AND span.type = 'RETRIEVER'"), everything, "one span with both")
+    equal(asked("span.name = 'retrieve' AND span.type = 'LLM'"), [], "no span with both")
+    equal(asked("span.attributes.source = 'wiki'"), ["who is it"], "by an attribute")
+    equal(asked("span.attributes.source RLIKE '^n.ws$'"), ["bad question", "what is it"], "by a regular expression")
+    equal(asked("span.status = 'ERROR' AND span.name = 'generate'"), ["bad question"], "by status")
+    equal(asked("trace.text ILIKE '%WHO IS%'"), ["who is it"], "by text")
+    trace = mlflow.search_traces(locations=[experiment], filter_string="span.attributes.source = 'wiki'", return_type="list")[0]
+    equal(trace.info.token_usage, {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}, "tokens")
+    mlflow.log_feedback(trace_id=trace.info.trace_id, name="useful", value=True)
+    mlflow.log_expectation(trace_id=trace.info.trace_id, name="facts", value={"who": ["me"]})
+    equal(asked("feedback.useful = 'true'"), ["who is it"], "by feedback")
+    equal(asked("feedback.useful IS NULL"), ["bad question", "what is it"], "without feedback")
+    first = mlflow.get_trace(trace.info.trace_id).info.assessments[0]
+    mlflow.override_feedback(trace_id=trace.info.trace_id, assessment_id=first.assessment_id, value=False)
+    equal(asked("feedback.useful = 'true'"), [], "feedback that was overridden")
+    expected = [a for a in mlflow.get_trace(trace.info.trace_id).info.assessments if a.name == "facts"][0]
+    equal(expected.value, {"who": ["me"]}, "an expectation with structure")
+    client = MlflowClient()
+    run = client.create_run(experiment)
+    client.link_traces_to_run([trace.info.trace_id], run.info.run_id)
+    equal(asked(f"run_id = '{run.info.run_id}'"), ["who is it"], "of a run")
+
+    from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, MetricViewType
+    points = client._tracking_client.store.query_trace_metrics(
+        experiment_ids=[experiment], view_type=MetricViewType.SPANS, metric_name="span_count", dimensions=["span_name"],
+        aggregations=[MetricAggregation(AggregationType.COUNT)])
+    equal({point.dimensions["span_name"]: point.values["COUNT"] for point in points},
+          {"answer": 3, "generate": 3, "retrieve": 3}, "spans by name")
+    points = client._tracking_client.store.query_trace_metrics(
+        experiment_ids=[experiment], view_type=MetricViewType.TRACES, metric_name="total_tokens",
+        aggregations=[MetricAggregation(AggregationType.SUM), MetricAggregation(AggregationType.PERCENTILE, 50)])
+    equal(points[0].values, {"SUM": 45, "P50.0": 15}, "tokens of all traces")
+
+
+def test_spans_by_opentelemetry():
+    """What an OTLP exporter sends, in each encoding and compression, and what comes back of it."""
+    import gzip
+    import json
+    import zlib
+
+    import requests
+    from google.protobuf.json_format import MessageToDict
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    experiment = mlflow.set_experiment("otlp").experiment_id
+    url = mlflow.get_tracking_uri() + "/v1/traces"
+
+    def request_of(trace):
+        request = ExportTraceServiceRequest()
+        spans = request.resource_spans.add()
+        name = spans.resource.attributes.add()
+        name.key, name.value.string_value = "service.name", "shop"
+        span = spans.scope_spans.add().spans.add(trace_id=bytes([trace] * 16), span_id=bytes([trace] * 8), name="chat",
+                                                 start_time_unix_nano=1_700_000_000_000_000_000,
+                                                 end_time_unix_nano=1_700_000_001_500_000_000)
+        for key, value in (("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m-1"), ("gen_ai.input.messages", "hi")):
+            span.attributes.add(key=key).value.string_value = value
+        span.attributes.add(key="gen_ai.usage.input_tokens").value.int_value = 7
+        span.attributes.add(key="gen_ai.usage.output_tokens").value.int_value = 2
+        return request
+
+    def as_json(request):
+        message = MessageToDict(request)
+        for span in message["resourceSpans"][0]["scopeSpans"][0]["spans"]:  # OTLP's JSON has hex where protobuf's has base64
+            for key in ("traceId", "spanId"):
+                span[key] = __import__("base64").b64decode(span[key]).hex()
+        return json.dumps(message).encode()
+
+    bare = zlib.compressobj(wbits=-15)
+    sent = [(request_of(1).SerializeToString(), "application/x-protobuf", None),
+            (gzip.compress(request_of(2).SerializeToString()), "application/x-protobuf", "gzip"),
+            (zlib.compress(as_json(request_of(3))), "application/json; charset=utf-8", "deflate"),
+            (bare.compress(as_json(request_of(4))) + bare.flush(), "application/json", "deflate")]
+    for body, kind, encoding in sent:
+        headers = {"Content-Type": kind, "x-mlflow-experiment-id": experiment}
+        if encoding:
+            headers["Content-Encoding"] = encoding
+        for _ in range(2):  # the first reply was lost
+            equal(requests.post(url, data=body, headers=headers, timeout=10).status_code, 200, f"{kind} {encoding}")
+    found = mlflow.search_traces(locations=[experiment], filter_string="span.attributes.`gen_ai.request.model` = 'm-1'",
+                                 return_type="list")
+    equal(len(found), 4, "traces")
+    for trace in found:
+        span = trace.data.spans[0]
+        equal((span.name, span.span_type, span.inputs), ("chat", "CHAT_MODEL", "hi"), "translated")
+        equal(trace.info.token_usage, {"input_tokens": 7, "output_tokens": 2, "total_tokens": 9}, "tokens")
+        equal((trace.info.tags["service.name"], trace.info.execution_duration), ("shop", 1500), "head")
+    good = {"Content-Type": "application/x-protobuf", "x-mlflow-experiment-id": experiment}
+    for body, headers, status in ((b"", good, 400), (b"\xff\xff", good, 400), (sent[0][0], {**good, "Content-Type": "text/plain"}, 400),
+                                  (sent[0][0], {"Content-Type": "application/x-protobuf"}, 422),
+                                  (request_of(5).SerializeToString(), {**good, "x-mlflow-experiment-id": "987654"}, 404)):
+        reply = requests.post(url, data=body, headers=headers, timeout=10)
+        equal(reply.status_code, status, f"{headers} {reply.text}")
+
+
+def test_a_gigabyte_in_parts():
+    """Up through multipart, down through parallel ranges; small parts, so that there are many."""
+    small = {"MLFLOW_MULTIPART_UPLOAD_MINIMUM_FILE_SIZE": 16 << 20, "MLFLOW_MULTIPART_UPLOAD_CHUNK_SIZE": 16 << 20,
+             "MLFLOW_MULTIPART_DOWNLOAD_CHUNK_SIZE": 64 << 20}
+    os.environ.update({key: str(value) for key, value in small.items()})
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "größe.bin"
+            noise = np.random.default_rng(1)
+            sums = hashlib.sha256()
+            with open(path, "wb") as file:
+                for _ in range(16):
+                    block = noise.bytes(64 << 20)
+                    sums.update(block)
+                    file.write(block)
+            with mlflow.start_run() as run:
+                mlflow.log_artifact(str(path), "model")
+            path.unlink()
+            listed = MlflowClient().list_artifacts(run.info.run_id, "model")
+            equal([(item.path, item.file_size) for item in listed], [("model/größe.bin", 1 << 30)], "list")
+            back = mlflow.artifacts.download_artifacts(run_id=run.info.run_id, artifact_path="model/größe.bin", dst_path=folder)
+            got = hashlib.sha256()
+            with open(back, "rb") as file:
+                while block := file.read(16 << 20):
+                    got.update(block)
+            equal(got.hexdigest(), sums.hexdigest(), "bytes")
+    finally:
+        for key in small:
+            del os.environ[key]
 
 
 def test_dataset_inputs():

@@ -27,12 +27,27 @@ if(MOLD AND NOT SLIPWAY_STRIP)  # mold 1.10 doesn't run GCC 12's LTO plugin reli
   target_link_options(slip_flags INTERFACE -fuse-ld=mold)
 endif()
 
+set(exports ${CMAKE_SOURCE_DIR}/tools/cmake/exports.map)
+if(SLIPWAY_FUZZ)
+  # clang's sanitizers are archives too: without their malloc and operator new the shared libraries would use others.
+  set(names "")
+  foreach(part asan asan_cxx)
+    execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=libclang_rt.${part}-${CMAKE_SYSTEM_PROCESSOR}.a.syms
+      OUTPUT_VARIABLE list OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    file(READ ${list} text)
+    string(REPLACE "};" "" text "${text}")
+    string(REPLACE "{" "" text "${text}")
+    string(APPEND names "${text}")
+  endforeach()
+  set(exports ${CMAKE_BINARY_DIR}/exports.map)
+  file(WRITE ${exports} "{ global:\n${names}\nlocal: *; };\n")
+endif()
+
 # A program of ours: its shared libraries lie beside it, it exports nothing of the archives.
 function(slip_program name)
   # DT_RPATH, not RUNPATH: it also finds what is opened at run time, and no LD_LIBRARY_PATH comes before it.
-  target_link_options(${name} PRIVATE -Wl,--exclude-libs,ALL -Wl,--disable-new-dtags
-    $<$<NOT:$<BOOL:${SLIPWAY_FUZZ}>>:-Wl,--version-script=${CMAKE_SOURCE_DIR}/tools/cmake/exports.map>
-    $<$<BOOL:${SLIPWAY_STRIP}>:-s>)
+  target_link_options(${name} PRIVATE $<$<NOT:$<BOOL:${SLIPWAY_FUZZ}>>:-Wl,--exclude-libs,ALL>
+    -Wl,--disable-new-dtags -Wl,--version-script=${exports} $<$<BOOL:${SLIPWAY_STRIP}>:-s>)
   set_target_properties(${name} PROPERTIES BUILD_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON
     INSTALL_RPATH "$ORIGIN" RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 endfunction()

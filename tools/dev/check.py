@@ -10,7 +10,8 @@ def steps(fast):
     yield "fmt", lambda: fmt.run(["--check"])
     yield "arrows", lambda: python("tools/arrows.py", "src")
     yield "tidy", lambda: python("tools/tidy.py")
-    yield "tools' tests", tools_tests
+    yield "tools' tests", lambda: unittests("tools/tests")
+    yield "sdk's tests", lambda: unittests("sdk/python/tests")
     yield "python compiles", python_compiles
     if (common.ROOT / "web/node_modules/.bin/tsc").exists():
         for name, args in (("tsc", ["--noEmit"]), ("biome", ["check", "."]), ("vitest", ["run"])):
@@ -26,8 +27,8 @@ def python(*args):
     return common.run([sys.executable, *args], check=False)
 
 
-def tools_tests():
-    return common.run([sys.executable, "-m", "unittest", "discover", "-q", "-s", "tools/tests", "-p", "test_*.py"],
+def unittests(folder):
+    return common.run([sys.executable, "-m", "unittest", "discover", "-q", "-s", folder, "-p", "test_*.py"],
                       quiet=True, check=False)
 
 

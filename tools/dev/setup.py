@@ -264,16 +264,17 @@ def make_venv(lock):
         (at / "complete").write_text("")
 
 
-def bench_packages():
-    """The folder with what only benches compare with (lock: pip_bench), for PYTHONPATH."""
-    wanted = common.read_lock()["pip_bench"]
-    at = common.cache_dir() / "pkg" / f"bench-{hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest()[:12]}"
+def packages(group):
+    """The folder with a group of the lock beside the environment (pip_bench, pip_mlflow_server), for PYTHONPATH."""
+    wanted = common.read_lock()[group]
+    name = group.removeprefix("pip_")
+    at = common.cache_dir() / "pkg" / f"{name}-{hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest()[:12]}"
     if at.exists():
         return at
     with common.file_lock(common.cache_dir() / "setup.lock", "another setup"):
         if at.exists():
             return at
-        common.say("setup: fetching what benches compare with")
+        common.say(f"setup: fetching what the lock names under {group}")
         work = at.with_name(at.name + ".part")
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)

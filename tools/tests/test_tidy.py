@@ -77,6 +77,37 @@ class Bans(unittest.TestCase):
         self.assertEqual([], errors({"docs/a.md": "a file of docs/work/x\n"}))
 
 
+class LateTrys(unittest.TestCase):
+    BAD = [
+        "A a{b(), TRY(c())};", "return {b, TRY(c())};", "v.push_back({b, TRY(c())});",
+        "f({.a = 1, .b = TRY(c())});", "A a{b, f(TRY(c()))};", "A a{b, {TRY(c())}};",
+        "A a{{b, c}, {TRY(d())}};", "A a{b,\n    TRY(c())};", "f([&] { return A{b, TRY(c())}; });",
+        "Json j = Json::object({{\"a\", g(x, TRY(c()))}});",
+    ]
+    GOOD = [
+        "A a{TRY(c())};", "A a{TRY(c()), b};", "f(b, TRY(c()));", "A a(b, TRY(c()));", "A a = f({b, c}, TRY(d()));",
+        "run(b, [&] { TRY(c()); });", "A a{b, [&] { return TRY(c()); }};", "if (a) { TRY(c()); }",
+        "int x, y; { TRY(c()); }", "for (int i = 0, n = 3; i < n; ++i) { if (TRY(c())) { d(); } }",
+        "A a{std::pair<int, int>(TRY(c()))};", "A a{b, c};  // not TRY(d())", "#define X(...) ({ A a{b, TRY(c())}; })",
+        "A a{b, \"TRY(c())\"};", "A a{b, RETRY(c())};",
+    ]
+
+    def test_found(self):
+        for code in self.BAD:
+            with self.subTest(code):
+                found = errors({"src/data/x.cc": f"void f() {{\n{code}\n}}\n"})
+                self.assertEqual(1, len(found), found)
+                self.assertIn("TRY after another element", found[0])
+
+    def test_left_alone(self):
+        for code in self.GOOD:
+            with self.subTest(code):
+                self.assertEqual([], errors({"src/data/x.cc": f"void f() {{\n{code}\n}}\n"}))
+
+    def test_line(self):
+        self.assertEqual([3, 4], cpp_text.late_trys("void f() {\n  A a{b,\n    TRY(c()),\n    TRY(d())};\n}\n"))
+
+
 BODY = "{\n" + "  a();\n" * 70 + "}\n"
 
 

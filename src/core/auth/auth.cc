@@ -20,10 +20,6 @@ namespace {
 constexpr int64_t kMinuteMs = 60'000;
 constexpr size_t kFlushedAtOnce = 500;
 
-bool has_all_rights(const Ctx& ctx) {
-  return ctx.actor_kind == "local" || ctx.actor_kind == "system";
-}
-
 Error bad_credentials() {
   return unauthorized("auth.bad_credentials", "the token or password is wrong, ended or revoked");
 }
@@ -73,9 +69,19 @@ Status Auth::load() {
       const std::string uid = row.uid;
       next->principals[uid].row = std::move(row);
     }
-    for (Grant& grant : TRY(sql::grants(tx))) {
-      const auto at = next->principals.find(grant.principal_uid);
-      if (at != next->principals.end()) at->second.grants.push_back(std::move(grant));
+    for (auto& [uid, who] : next->principals) who.grantees = {uid};
+    std::unordered_map<std::string, std::vector<std::string>> having;  // A role: principals.
+    for (const sql::MemberRow& member : TRY(sql::members(tx))) {
+      const auto at = next->principals.find(member.principal_uid);
+      if (at == next->principals.end()) continue;
+      at->second.grantees.push_back(member.role_uid);
+      having[member.role_uid].push_back(member.principal_uid);
+    }
+    for (const Grant& grant : TRY(sql::standing_grants(tx))) {
+      const auto own = next->principals.find(grant.principal_uid);
+      if (own != next->principals.end()) own->second.take(grant, options_.member_role);
+      for (const std::string& uid : having[grant.principal_uid])
+        next->principals.at(uid).take(grant, options_.member_role);
     }
     for (sql::TokenRow& row : TRY(sql::tokens(tx))) {
       auto used = std::make_shared<std::atomic<int64_t>>(row.last_used_ms.value_or(0));
@@ -176,6 +182,7 @@ Result<Ctx> Auth::by_token(const State& state, std::string_view text, std::strin
   ctx.actor_kind = who->second.row.kind;
   ctx.credential = row.id;
   ctx.project.text = TRY(pick_project(project, row.project));
+  ctx.caller = caller_of(ctx);
   return ctx;
 }
 
@@ -207,62 +214,28 @@ Result<Ctx> Auth::by_password(const State& state, std::string_view user, std::st
   ctx.actor_uid = uid->second;
   ctx.actor_kind = who.row.kind;
   ctx.project.text = TRY(pick_project(project, ""));
+  ctx.caller = caller_of(ctx);
   return ctx;
 }
 
-Role Auth::effective(const State& state, const Ctx& ctx, std::string_view kind,
-                     std::string_view object) {
-  if (has_all_rights(ctx)) return Role::kManage;
-  const auto who = state.principals.find(ctx.actor_uid);
-  if (who == state.principals.end()) return Role::kNone;
-  const Role own = role_on(who->second.grants, ctx.project.text, kind, object);
-  if (ctx.credential.empty()) return own;
-  const auto token = state.tokens.find(ctx.credential);
-  if (token == state.tokens.end()) return Role::kNone;  // Revoked while the request ran.
-  const sql::TokenRow& row = token->second.row;
-  if (row.project != kAny && row.project != ctx.project.text) return Role::kNone;
-  return std::min(own, row.role);
-}
-
-Role Auth::role(const Ctx& ctx, std::string_view kind, std::string_view object) const {
-  return effective(*state_.load(), ctx, kind, object);
-}
-
-Status Auth::check(const Ctx& ctx, Role want, std::string_view kind,
-                   std::string_view object) const {
-  const Role have = effective(*state_.load(), ctx, kind, object);
-  if (have >= want) return {};
-  if (!object.empty() && have == Role::kNone)
-    return not_found(concat({kind, ".not_found"}), concat({"no such ", kind}));
-  return forbidden("auth.forbidden", concat({"this takes role ", role_name(want), " on ", kind,
-                                             " in project ", ctx.project.text, "; ",
-                                             label(ctx.actor_uid), " has ", role_name(have)}));
-}
-
-bool Auth::has_object_grants(const Ctx& ctx, std::string_view kind) const {
-  if (has_all_rights(ctx)) return false;
+Status Auth::check_password(std::string_view user, std::string_view password) {
   const std::shared_ptr<const State> state = state_.load();
-  const auto who = state->principals.find(ctx.actor_uid);
-  return who != state->principals.end() &&
-         auth::has_object_grants(who->second.grants, ctx.project.text, kind);
+  TRY(by_password(*state, user, password, ""));
+  return {};
 }
 
-Predicate Auth::list_predicate(const Ctx& ctx, std::string_view kind,
-                               std::string_view column) const {
-  if (has_all_rights(ctx)) return {};
-  const std::shared_ptr<const State> state = state_.load();
-  const auto who = state->principals.find(ctx.actor_uid);
-  if (who == state->principals.end()) return {" AND 1 = 0", {}};
-  return auth::list_predicate(who->second.grants, ctx.project.text, kind, column);
-}
-
-std::vector<Principal> Auth::principals() const {
+Result<std::vector<Principal>> Auth::principals() const {
   const std::shared_ptr<const State> state = state_.load();
   std::vector<Principal> out;
-  for (const auto& [name, uid] : state->uid_by_name) {
-    const PrincipalRec& rec = state->principals.at(uid);
-    out.push_back({uid, name, rec.row.kind, rec.row.created_ms, rec.grants});
-  }
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    out.clear();
+    for (const auto& [name, uid] : state->uid_by_name) {
+      const sql::PrincipalRow& row = state->principals.at(uid).row;
+      out.push_back({uid, name, row.kind, row.created_ms, row.number, {}});
+      out.back().grants = TRY(sql::grants_of(tx, uid));
+    }
+    return {};
+  }));
   return out;
 }
 

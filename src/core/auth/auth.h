@@ -12,6 +12,7 @@
 #include "base/snapshot.h"
 #include "core/auth/rights.h"
 #include "core/ledger/ledger.h"
+#include "store/caller.h"
 #include "store/db.h"
 #include "sys/ctx.h"
 #include "sys/sync.h"
@@ -21,13 +22,15 @@ class Clock;
 class Rng;
 }  // namespace slip
 
-// Principals, their tokens and their grants. identify() and check() answer from an immutable
+// Principals, their tokens and their grants. identify() and decide() answer from an immutable
 // snapshot in memory; every change bumps an epoch in the database, is published here at once and
 // reaches other nodes within refresh()'s period (< 1 s). Each change is an event of the ledger.
+// Roles on single objects are not in memory: what one makes one manages, and that may be much.
 //
 // Invariants: no default password; a token's role is the lower of its own and its principal's; an
 // actor can't act as somebody else by making a token for them unless it manages everything.
-// Any thread. identify() may compute one scrypt (40 ms) for a password not seen before.
+// Any thread. identify() may compute one scrypt (40 ms) for a password not seen before. A Ctx that
+// it returns must not outlive this.
 namespace slip::auth {
 
 inline constexpr size_t kPrincipalNameMax = 64;
@@ -38,6 +41,8 @@ inline constexpr int64_t kPasswordTriesPerMinute = 10;  // Of one name, failed o
 
 struct Options {
   bool required = false;  // --auth: nobody is let in without credentials.
+  // What a member of a project may do with everything in it.
+  Role member_role = Role::kRead;
 };
 
 struct Principal {
@@ -45,6 +50,7 @@ struct Principal {
   std::string name;
   std::string kind;  // "user", "service"
   int64_t created_ms = 0;
+  int64_t number = 0;
   std::vector<Grant> grants;
 };
 
@@ -92,20 +98,37 @@ class Auth {
   // `auth.throttled`, kForbidden `auth.other_project`, kInvalid `project.name`.
   Result<Ctx> identify(std::string_view authorization, std::string_view project);
 
-  // May the actor do what takes `want` on this object (uid; "" the project as a whole)?
-  // kForbidden `auth.forbidden`; for an object that may not even be read kNotFound
-  // `KIND.not_found`.
+  // A user's password, as identify() takes it. kUnauthorized, kExhausted `auth.throttled`.
+  Status check_password(std::string_view user, std::string_view password);
+
+  // What memory alone can say of `want` on objects of a kind.
+  enum class Verdict : uint8_t { kAllowed, kDenied, kDepends };
+  Verdict decide(const Ctx& ctx, Role want, std::string_view kind) const;
+  bool has_everything(const Ctx& ctx, Role want) const;  // On every kind of the project.
+  bool could_have(const Ctx& ctx, Role want) const;      // On something: the token lets it through.
+
+  // What a Ctx of identify() carries; asks anew each time what the actor may.
+  std::shared_ptr<const store::Caller> caller_of(const Ctx& ctx) const;
+
+  // May the actor do what takes `want` on this object (uid; of a part the container's; "" the
+  // project as a whole)? kForbidden `auth.forbidden`; for an object that may not even be read
+  // kNotFound `KIND.not_found`. With an object it may read the database.
   Status check(const Ctx& ctx, Role want, std::string_view kind, std::string_view object) const;
-  bool has_object_grants(const Ctx& ctx, std::string_view kind) const;
-  Predicate list_predicate(const Ctx& ctx, std::string_view kind, std::string_view column) const;
-  Role role(const Ctx& ctx, std::string_view kind, std::string_view object) const;
+  // May the actor make one? Who edits all of the kind may, and every member of the project.
+  Status check_new(const Ctx& ctx, std::string_view kind) const;
+  Role role(const Ctx& ctx, std::string_view kind) const;  // On the project as a whole.
+  // On an object; of a part its container.
+  Result<Role> role_on(const Ctx& ctx, std::string_view kind, std::string_view object) const;
+  // Projects that the actor manages as a whole; "*" when it manages all.
+  std::vector<std::string> managed_projects(const Ctx& ctx) const;
 
   Result<IssuedToken> create_token(const Ctx& ctx, const NewToken& wanted);
   Status revoke_token(const Ctx& ctx, std::string_view id);  // kNotFound `token.not_found`.
   Result<std::vector<TokenInfo>> tokens(std::string_view principal_uid) const;
-  // Grants by name of the principal; role kNone without deny takes the grant away.
+  // Grants by name of the principal; role kNone without deny takes the grant away. It takes a
+  // manager of what is granted. kInvalid `grant.scope`.
   Status set_grant(const Ctx& ctx, std::string_view principal, Grant grant);
-  std::vector<Principal> principals() const;
+  Result<std::vector<Principal>> principals() const;  // By name.
   // Name for people: a principal's name, or the uid itself when there is none ("local").
   std::string label(std::string_view uid) const;
 
@@ -122,12 +145,14 @@ class Auth {
   struct TokenRec;
   struct PrincipalRec;
   struct Memory;
-  static Role effective(const State& state, const Ctx& ctx, std::string_view kind,
-                        std::string_view object);
+  struct Rights;
+  class CallerRights;
+  static Rights rights_of(const State& state, const Ctx& ctx);
   Result<Ctx> by_token(const State& state, std::string_view text, std::string_view project);
   Result<Ctx> by_password(const State& state, std::string_view user, std::string_view password,
                           std::string_view project);
   Status check_maker(const Ctx& ctx, const NewToken& wanted) const;
+  Status check_granter(const Ctx& ctx, const Grant& grant) const;
   Result<std::string> ensure_principal(store::Tx& tx, const Ctx& ctx, const NewToken& wanted);
   Status record(store::Tx& tx, const Ctx& ctx, std::string_view verb, ledger::Subject subject,
                 codec::Json body);

@@ -2,8 +2,8 @@
 
 #include "base/text.h"
 #include "codec/hash.h"
-#include "codec/password.h"
 #include "core/auth/auth.h"
+#include "core/auth/auth_internal.h"
 #include "core/auth/auth_state.h"
 #include "core/auth/auth_store.h"
 #include "core/auth/token.h"
@@ -15,32 +15,6 @@ namespace {
 
 constexpr std::string_view kFirstAdmin = "admin";
 
-Status check_name(std::string_view name) {
-  const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '@' || c == '-';
-  };
-  if (name.empty() || name.size() > kPrincipalNameMax || name == "local" || name == "system" ||
-      !std::all_of(name.begin(), name.end(), good))
-    return invalid("principal.name",
-                   "a principal's name is letters, digits and . _ @ -, at most 64; local and "
-                   "system are taken");
-  return {};
-}
-
-std::string random_salt(Rng& rng) {
-  std::array<uint8_t, 16> salt{};
-  rng.fill(salt);
-  return {salt.begin(), salt.end()};
-}
-
-codec::Json grant_json(const Grant& g) {
-  return codec::Json::object({{"project", g.project},
-                              {"kind", g.kind},
-                              {"object", g.object},
-                              {"role", g.deny ? std::string_view("deny") : role_name(g.role)}});
-}
-
 }  // namespace
 
 Status Auth::record(store::Tx& tx, const Ctx& ctx, std::string_view verb, ledger::Subject subject,
@@ -49,8 +23,7 @@ Status Auth::record(store::Tx& tx, const Ctx& ctx, std::string_view verb, ledger
   draft.verb = verb;
   draft.subject = std::move(subject);
   draft.body = std::move(body);
-  TRY(sql::bump_epoch(tx));
-  return deps_.ledger.append(tx, ctx, draft);
+  return record_change(tx, deps_.ledger, ctx, draft);
 }
 
 // Who may make this token: a manager of its project, for a new principal or for itself; a token for
@@ -61,7 +34,7 @@ Status Auth::check_maker(const Ctx& ctx, const NewToken& wanted) const {
   there.project.text = wanted.project;
   const bool all_projects = wanted.project == kAny;
   // On "*" only grants and tokens of "*" count: a project of that name can't exist.
-  const Role have = effective(*state, there, "token", "");
+  const Role have = rights_of(*state, there).role("token", "");
   const auto known = state->uid_by_name.find(wanted.principal);
   if (have < Role::kManage || have < wanted.role)
     return forbidden(
@@ -70,7 +43,7 @@ Status Auth::check_maker(const Ctx& ctx, const NewToken& wanted) const {
                 " may make this token"}));
   if (known == state->uid_by_name.end() || known->second == ctx.actor_uid) return {};
   there.project.text = kAny;
-  if (effective(*state, there, "token", "") < Role::kManage)
+  if (rights_of(*state, there).role("token", "") < Role::kManage)
     return forbidden("auth.not_yourself",
                      "a token for somebody else takes a manager of all projects");
   return {};
@@ -94,7 +67,7 @@ Result<std::string> Auth::ensure_principal(store::Tx& tx, const Ctx& ctx, const 
 }
 
 Result<IssuedToken> Auth::create_token(const Ctx& ctx, const NewToken& wanted) {
-  TRY(check_name(wanted.principal));
+  TRY(check_principal_name(wanted.principal));
   if (wanted.project != kAny) TRY(check_project_name(wanted.project));
   if (wanted.kind != "user" && wanted.kind != "service")
     return invalid("principal.kind", "a principal is a user or a service");
@@ -120,9 +93,8 @@ Result<IssuedToken> Auth::create_token(const Ctx& ctx, const NewToken& wanted) {
   const bool ends_maker = lasting_admin && maker != state->tokens.end() && maker->second.row.once;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     row.principal_uid = TRY(ensure_principal(tx, ctx, wanted));
-    std::vector<Grant> own = TRY(sql::grants(tx));
-    std::erase_if(own, [&](const Grant& g) { return g.principal_uid != row.principal_uid; });
-    if (role_on(own, wanted.project, kAny, "") < wanted.role) {
+    const std::vector<Grant> own = TRY(sql::grants_of(tx, row.principal_uid));
+    if (auth::role_on(own, wanted.project, kAny, "") < wanted.role) {
       const Grant grant{.project = wanted.project,
                         .principal_uid = row.principal_uid,
                         .kind = std::string(kAny),
@@ -154,7 +126,7 @@ Status Auth::revoke_token(const Ctx& ctx, std::string_view id) {
   Ctx there = ctx;
   there.project.text = at->second.row.project;
   if (at->second.row.principal_uid != ctx.actor_uid &&
-      effective(*state, there, "token", "") < Role::kManage)
+      rights_of(*state, there).role("token", "") < Role::kManage)
     return missing;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     if (TRY(sql::revoke(tx, id, deps_.clock.now_ms())) == 0) return missing;
@@ -166,18 +138,25 @@ Status Auth::revoke_token(const Ctx& ctx, std::string_view id) {
   return load();
 }
 
+Status Auth::check_granter(const Ctx& ctx, const Grant& grant) const {
+  Ctx there = ctx;
+  there.project.text = grant.project;
+  if (role(there, "grant") >= Role::kManage) return {};
+  if (grant.object != kAny && grant.project == ctx.project.text &&
+      TRY(role_on(there, grant.kind, grant.object)) >= Role::kManage)
+    return {};
+  return forbidden("auth.forbidden",
+                   concat({"only a manager of ", grant.object == kAny ? grant.project : grant.kind,
+                           " may grant"}));
+}
+
 Status Auth::set_grant(const Ctx& ctx, std::string_view principal, Grant grant) {
   const std::shared_ptr<const State> state = state_.load();
   const auto who = state->uid_by_name.find(std::string(principal));
   if (who == state->uid_by_name.end())
     return not_found("principal.not_found", concat({"no principal ", principal}));
-  if (grant.project != kAny) TRY(check_project_name(grant.project));
-  if (grant.kind.empty() || grant.object.empty())
-    return invalid("grant.scope", "a grant names a kind and an object, or *");
-  Ctx there = ctx;
-  there.project.text = grant.project;
-  if (effective(*state, there, "grant", "") < Role::kManage)
-    return forbidden("auth.forbidden", concat({"only a manager of ", grant.project, " may grant"}));
+  TRY(check_scope(grant));
+  TRY(check_granter(ctx, grant));
   grant.principal_uid = who->second;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     if (grant.role == Role::kNone && !grant.deny)
@@ -198,12 +177,8 @@ Result<std::optional<IssuedToken>> Auth::bootstrap(const FirstAdmin& admin) {
   const bool by_password = !admin.user.empty() || !admin.password.empty();
   std::string hash;
   if (by_password) {
-    TRY(check_name(admin.user));
-    if (admin.password.size() < kPasswordBytesMin || admin.password.size() > kPasswordBytesMax)
-      return invalid("auth.password_length",
-                     "the first administrator's password has 12 to 256 "
-                     "bytes");
-    hash = TRY(codec::hash_password(admin.password, random_salt(deps_.rng)));
+    TRY(check_principal_name(admin.user));
+    hash = TRY(hash_new_password(deps_.rng, admin.password));
   }
   Ctx ctx;
   ctx.actor_uid = "system";

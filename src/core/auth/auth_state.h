@@ -1,10 +1,12 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/auth/auth.h"
@@ -22,7 +24,18 @@ struct Auth::TokenRec {
 
 struct Auth::PrincipalRec {
   sql::PrincipalRow row;
-  std::vector<Grant> grants;
+  std::vector<Grant> grants;          // Standing ones (auth_store.h), its roles' too.
+  std::vector<std::string> grantees;  // Whose grants count: its own uid and its roles'.
+
+  // Membership of a project is a role on everything in it: the one that members have, or `manage`.
+  void take(const Grant& grant, Role member_role) {
+    grants.push_back(grant);
+    if (grant.kind != kMember || grant.deny) return;
+    Grant floor = grant;
+    floor.kind = kAny;
+    floor.role = grant.role == Role::kManage ? Role::kManage : member_role;
+    if (grant.role >= Role::kUse && floor.role != Role::kNone) grants.push_back(std::move(floor));
+  }
 };
 
 struct Auth::State {
@@ -30,6 +43,23 @@ struct Auth::State {
   std::unordered_map<std::string, TokenRec> tokens;          // By id.
   std::unordered_map<std::string, PrincipalRec> principals;  // By uid.
   std::map<std::string, std::string> uid_by_name;
+};
+
+// Of one caller in one state: the grants that count and the most that its token lets through.
+struct Auth::Rights {
+  const PrincipalRec* who = nullptr;  // Null: nobody, no right at all.
+  std::string_view project;
+  bool all = false;
+  Role most = Role::kManage;
+
+  Role role(std::string_view kind, std::string_view object) const {
+    if (all) return Role::kManage;
+    return who ? std::min(most, auth::role_on(who->grants, project, kind, object)) : Role::kNone;
+  }
+  Role role_with(std::vector<Grant> more, std::string_view kind, std::string_view object) const {
+    more.insert(more.end(), who->grants.begin(), who->grants.end());
+    return std::min(most, auth::role_on(more, project, kind, object));
+  }
 };
 
 struct PasswordTries {

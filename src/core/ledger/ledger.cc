@@ -77,7 +77,7 @@ std::string salted_digest(std::string_view salt, std::string_view content) {
   return codec::sha256(concat({salt, content})).text();
 }
 
-Ledger::Ledger(Deps deps) : deps_(deps) {}
+Ledger::Ledger(Deps deps) : deps_(std::move(deps)) {}
 
 Status Ledger::append(store::Tx& tx, const Ctx& ctx, const Draft& draft) {
   Event event;
@@ -101,25 +101,24 @@ Status Ledger::append(store::Tx& tx, const Ctx& ctx, const Draft& draft) {
     event.seq = head.seq;
     event.ts_us = head.ts_us;
   }
-  event.id = new_uuid7(deps_.clock, deps_.rng).text();
+  event.id = draft.id.empty() ? new_uuid7(deps_.clock, deps_.rng).text() : draft.id;
   event.leaf = TRY(make_leaf(event, content.empty() ? "" : salted_digest(salt, content)));
   return sql::insert(tx, event, salt, content);
 }
 
-Status Ledger::count(store::Tx& tx, const Ctx& ctx, const Draft& draft, int64_t n) {
+Status Ledger::count(store::Tx& tx, const Ctx& ctx, const Draft& draft, const Counted& counted) {
   sql::Count count{.project = ctx.project.text,
                    .actor_uid = ctx.actor_uid,
                    .actor_kind = ctx.actor_kind,
                    .verb = draft.verb,
                    .subject = draft.subject,
                    .minute = deps_.clock.now_us() / kMinuteUs,
-                   .n = n,
+                   .n = counted.n,
                    .digest = ""};
-  const std::optional<sql::Count> before = TRY(sql::find_count(tx, count));
-  if (before) count.n += before->n;
-  count.digest =
-      codec::sha256(concat({before ? before->digest : std::string(), draft.after_digest})).text();
-  return sql::put_count(tx, count);
+  const bool known = TRY(sql::add_to_count(tx, &count));
+  for (const std::string& item : counted.items)
+    count.digest = codec::sha256(concat({count.digest, item})).text();
+  return sql::put_count(tx, count, known);
 }
 
 Result<int64_t> Ledger::flush_counted() {
@@ -185,7 +184,7 @@ Result<int64_t> Ledger::number_pending() {
 Result<std::vector<Event>> Ledger::list(const Filter& filter) {
   std::vector<Event> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out = TRY(sql::list(tx, filter));
+    out = TRY(sql::list(tx, filter, deps_.scopes));
     return {};
   }));
   return out;
@@ -200,6 +199,19 @@ Result<int64_t> Ledger::last_seq() {
   return seq;
 }
 
+Result<std::vector<int64_t>> Ledger::seqs_of(const std::string& project,
+                                             std::span<const std::string> ids) {
+  std::vector<int64_t> out;
+  if (ids.empty()) return out;
+  while (TRY(number_pending()) == kNumberedAtOnce) {}
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    out.clear();
+    for (const std::string& id : ids) out.push_back(TRY(sql::seq_of(tx, project, id)));
+    return {};
+  }));
+  return out;
+}
+
 Result<bool> Ledger::consume(std::string_view cursor, int64_t events_max, const OnEvent& on_event) {
   bool any = false;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
@@ -212,7 +224,7 @@ Result<bool> Ledger::consume(std::string_view cursor, int64_t events_max, const 
     Filter filter;
     filter.after_seq = TRY(sql::read_cursor(tx, cursor));
     filter.limit = std::min(events_max, kListMax);
-    const std::vector<Event> events = TRY(sql::list(tx, filter));
+    const std::vector<Event> events = TRY(sql::list(tx, filter, deps_.scopes));
     any = !events.empty();
     if (!any) return {};
     if (planted(Bug::kCursorBeforeEffect)) {
@@ -234,7 +246,7 @@ Status Ledger::erase_body(store::Tx& tx, const Ctx& ctx, int64_t seq) {
   Filter filter;
   filter.after_seq = seq - 1;
   filter.before_seq = seq + 1;
-  const std::vector<Event> found = TRY(sql::list(tx, filter));
+  const std::vector<Event> found = TRY(sql::list(tx, filter, deps_.scopes));
   if (found.empty() || found.front().project != ctx.project.text)
     return not_found("event.not_found", "no event " + std::to_string(seq));
   const Event& event = found.front();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "base/result.h"
 #include "codec/json.h"
+#include "store/caller.h"
 #include "store/db.h"
 #include "sys/ctx.h"
 
@@ -46,6 +48,7 @@ struct Subject {
 };
 
 struct Draft {
+  std::string id;    // Of the event, from who keeps it to find its number later; "": made.
   std::string verb;  // "model_version.promoted": listed in the module's table of verbs.
   Subject subject;
   std::string before_digest;
@@ -74,6 +77,14 @@ struct Event {
   std::optional<codec::Json> body;  // Absent when erased or never given.
 };
 
+// Of whose object's events a kind's are: who may read that object may read them. SQL over the
+// event, alias e. A kind without a row is its own object's.
+struct Scope {
+  std::string_view kind;
+  std::string_view object_kind;  // An expression: "'dataset'".
+  std::string_view uid;          // A query of one text.
+};
+
 struct Filter {
   int64_t after_seq = 0;
   int64_t before_seq = INT64_MAX;
@@ -82,6 +93,7 @@ struct Filter {
   std::string uid{};
   bool newest_first = false;
   int64_t limit = 100;
+  std::shared_ptr<const store::Caller> caller{};  // Only what it may read.
 };
 
 class Ledger {
@@ -90,14 +102,21 @@ class Ledger {
     store::Db& db;
     Clock& clock;
     Rng& rng;
+    std::vector<Scope> scopes{};
   };
   explicit Ledger(Deps deps);
 
   // Inside the caller's write body.
   Status append(store::Tx& tx, const Ctx& ctx, const Draft& draft);
-  // Class `counted`, inside the caller's write body: adds `n` and chains `digest` (of what was
-  // done) to the event of this actor, verb, subject and minute, which flush_counted() will write.
-  Status count(store::Tx& tx, const Ctx& ctx, const Draft& draft, int64_t n);
+  // Class `counted`, inside the caller's write body: adds `n` to the event of this actor, verb,
+  // subject and minute, which flush_counted() will write, and each of `items` (what was done, in
+  // order; texts of the owner's making) to its digest chain: d' = SHA-256(d, item), d = "" at
+  // first.
+  struct Counted {
+    int64_t n = 0;
+    std::vector<std::string> items;
+  };
+  Status count(store::Tx& tx, const Ctx& ctx, const Draft& draft, const Counted& counted);
   // Turns counts of minutes that are over into events: {"count","minute_ms"} and after_digest.
   // How many were written.
   Result<int64_t> flush_counted();
@@ -107,6 +126,10 @@ class Ledger {
   // At most kListMax, in the order of the filter.
   Result<std::vector<Event>> list(const Filter& filter);
   Result<int64_t> last_seq();
+  // The sequence numbers of events of one project by id, in the order of `ids`; 0: no such event.
+  // Numbers first what is pending, so that whoever was told of an event finds it.
+  Result<std::vector<int64_t>> seqs_of(const std::string& project,
+                                       std::span<const std::string> ids);
 
   // A named cursor: calls `on_event` for each event after the cursor and moves it in the same
   // transaction as whatever `on_event` writes. True when there was something to do.

@@ -8,7 +8,7 @@
 namespace slip::ledger {
 
 std::span<const store::Migration> migrations() {
-  static constexpr std::array<store::Migration, 1> kSteps = {{
+  static constexpr std::array<store::Migration, 2> kSteps = {{
       {"ledger", 1,
        "CREATE TABLE ledger_event ("
        " project TEXT NOT NULL, id TEXT NOT NULL, seq BIGINT, ts_us BIGINT NOT NULL,"
@@ -33,6 +33,17 @@ std::span<const store::Migration> migrations() {
        " name TEXT NOT NULL, version TEXT NOT NULL, n BIGINT NOT NULL, digest TEXT NOT NULL,"
        " PRIMARY KEY (project, actor_uid, verb, uid, minute));"
        "CREATE INDEX ledger_count_minute ON ledger_count (minute)"},
+      // In order of time, so that a minute's counts lie together and need no index.
+      {"ledger", 2,
+       "CREATE TABLE ledger_tally ("
+       " minute BIGINT NOT NULL, uid TEXT NOT NULL, verb TEXT NOT NULL, actor_uid TEXT NOT NULL,"
+       " project TEXT NOT NULL, actor_kind TEXT NOT NULL, kind TEXT NOT NULL,"
+       " name TEXT NOT NULL, version TEXT NOT NULL, n BIGINT NOT NULL, digest TEXT NOT NULL,"
+       " PRIMARY KEY (minute, uid, verb, actor_uid, project)) /* clustered */;"
+       "INSERT INTO ledger_tally (minute, uid, verb, actor_uid, project, actor_kind, kind, name,"
+       " version, n, digest) SELECT minute, uid, verb, actor_uid, project, actor_kind, kind, name,"
+       " version, n, digest FROM ledger_count;"
+       "DROP TABLE ledger_count"},
   }};
   return kSteps;
 }
@@ -79,6 +90,18 @@ Event decode(const store::Row& row) {
   e.leaf = row.str(16);
   if (!row.is_null(17)) decode_content(row.text(17), &e);
   return e;
+}
+
+std::string object_kind(std::span<const Scope> scopes) {
+  std::string out = "CASE e.kind";
+  for (const Scope& s : scopes) out += concat({" WHEN '", s.kind, "' THEN ", s.object_kind});
+  return scopes.empty() ? "e.kind" : out + " ELSE e.kind END";
+}
+
+std::string object_uid(std::span<const Scope> scopes) {
+  std::string out = "CASE e.kind";
+  for (const Scope& s : scopes) out += concat({" WHEN '", s.kind, "' THEN (", s.uid, ")"});
+  return scopes.empty() ? "e.uid" : out + " ELSE e.uid END";
 }
 
 Result<Head> one_head(store::Tx& tx, std::string_view statement,
@@ -131,7 +154,8 @@ Status insert(store::Tx& tx, const Event& e, std::string_view salt, std::string_
   return {};
 }
 
-Result<std::vector<Event>> list(store::Tx& tx, const Filter& filter) {
+Result<std::vector<Event>> list(store::Tx& tx, const Filter& filter,
+                                std::span<const Scope> scopes) {
   std::string statement(kSelect);
   std::vector<store::Value> args{filter.after_seq, filter.before_seq};
   if (!filter.project.empty()) {
@@ -152,11 +176,25 @@ Result<std::vector<Event>> list(store::Tx& tx, const Filter& filter) {
     statement += " AND e.verb = ?";
     args.emplace_back(filter.verb);
   }
+  const store::RowTest readable =
+      filter.caller ? filter.caller->readable_of_any("o.kind", "o.uid") : store::RowTest();
+  if (!readable.sql.empty()) {
+    statement += concat({" AND EXISTS (SELECT 1 FROM (SELECT ", object_kind(scopes), " AS kind, ",
+                         object_uid(scopes), " AS uid) o WHERE 1 = 1", readable.sql, ")"});
+    args.insert(args.end(), readable.args.begin(), readable.args.end());
+  }
   statement += filter.newest_first ? " ORDER BY e.seq DESC LIMIT ?" : " ORDER BY e.seq LIMIT ?";
   args.emplace_back(std::clamp<int64_t>(filter.limit, 0, kListMax));
   std::vector<Event> out;
   TRY(tx.each(statement, args, [&](const store::Row& row) { out.push_back(decode(row)); }));
   return out;
+}
+
+Result<int64_t> seq_of(store::Tx& tx, std::string_view project, std::string_view id) {
+  int64_t seq = 0;
+  TRY(tx.first("SELECT seq FROM ledger_event WHERE project = ? AND id = ?", {project, id},
+               [&](const store::Row& row) { seq = row.i64(0); }));
+  return seq;
 }
 
 Result<std::vector<Pending>> pending(store::Tx& tx, int64_t limit) {
@@ -199,7 +237,7 @@ namespace {
 
 constexpr std::string_view kCountColumns =
     "SELECT project, actor_uid, actor_kind, verb, kind, uid, name, version, minute, n, digest"
-    " FROM ledger_count";
+    " FROM ledger_tally";
 
 Count decode_count(const store::Row& row) {
   Count c;
@@ -219,39 +257,46 @@ Count decode_count(const store::Row& row) {
 
 }  // namespace
 
-Result<std::optional<Count>> find_count(store::Tx& tx, const Count& key) {
-  std::optional<Count> out;
-  TRY(tx.first(concat({kCountColumns,
-                       " WHERE project = ? AND actor_uid = ? AND verb = ? AND uid = ?"
-                       " AND minute = ?"}),
-               {key.project, key.actor_uid, key.verb, key.subject.uid, key.minute},
-               [&](const store::Row& row) { out = decode_count(row); }));
-  return out;
+Result<bool> add_to_count(store::Tx& tx, Count* count) {
+  return tx.first(
+      "SELECT n, digest FROM ledger_tally WHERE minute = ? AND uid = ? AND verb = ?"
+      " AND actor_uid = ? AND project = ?",
+      {count->minute, count->subject.uid, count->verb, count->actor_uid, count->project},
+      [&](const store::Row& row) {
+        count->n += row.i64(0);
+        count->digest = row.str(1);
+      });
 }
 
-Status put_count(store::Tx& tx, const Count& c) {
+Status put_count(store::Tx& tx, const Count& c, bool known) {
+  if (known) {
+    TRY(
+        tx.exec("UPDATE ledger_tally SET n = ?, digest = ? WHERE minute = ? AND uid = ?"
+                " AND verb = ? AND actor_uid = ? AND project = ?",
+                {c.n, c.digest, c.minute, c.subject.uid, c.verb, c.actor_uid, c.project}));
+    return {};
+  }
   TRY(
-      tx.exec("INSERT INTO ledger_count (project, actor_uid, verb, uid, minute, actor_kind, kind,"
-              " name, version, n, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-              " ON CONFLICT (project, actor_uid, verb, uid, minute) DO UPDATE SET"
-              " n = excluded.n, digest = excluded.digest",
-              {c.project, c.actor_uid, c.verb, c.subject.uid, c.minute, c.actor_kind,
+      tx.exec("INSERT INTO ledger_tally (minute, uid, verb, actor_uid, project, actor_kind, kind,"
+              " name, version, n, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              {c.minute, c.subject.uid, c.verb, c.actor_uid, c.project, c.actor_kind,
                c.subject.kind, c.subject.name, c.subject.version, c.n, c.digest}));
   return {};
 }
 
 Result<std::vector<Count>> counts_before(store::Tx& tx, int64_t minute, int64_t limit) {
   std::vector<Count> out;
-  TRY(tx.each(concat({kCountColumns, " WHERE minute < ? ORDER BY minute, project, uid LIMIT ?"}),
+  TRY(tx.each(concat({kCountColumns,
+                      " WHERE minute < ? ORDER BY minute, uid, verb, actor_uid, project LIMIT ?"}),
               {minute, limit}, [&](const store::Row& row) { out.push_back(decode_count(row)); }));
   return out;
 }
 
 Status drop_count(store::Tx& tx, const Count& c) {
   TRY(
-      tx.exec("DELETE FROM ledger_count WHERE project = ? AND actor_uid = ? AND verb = ?"
-              " AND uid = ? AND minute = ?",
-              {c.project, c.actor_uid, c.verb, c.subject.uid, c.minute}));
+      tx.exec("DELETE FROM ledger_tally WHERE minute = ? AND uid = ? AND verb = ?"
+              " AND actor_uid = ? AND project = ?",
+              {c.minute, c.subject.uid, c.verb, c.actor_uid, c.project}));
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +25,9 @@ Status set_head(store::Tx& tx, const Head& head);
 
 // `salt` empty: no body row. seq 0: unnumbered.
 Status insert(store::Tx& tx, const Event& event, std::string_view salt, std::string_view content);
-Result<std::vector<Event>> list(store::Tx& tx, const Filter& filter);
+Result<std::vector<Event>> list(store::Tx& tx, const Filter& filter, std::span<const Scope> scopes);
+
+Result<int64_t> seq_of(store::Tx& tx, std::string_view project, std::string_view id);  // Or 0.
 
 struct Pending {
   std::string project;
@@ -50,8 +53,9 @@ struct Count {
   int64_t n = 0;
   std::string digest;
 };
-Result<std::optional<Count>> find_count(store::Tx& tx, const Count& key);
-Status put_count(store::Tx& tx, const Count& count);
+// Adds what is counted already under the same key to `n` and takes its digest; whether there was.
+Result<bool> add_to_count(store::Tx& tx, Count* count);
+Status put_count(store::Tx& tx, const Count& count, bool known);
 Result<std::vector<Count>> counts_before(store::Tx& tx, int64_t minute, int64_t limit);
 Status drop_count(store::Tx& tx, const Count& count);
 

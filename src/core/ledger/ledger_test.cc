@@ -138,6 +138,17 @@ TEST_P(LedgerTest, FiltersAndPages) {
   }
 }
 
+TEST_P(LedgerTest, AnEventsNumberIsFoundByItsId) {
+  Draft named = draft("a.named");
+  named.id = "0190b6a0-0000-7000-8000-000000000001";
+  ASSERT_TRUE(put(ann, draft("a.first")).ok());
+  ASSERT_TRUE(put(ann, named).ok());
+  EXPECT_EQ(put(ann, named).error().reason, "store.constraint");
+  const std::vector<std::string> ids = {named.id, "unknown"};
+  EXPECT_EQ(ledger.seqs_of("default", ids).value(), (std::vector<int64_t>{2, 0}));
+  EXPECT_EQ(ledger.seqs_of("other", ids).value(), (std::vector<int64_t>{0, 0}));
+}
+
 TEST_P(LedgerTest, RefusesWhatIsTooLong) {
   Draft big_body = draft("a.b");
   big_body.reason = std::string(kBodyBytesMax, 'x');
@@ -178,9 +189,9 @@ TEST_P(LedgerTest, TimeNeverRunsBack) {
 
 TEST_P(LedgerTest, CountsBecomeOneEventAMinute) {
   const auto count = [&](const Ctx& ctx, const char* uid, int64_t n) {
-    Draft d = draft("run.metrics_logged", uid);
-    d.after_digest = "sha256:" + std::string(uid) + std::to_string(n);
-    ASSERT_TRUE(db().write([&](store::Tx& tx) { return ledger.count(tx, ctx, d, n); }).ok());
+    const Draft d = draft("run.metrics_logged", uid);
+    const Ledger::Counted counted{n, {std::to_string(n)}};
+    ASSERT_TRUE(db().write([&](store::Tx& tx) { return ledger.count(tx, ctx, d, counted); }).ok());
   };
   count(ann, "r1", 2);
   count(ann, "r1", 3);
@@ -200,6 +211,12 @@ TEST_P(LedgerTest, CountsBecomeOneEventAMinute) {
   }
   EXPECT_EQ(counts, (std::map<std::string, std::vector<int64_t>>{
                         {"ann/r1", {5, 7}}, {"ann/r2", {1}}, {"bob/r1", {4}}}));
+  // The chain can be computed anew by whoever has the items.
+  const std::string two = codec::sha256("2").text();
+  for (const Event& e : all()) {
+    if (e.actor_uid != "ann" || e.body->find("count")->as_int() != 5) continue;
+    EXPECT_EQ(e.after_digest, codec::sha256(two + "3").text());
+  }
 }
 
 TEST_P(LedgerTest, ACursorMovesWithWhatItsConsumerWrote) {

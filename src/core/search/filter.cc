@@ -1,5 +1,6 @@
 #include "core/search/filter.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -112,7 +113,7 @@ struct OpRow {
   std::string_view text;
   Op op;
 };
-constexpr std::array<OpRow, 12> kOps = {{{"=", Op::kEq},
+constexpr std::array<OpRow, 13> kOps = {{{"=", Op::kEq},
                                          {"!=", Op::kNe},
                                          {"<", Op::kLt},
                                          {"<=", Op::kLe},
@@ -120,6 +121,7 @@ constexpr std::array<OpRow, 12> kOps = {{{"=", Op::kEq},
                                          {">=", Op::kGe},
                                          {"LIKE", Op::kLike},
                                          {"ILIKE", Op::kILike},
+                                         {"RLIKE", Op::kRegex},
                                          {"IN", Op::kIn},
                                          {"NOT IN", Op::kNotIn},
                                          {"IS NULL", Op::kIsNull},
@@ -130,18 +132,16 @@ class Parser {
   Parser(std::string_view text, std::vector<Token> tokens)
       : text_(text), tokens_(std::move(tokens)) {}
 
-  Result<std::vector<Comparison>> filter() {
-    std::vector<Comparison> out;
+  Result<Filter> filter() {
+    Filter out;
     accept_word("and");
-    while (peek().kind != Kind::kEnd) {
-      if (out.size() == kClausesMax)
-        return invalid("filter.limit", "The filter string has more than " +
-                                           std::to_string(kClausesMax) + " clauses");
-      out.push_back(TRY(comparison()));
-      if (peek().kind == Kind::kEnd) break;
-      if (!accept_word("and")) return bad_clause(peek().text);
-    }
-    return out;
+    if (peek().kind == Kind::kEnd) return out;
+    out = TRY(any(0));
+    if (peek().kind != Kind::kEnd) return bad_clause(peek().text);
+    if (out.kind == Filter::Kind::kAll) return out;
+    Filter whole;
+    whole.parts.push_back(std::move(out));
+    return whole;
   }
 
   Result<Order> order() {
@@ -162,6 +162,10 @@ class Parser {
   bool is(std::string_view word) const {
     return peek().kind == Kind::kWord && iequals(peek().text, word);
   }
+  bool word_after(std::string_view word) const {
+    const Token& next = tokens_[std::min(at_ + 1, tokens_.size() - 1)];
+    return next.kind == Kind::kWord && iequals(next.text, word);
+  }
   bool accept_word(std::string_view word) {
     if (!is(word)) return false;
     take();
@@ -173,18 +177,91 @@ class Parser {
     return true;
   }
 
-  Result<Comparison> comparison() {
-    if (is("or") || is("not") || is("between") || peek().kind == Kind::kPunct)
+  Result<Filter> any(size_t depth) {
+    if (depth > kFilterDepthMax)
+      return invalid("filter.limit", "The filter string nests deeper than " +
+                                         std::to_string(kFilterDepthMax) + " levels");
+    Filter out{.kind = Filter::Kind::kAny, .parts = {}, .test = {}};
+    do {
+      out.parts.push_back(TRY(all(depth)));
+    } while (accept_word("or"));
+    if (out.parts.size() > 1) return out;
+    Filter one = std::move(out.parts.front());
+    return one;
+  }
+
+  Result<Filter> all(size_t depth) {
+    Filter out;
+    do {
+      Filter part = TRY(factor(depth));
+      if (part.kind == Filter::Kind::kAll)
+        for (Filter& inner : part.parts) out.parts.push_back(std::move(inner));
+      else
+        out.parts.push_back(std::move(part));
+    } while (accept_word("and") && peek().kind != Kind::kEnd);
+    if (out.parts.size() > 1) return out;
+    Filter one = std::move(out.parts.front());
+    return one;
+  }
+
+  Result<Filter> factor(size_t depth) {
+    if (accept_word("not")) return negated(TRY(deeper(depth)));
+    if (!accept_punct("(")) return test();
+    Filter inner = TRY(any(depth + 1));
+    if (!accept_punct(")"))
+      return invalid("filter.syntax", concat({"A '(' is not closed in the filter: ", text_}));
+    return inner;
+  }
+
+  Result<Filter> deeper(size_t depth) {
+    if (depth < kFilterDepthMax) return factor(depth + 1);
+    return invalid("filter.limit", "The filter string nests deeper than " +
+                                       std::to_string(kFilterDepthMax) + " levels");
+  }
+
+  static Filter negated(Filter inner) {
+    Filter out{.kind = Filter::Kind::kNot, .parts = {}, .test = {}};
+    out.parts.push_back(std::move(inner));
+    return out;
+  }
+
+  Result<Filter> test() {
+    if (peek().kind == Kind::kPunct || is("or") || is("and") || is("between"))
       return bad_clause(peek().text);
-    Comparison out;
-    out.key = TRY(key());
-    TRY(op(&out));
-    if (out.op == Op::kIsNull || out.op == Op::kIsNotNull) return out;
-    if (out.op == Op::kIn || out.op == Op::kNotIn) {
-      TRY(list(&out));
-      return out;
+    if (++tests_ > kClausesMax)
+      return invalid("filter.limit",
+                     "The filter string has more than " + std::to_string(kClausesMax) + " clauses");
+    Filter out{.kind = Filter::Kind::kTest, .parts = {}, .test = {}};
+    Comparison& c = out.test;
+    c.key = TRY(key());
+    const bool no = is("not") && (word_after("between") || word_after("rlike"));
+    if (no) take();
+    if (accept_word("between")) {
+      out = TRY(between(std::move(c)));
+    } else {
+      TRY(op(&c));
+      if (c.op == Op::kIn || c.op == Op::kNotIn)
+        TRY(list(&c));
+      else if (c.op != Op::kIsNull && c.op != Op::kIsNotNull)
+        c.values.push_back(TRY(value()));
     }
-    out.values.push_back(TRY(value()));
+    if (no) return negated(std::move(out));
+    return out;
+  }
+
+  // Both ends belong to it.
+  Result<Filter> between(Comparison c) {
+    Filter out;
+    c.op = Op::kGe;
+    c.op_written = ">=";
+    c.values = {TRY(value())};
+    if (!accept_word("and")) return bad_clause("BETWEEN");
+    Filter low{.kind = Filter::Kind::kTest, .parts = {}, .test = c};
+    c.op = Op::kLe;
+    c.op_written = "<=";
+    c.values.front() = TRY(value());
+    out.parts.push_back(std::move(low));
+    out.parts.push_back(Filter{.kind = Filter::Kind::kTest, .parts = {}, .test = std::move(c)});
     return out;
   }
 
@@ -198,11 +275,11 @@ class Parser {
     const size_t dot = first.text.find('.');
     if (dot == first.text.npos) return Key{.entity = {}, .name = first.text};
     Key out{.entity = lower(first.text.substr(0, dot)), .name = first.text.substr(dot + 1)};
-    if (!out.name.empty()) return out;
+    if (!out.name.empty() && !out.name.ends_with('.')) return out;
     if (peek().kind != Kind::kQuoted || !peek().glued)
       return invalid("filter.syntax", concat({"Invalid filter '", text_,
                                               "': a name is missing after '", first.text, "'"}));
-    out.name = take().text;
+    out.name += take().text;
     return out;
   }
 
@@ -214,7 +291,6 @@ class Parser {
       text = accept_word("not") ? "IS NOT NULL" : "IS NULL";
       if (!accept_word("null")) return bad_clause(concat({"IS ", peek().text}));
     }
-    if (iequals(text, "between")) return bad_clause(text);
     if (token.kind != Kind::kWord && token.kind != Kind::kOp)
       return bad_clause(token.kind == Kind::kEnd ? text_ : std::string_view(text));
     out->op = Op::kOther;
@@ -247,12 +323,7 @@ class Parser {
       if (out->values.size() == kListItemsMax)
         return invalid("filter.limit",
                        "A list has more than " + std::to_string(kListItemsMax) + " items");
-      Literal item = TRY(value());
-      if (item.is_number)
-        return invalid("filter.syntax",
-                       concat({"While parsing a list in the query, expected a string but got '",
-                               item.text, "'"}));
-      out->values.push_back(std::move(item));
+      out->values.push_back(TRY(value()));
     } while (accept_punct(","));
     if (!accept_punct(")"))
       return invalid("filter.syntax", concat({"A list does not end with ')' in: ", text_}));
@@ -262,7 +333,13 @@ class Parser {
   std::string_view text_;
   std::vector<Token> tokens_;
   size_t at_ = 0;
+  size_t tests_ = 0;
 };
+
+void collect(const Filter& filter, std::vector<const Comparison*>* out) {
+  if (filter.kind == Filter::Kind::kTest) out->push_back(&filter.test);
+  for (const Filter& part : filter.parts) collect(part, out);
+}
 
 }  // namespace
 
@@ -272,9 +349,15 @@ std::string_view op_text(Op op) {
   return "?";
 }
 
-Result<std::vector<Comparison>> parse_filter(std::string_view text) {
+Result<Filter> parse_filter(std::string_view text) {
   if (!is_utf8(text)) return invalid("filter.syntax", "The filter string is not UTF-8");
   return Parser(text, TRY(lex(text))).filter();
+}
+
+std::vector<const Comparison*> all_tests(const Filter& filter) {
+  std::vector<const Comparison*> out;
+  collect(filter, &out);
+  return out;
 }
 
 Result<Order> parse_order(std::string_view text) {

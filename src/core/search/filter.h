@@ -7,19 +7,28 @@
 
 #include "base/result.h"
 
-// The filter language of searches: `metrics.loss < 0.2 AND params."learning rate" = '1e-3'`.
-// A recursive-descent parser that yields a conjunction of comparisons; what a key means and which
-// operators it takes is the domain's business (see sql.h). Pure; any thread.
+// The filter language of searches: `metrics.loss < 0.2 AND (params.opt = 'adam' OR NOT tags.x IS
+// NULL)`. MLflow's six grammars are its subset: comparisons joined by AND. A recursive-descent
+// parser; what a key means and which operators it takes is the domain's business (see sql.h).
+// Pure; any thread.
 //
-// filter     = [AND] comparison {AND comparison} [AND]
-// comparison = key (op value | [NOT] IN "(" value {"," value} ")" | IS [NOT] NULL)
-// key        = name | entity "." name; a name is bare, `quoted`, "quoted" or 'quoted'
+// filter  = [AND] any [AND]
+// any     = all {OR all}
+// all     = factor {AND factor}
+// factor  = NOT factor | "(" any ")" | test
+// test    = key (op value | [NOT] IN "(" value {"," value} ")" | IS [NOT] NULL |
+//                [NOT] BETWEEN value AND value | [NOT] RLIKE value)
+// key     = name | entity "." name; a name is bare, `quoted`, "quoted" or 'quoted',
+//           or bare up to its last dot and quoted behind it
+//
+// A test of something absent is false, and NOT of it true: there is no third value.
 //
 // Errors: kInvalid `filter.syntax|filter.clause|filter.multiple|filter.limit`.
 namespace slip::search {
 
 inline constexpr size_t kFilterBytesMax = 64 << 10;
 inline constexpr size_t kClausesMax = 200;
+inline constexpr size_t kFilterDepthMax = 32;
 inline constexpr size_t kListItemsMax = 1000;
 
 enum class Op : uint8_t {
@@ -31,11 +40,12 @@ enum class Op : uint8_t {
   kGe,
   kLike,   // Case matters; % and _ are wildcards.
   kILike,  // Case does not.
+  kRegex,  // RLIKE: found anywhere in the text.
   kIn,
   kNotIn,
   kIsNull,
   kIsNotNull,
-  kOther,  // Reads as an operator ("==", "<>", "RLIKE") that no key takes.
+  kOther,  // Reads as an operator ("==", "<>") that no key takes.
 };
 std::string_view op_text(Op op);
 
@@ -58,8 +68,19 @@ struct Comparison {
   std::vector<Literal> values;  // One; several for IN; none for IS NULL.
 };
 
-// Empty or blank text: no comparisons.
-Result<std::vector<Comparison>> parse_filter(std::string_view text);
+struct Filter {
+  enum class Kind : uint8_t { kAll, kAny, kNot, kTest };
+  Kind kind = Kind::kAll;
+  std::vector<Filter> parts;  // kAll: none is true. kNot: one.
+  Comparison test;            // kTest.
+  bool empty() const { return kind == Kind::kAll && parts.empty(); }
+};
+
+// Empty or blank text: an empty filter. The whole is a kAll whose parts are what AND joins.
+// BETWEEN comes as two tests.
+Result<Filter> parse_filter(std::string_view text);
+// Every test of the filter, in the order of writing.
+std::vector<const Comparison*> all_tests(const Filter& filter);
 
 struct Order {
   Key key;

@@ -1,16 +1,17 @@
 #include "core/search/sql.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "base/text.h"
-#include "codec/hash.h"
-#include "codec/json.h"
+#include "codec/regex.h"
 #include "store/sql.h"
 
 namespace slip::search {
 namespace {
+
+constexpr std::initializer_list<Op> kNumberOps = {Op::kEq, Op::kNe, Op::kLt, Op::kLe,
+                                                  Op::kGt, Op::kGe, Op::kIn, Op::kNotIn};
 
 std::string_view sql_op(Op op) {
   switch (op) {
@@ -30,53 +31,95 @@ std::string_view sql_op(Op op) {
   }
 }
 
-Error bad_token() { return invalid("page.token", "Invalid page token, could not base64-decode"); }
+Status add_node(Sql* sql, const Filter& node, Tests& tests);
 
-std::string fingerprint(std::string_view query) { return codec::sha256(query).hex().substr(0, 16); }
+// Tests first, together; then what nests.
+Status add_conjunction(Sql* sql, const Filter& node, Tests& tests) {
+  std::vector<const Comparison*> flat;
+  for (const Filter& part : node.parts)
+    if (part.kind == Filter::Kind::kTest) flat.push_back(&part.test);
+  std::string_view separator;
+  if (!flat.empty()) {
+    TRY(tests.add_all(sql, flat));
+    separator = " AND ";
+  }
+  for (const Filter& part : node.parts) {
+    if (part.kind == Filter::Kind::kTest) continue;
+    sql->add(std::exchange(separator, " AND "));
+    TRY(add_node(sql, part, tests));
+  }
+  return {};
+}
 
-Result<Bound> read_bound(const codec::Json& value, Type type) {
-  switch (type) {
-    case Type::kInteger:
-      if (!value.is_int()) return bad_token();
-      return Bound(value.as_int());
-    case Type::kNumber:
-      if (!value.is_number()) return bad_token();
-      return Bound(value.as_double());
-    case Type::kText:
+Status add_node(Sql* sql, const Filter& node, Tests& tests) {
+  sql->add(node.kind == Filter::Kind::kNot ? "NOT COALESCE((" : "(");
+  switch (node.kind) {
+    case Filter::Kind::kTest:
+      TRY(tests.add(sql, node.test));
+      break;
+    case Filter::Kind::kAll:
+      TRY(add_conjunction(sql, node, tests));
+      break;
+    case Filter::Kind::kNot:
+      TRY(add_node(sql, node.parts.front(), tests));
+      sql->add("), FALSE)");
+      return {};
+    case Filter::Kind::kAny:
+      for (size_t i = 0; i < node.parts.size(); ++i) {
+        if (i > 0) sql->add(" OR ");
+        TRY(add_node(sql, node.parts[i], tests));
+      }
       break;
   }
-  if (!value.is_string()) return bad_token();
-  return Bound(value.as_string());
+  sql->add(")");
+  return {};
 }
 
-codec::Json write_bound(const Bound& value) {
-  if (const auto* i = std::get_if<int64_t>(&value)) return *i;
-  if (const auto* d = std::get_if<double>(&value)) return *d;
-  return std::get<std::string>(value);
+// Compiled here as well, so that a bad pattern is the request's error and not the database's.
+Status add_regex(Sql* sql, std::string_view expr, const std::string& pattern) {
+  TRY(codec::Regex::compile(pattern));
+  sql->add(store::regex(expr)).bind(pattern);
+  return {};
 }
 
-void add_key(Sql* sql, const SortKey& key) {
-  sql->add(key.expr);
-  for (const Bound& arg : key.args) sql->bind(arg);
+// "expr IN (?, ?)"; the arguments are bound by the caller.
+void add_list(Sql* sql, std::string_view expr, const Comparison& c) {
+  sql->add(expr).add(c.op == Op::kIn ? " IN (" : " NOT IN (");
+  sql->add(store::placeholders(c.values.size())).add(")");
 }
 
-// A bound of a number is written so that both databases see its type.
-void add_bound(Sql* sql, const SortKey& key, const Bound& value) {
-  switch (key.type) {
-    case Type::kInteger:
-      sql->add("CAST(? AS BIGINT)");
-      break;
-    case Type::kNumber:
-      sql->add("CAST(? AS DOUBLE PRECISION)");
-      break;
-    case Type::kText:
-      sql->add("CAST(? AS TEXT)");
-      break;
-  }
-  sql->bind(value);
+Error wants_text(const Comparison& c, const Literal& value, bool list) {
+  if (list)
+    return invalid("filter.value",
+                   concat({"While parsing a list in the query, expected string value, punctuation, "
+                           "or whitespace, but got different type in list: ",
+                           value.text}));
+  return invalid("filter.value", concat({"Expected a quoted string value for key '", c.key.name,
+                                         "' (e.g. 'my-value'). Got value ", value.text}));
+}
+
+Error wants_number(const Comparison& c, const Literal& value) {
+  return invalid("filter.value", concat({"Expected numeric value type for key '", c.key.name,
+                                         "'. Found '", value.text, "'"}));
 }
 
 }  // namespace
+
+Status Tests::add_all(Sql* sql, std::span<const Comparison* const> tests) {
+  std::string_view separator;
+  for (const Comparison* test : tests) {
+    sql->add(std::exchange(separator, " AND ")).add("(");
+    TRY(add(sql, *test));
+    sql->add(")");
+  }
+  return {};
+}
+
+Status add_filter(Sql* sql, const Filter& filter, Tests& tests) {
+  if (filter.empty()) return {};
+  sql->add(" AND ");
+  return add_node(sql, filter, tests);
+}
 
 std::vector<store::Value> Sql::values() const {
   std::vector<store::Value> out;
@@ -101,131 +144,65 @@ Status check_op(const Comparison& c, std::initializer_list<Op> allowed) {
 }
 
 Status add_text_test(Sql* sql, std::string_view expr, const Comparison& c) {
-  switch (c.op) {
-    case Op::kIsNull:
-      sql->add(expr).add(" IS NULL");
-      return {};
-    case Op::kIsNotNull:
-      sql->add(expr).add(" IS NOT NULL");
-      return {};
-    case Op::kIn:
-    case Op::kNotIn: {
-      sql->add(expr).add(c.op == Op::kIn ? " IN (" : " NOT IN (");
-      for (size_t i = 0; i < c.values.size(); ++i) {
-        sql->add(i ? ", ?" : "?").bind(c.values[i].text);
-      }
-      sql->add(")");
-      return {};
-    }
-    default:
-      break;
+  TRY(check_op(c, kTextOps));
+  const bool list = c.op == Op::kIn || c.op == Op::kNotIn;
+  for (const Literal& value : c.values)
+    if (value.is_number) return wants_text(c, value, list);
+  if (list) {
+    add_list(sql, expr, c);
+    for (const Literal& value : c.values) sql->bind(value.text);
+    return {};
   }
-  if (c.op == Op::kOther) return check_op(c, {Op::kEq, Op::kNe});
-  if (c.values.front().is_number)
-    return invalid("filter.value", concat({"Expected a quoted string value for key '", c.key.name,
-                                           "' (e.g. "
-                                           "'my-value'). Got value ",
-                                           c.values.front().text}));
   const std::string& value = c.values.front().text;
   if (c.op == Op::kLike)
     sql->add(store::like_case(expr)).bind(store::like_pattern(value));
   else if (c.op == Op::kILike)
     sql->add(store::ilike(expr)).bind(store::ilike_pattern(value));
+  else if (c.op == Op::kRegex)
+    return add_regex(sql, expr, value);
   else
     sql->add(expr).add(sql_op(c.op)).add("?").bind(value);
   return {};
 }
 
+Status add_pair_test(Sql* sql, const Pairs& pairs, const Comparison& c) {
+  const bool presence = c.op == Op::kIsNull || c.op == Op::kIsNotNull;
+  sql->add(c.op == Op::kIsNull ? "NOT EXISTS" : "EXISTS").add(" (SELECT 1 FROM ");
+  sql->add(pairs.table).add(" p WHERE ").add(pairs.join).add(" AND p.key = ?").bind(c.key.name);
+  if (!presence) {
+    sql->add(" AND ");
+    TRY(add_text_test(sql, "p.value", c));
+  }
+  sql->add(")");
+  return {};
+}
+
 Status add_number_test(Sql* sql, std::string_view expr, const Comparison& c) {
-  TRY(check_op(c, {Op::kEq, Op::kNe, Op::kLt, Op::kLe, Op::kGt, Op::kGe}));
-  if (!c.values.front().is_number)
-    return invalid("filter.value", concat({"Expected numeric value type for key '", c.key.name,
-                                           "'. Found '", c.values.front().text, "'"}));
-  sql->add(expr).add(sql_op(c.op)).add("?").bind(c.values.front().number);
+  TRY(check_op(c, kNumberOps));
+  for (const Literal& value : c.values)
+    if (!value.is_number) return wants_number(c, value);
+  if (c.op == Op::kIn || c.op == Op::kNotIn)
+    add_list(sql, expr, c);
+  else
+    sql->add(expr).add(sql_op(c.op)).add("?");
+  for (const Literal& value : c.values) sql->bind(value.number);
   return {};
 }
 
 Status add_integer_test(Sql* sql, std::string_view expr, const Comparison& c) {
-  TRY(check_op(c, {Op::kEq, Op::kNe, Op::kLt, Op::kLe, Op::kGt, Op::kGe}));
+  TRY(check_op(c, kNumberOps));
   // Against a fraction, an integer column compares as a number: 2 < 2.5 <= 3.
-  const Literal& value = c.values.front();
-  if (const auto exact = parse_int(value.text); value.is_number && exact) {
-    sql->add(expr).add(sql_op(c.op)).add("?").bind(*exact);
-    return {};
-  }
-  return add_number_test(sql, concat({"CAST(", expr, " AS DOUBLE PRECISION)"}), c);
-}
-
-void add_order_by(Sql* sql, std::span<const SortKey> keys) {
-  std::string_view separator = " ORDER BY ";
-  for (const SortKey& key : keys) {
-    sql->add(std::exchange(separator, ", "));
-    add_key(sql, key);
-    if (!key.ascending) sql->add(" DESC");
-  }
-}
-
-void add_after(Sql* sql, std::span<const SortKey> keys, std::span<const Bound> last) {
-  CHECK(keys.size() == last.size() && !keys.empty());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    const bool final_key = i + 1 == keys.size();
-    sql->add("(");
-    add_key(sql, keys[i]);
-    sql->add(keys[i].ascending ? " > " : " < ");
-    add_bound(sql, keys[i], last[i]);
-    if (final_key) break;
-    sql->add(" OR (");
-    add_key(sql, keys[i]);
-    sql->add(" = ");
-    add_bound(sql, keys[i], last[i]);
-    sql->add(" AND ");
-  }
-  sql->text.append(2 * keys.size() - 1, ')');
-}
-
-std::string make_page_token(std::string_view query, std::span<const Bound> last) {
-  codec::Json list = codec::Json::array();
-  for (const Bound& value : last) list.push(write_bound(value));
-  codec::Json token = codec::Json::object({{"q", fingerprint(query)}, {"k", std::move(list)}});
-  return to_base64(codec::to_json(token));
-}
-
-Result<std::vector<Bound>> parse_page_token(std::string_view token, std::string_view query,
-                                            std::span<const SortKey> keys) {
-  std::vector<Bound> out;
-  if (token.empty()) return out;
-  const auto bytes = from_base64(token);
-  if (!bytes) return bad_token();
-  const Result<codec::Json> parsed = codec::parse_json(*bytes);
-  if (!parsed.ok()) return bad_token();
-  const codec::Json* q = parsed->find("q");
-  const codec::Json* k = parsed->find("k");
-  if (!q || !k || !q->is_string() || !k->is_array()) return bad_token();
-  if (q->as_string() != fingerprint(query))
-    return invalid("page.token", "The page token belongs to another query");
-  if (k->items().size() != keys.size()) return bad_token();
-  for (size_t i = 0; i < keys.size(); ++i)
-    out.push_back(TRY(read_bound(k->items()[i], keys[i].type)));
-  return out;
-}
-
-std::vector<Bound> read_keys(const store::Row& row, int first, std::span<const SortKey> keys) {
-  std::vector<Bound> out;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    const int column = first + static_cast<int>(i);
-    switch (keys[i].type) {
-      case Type::kInteger:
-        out.emplace_back(row.i64(column));
-        break;
-      case Type::kNumber:
-        out.emplace_back(row.f64(column));
-        break;
-      case Type::kText:
-        out.emplace_back(row.str(column));
-        break;
-    }
-  }
-  return out;
+  std::vector<int64_t> exact;
+  for (const Literal& value : c.values)
+    if (const auto n = parse_int(value.text); value.is_number && n) exact.push_back(*n);
+  if (exact.size() != c.values.size())
+    return add_number_test(sql, concat({"CAST(", expr, " AS DOUBLE PRECISION)"}), c);
+  if (c.op == Op::kIn || c.op == Op::kNotIn)
+    add_list(sql, expr, c);
+  else
+    sql->add(expr).add(sql_op(c.op)).add("?");
+  for (const int64_t n : exact) sql->bind(n);
+  return {};
 }
 
 }  // namespace slip::search

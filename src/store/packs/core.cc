@@ -224,7 +224,8 @@ std::optional<Core::Held> Core::find_chunk(uint64_t raw_hash, uint32_t raw_bytes
 Result<Core::Held> Core::hold(uint32_t slot) {
   const sys::Lock lock(mutex_);
   if (slot == kNoSlot) return corrupt_chunk("a chunk of the blob is missing");
-  return Held{slot, index_.chunk(slot), TRY(file_of(index_.chunk(slot).place.pack))};
+  std::shared_ptr<File> file = TRY(file_of(index_.chunk(slot).place.pack));
+  return Held{slot, index_.chunk(slot), std::move(file)};
 }
 
 Status Core::read_chunk(const Held& held, std::string* out) const {

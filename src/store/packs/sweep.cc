@@ -63,7 +63,8 @@ Status Core::drop_batch(std::span<const Digest> dead, int64_t fence_us, int64_t*
     found->second.dying = true;  // Before append(), which may let others run.
     const std::string payload(digest.bytes.begin(), digest.bytes.end());
     // Should the sync fail, the blob stays invisible: nobody knows what a restart will find.
-    drops.push_back({digest, frame.id, TRY(append(&lock, frame, payload))});
+    const Place place = TRY(append(&lock, frame, payload));
+    drops.push_back({digest, frame.id, place});
   }
   TRY(sync_all(&lock));
   for (const Drop& d : drops) {

@@ -1,13 +1,11 @@
 #include "test/fuzz/fuzz.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "test/gen/corpus.h"
 #include "test/gen/dice.h"
 
 namespace slip::fuzz {
@@ -18,12 +16,8 @@ constexpr uint64_t kDrawnBytesMax = 64;
 
 std::vector<std::vector<uint8_t>> corpus_of(std::string_view name) {
   std::vector<std::vector<uint8_t>> files;
-  std::filesystem::path folder = std::filesystem::path("test/corpus") / name;
-  if (!std::filesystem::exists(folder)) return files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    std::ifstream in(entry.path(), std::ios::binary);
-    files.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
-  }
+  for (const auto& [file, bytes] : gen::corpus(name))
+    files.emplace_back(bytes.begin(), bytes.end());
   return files;
 }
 

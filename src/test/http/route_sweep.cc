@@ -82,11 +82,16 @@ void with_bad_bodies(const Caller& caller, const Route& row, const std::string& 
   const std::string_view method = method_name(row.method);
   const std::string rights = caller.with_rights();
   if (row.body.kind == BodyKind::kNone) {
-    EXPECT_EQ(caller.call(method, path, rights, "x").status, 400) << "a body where none belongs";
+    EXPECT_EQ(caller.call(method, path, rights, "x").status, row.admit ? 403 : 400)
+        << "a body where none belongs";
     return;
   }
   const std::string beyond =
       concat({"Content-Length: ", std::to_string(row.body.limit_bytes + 1), "\r\n"});
+  if (row.admit) {  // Without its right, not a byte of the body is read.
+    EXPECT_EQ(caller.call(method, path, rights + beyond).status, 403) << "without a right";
+    return;
+  }
   EXPECT_EQ(caller.call(method, path, rights + beyond).status, 413) << "oversized";
   const std::string garbage[] = {
       std::string("\x00\xff{\"a\":[", 7),

@@ -19,11 +19,14 @@ std::string raw(const std::vector<float>& values) {
 }
 
 constexpr uint64_t kFloat = 1;
+constexpr uint64_t kInt64 = 7;
 constexpr uint64_t kString = 8;
+constexpr int64_t kOpen = -1;
 
 std::string value_info(const std::string& name, uint64_t type, int64_t width) {
   const std::string open = bytes(1, bytes(2, "n"));
-  const std::string fixed = bytes(1, number(1, static_cast<uint64_t>(width)));
+  const std::string fixed =
+      bytes(1, width == kOpen ? bytes(2, "k") : number(1, static_cast<uint64_t>(width)));
   const std::string tensor = number(1, type) + bytes(2, open + fixed);
   return bytes(1, name) + bytes(2, bytes(1, tensor));
 }
@@ -66,6 +69,13 @@ std::string onnx_dot(const std::vector<float>& weights) {
                             number(2, kFloat) + bytes(8, "w") + bytes(9, raw(weights)),
                 .input = value_info("x", kFloat, width),
                 .output = value_info("score", kFloat, 1)});
+}
+
+std::string onnx_non_zero(int64_t width) {
+  return model({.node = bytes(1, "x") + bytes(2, "where") + bytes(4, "NonZero"),
+                .constant = {},
+                .input = value_info("x", kFloat, width),
+                .output = value_info("where", kInt64, kOpen)});
 }
 
 }  // namespace slip::test

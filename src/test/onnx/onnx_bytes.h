@@ -14,4 +14,7 @@ std::string onnx_echo();
 // score[n,1] = x[n,width] · weights[width], FP32.
 std::string onnx_dot(const std::vector<float>& weights);
 
+// where[2,k] = NonZero(x[n,width]), INT64: how many columns there are depends on the values.
+std::string onnx_non_zero(int64_t width);
+
 }  // namespace slip::test

@@ -32,6 +32,12 @@ class FaultyDb final : public store::Db {
     return {};
   }
 
+  void submit(Body body, Done done) override { done(write(body)); }
+
+  Status exclusively(const std::function<Status()>& work) override {
+    return real_.exclusively(work);
+  }
+
   std::string_view kind() const override { return real_.kind(); }
 
  private:

@@ -100,6 +100,12 @@ store::Db& DbTest::reopen() {
   return *db_;
 }
 
+store::Db& DbTest::beside() {
+  if (db_->kind() == "sqlite") return *db_;
+  others_.push_back(places_[0]->open());
+  return *others_.back();
+}
+
 store::Db& DbTest::another() {
   places_.push_back(std::make_unique<Place>(GetParam() == "postgres"));
   others_.push_back(places_.back()->open());

@@ -30,6 +30,9 @@ class DbTest : public testing::TestWithParam<std::string> {
   store::Db& migrated(std::span<const store::Migration> steps);
   // Closes and opens it again.
   store::Db& reopen();
+  // The same database as another process sees it: opened once more, or, since SQLite's is one
+  // process's alone, as it is.
+  store::Db& beside();
   // Another empty database of the same kind.
   store::Db& another();
 

@@ -125,20 +125,27 @@ void put(Tensor* t, T value) {
   t->data.append(raw, sizeof(T));
 }
 
+std::optional<int64_t> whole(const Json& value) {
+  if (value.is_int()) return value.as_int();
+  if (value.is_bool()) return value.as_bool() ? 1 : 0;
+  if (value.is_number() && value.as_double() == std::floor(value.as_double()) &&
+      std::abs(value.as_double()) < 9e15)
+    return static_cast<int64_t>(value.as_double());  // pandas writes 3.0 for integers beside NaN.
+  return std::nullopt;
+}
+
 template <class T>
 Status put_integer(Tensor* t, const TensorSpec& spec, const Json& value) {
-  int64_t n = 0;
-  if (value.is_int())
-    n = value.as_int();
-  else if (value.is_bool())
-    n = value.as_bool() ? 1 : 0;
-  else if (value.is_number() && value.as_double() == std::floor(value.as_double()) &&
-           std::abs(value.as_double()) < 9e15)
-    n = static_cast<int64_t>(value.as_double());  // pandas writes 3.0 for integers beside NaN.
-  else
-    return bad_value(spec, value);
-  if (!std::in_range<T>(n)) return bad_value(spec, value);
-  put(t, static_cast<T>(n));
+  const std::optional<int64_t> n = whole(value);
+  if (!n || !std::in_range<T>(*n)) return bad_value(spec, value);
+  put(t, static_cast<T>(*n));
+  return {};
+}
+
+Status put_bool(Tensor* t, const TensorSpec& spec, const Json& value) {
+  const std::optional<int64_t> n = whole(value);
+  if (!n || *n < 0 || *n > 1) return bad_value(spec, value);
+  put(t, static_cast<uint8_t>(*n));
   return {};
 }
 
@@ -156,6 +163,7 @@ Status put_real(Tensor* t, const TensorSpec& spec, const Json& value) {
 Status put_value(Tensor* t, const TensorSpec& spec, const Json& value) {
   switch (spec.type) {
     case DataType::kBool:
+      return put_bool(t, spec, value);
     case DataType::kUint8:
       return put_integer<uint8_t>(t, spec, value);
     case DataType::kUint16:
@@ -281,6 +289,7 @@ Result<Json> element_to_json(const Tensor& t, int64_t index) {
   if (t.type == DataType::kInt64 || t.type == DataType::kUint64) {
     int64_t exact = 0;
     std::memcpy(&exact, t.data.data() + at * 8, 8);
+    if (t.type == DataType::kUint64 && exact < 0) return Json(t.number(index));  // Beyond 2^63.
     return Json(exact);
   }
   return Json(static_cast<int64_t>(t.number(index)));

@@ -75,6 +75,15 @@ TEST(Invocations, WhatDoesNotFitIsRefused) {
   }
 }
 
+TEST(Invocations, ATruthValueIsZeroOrOne) {
+  Signature flag;
+  flag.inputs = {{"on", DataType::kBool, {-1}}};
+  const std::vector<Tensor> t = tensors(R"({"inputs":[true,0,1.0]})", flag).value();
+  EXPECT_EQ(t[0].data, std::string({1, 0, 1}));
+  for (const char* body : {R"({"inputs":[2]})", R"({"inputs":[-1]})", R"({"inputs":[0.5]})"})
+    EXPECT_EQ(tensors(body, flag).error().reason, "invocations.value") << body;
+}
+
 TEST(Invocations, CsvIsReadWithQuotesAndLineBreaks) {
   const Input in = parse_csv_input("text,n\r\n\"a \"\"b\"\",\nc\",1\nplain,2.5\n").value();
   EXPECT_EQ(in.frame.columns, (std::vector<std::string>{"text", "n"}));
@@ -101,6 +110,14 @@ TEST(Invocations, PredictionsAreRecordsForTablesAndListsForTensors) {
             R"([{"label":"x","p":[0.1,0.9]},{"label":"y","p":[1.0,0.0]}])");
   EXPECT_EQ(codec::to_json(to_predictions({label, p}, false, 0).value()),
             R"({"label":["x","y"],"p":[[0.1,0.9],[1.0,0.0]]})");
+  Tensor count;
+  count.name = "n";
+  count.type = DataType::kUint64;
+  count.shape = {2};
+  const uint64_t counts[] = {7, uint64_t{1} << 63};
+  count.data.assign(reinterpret_cast<const char*>(counts), sizeof counts);
+  EXPECT_EQ(codec::to_json(to_predictions({count}, false, 0).value()),
+            R"({"n":[7,9223372036854775808.0]})");
 }
 
 }  // namespace

@@ -89,10 +89,10 @@ Result<Reply> invoke(const App& app, const Ctx& ctx, Request& request) {
   serving::Serving::Ask ask;
   ask.inputs = TRY(to_tensors(*input, stable.model->signature()));
   ask.client_ref = request.header("x-slipway-client-ref").substr(0, serving::kClientRefBytesMax);
-  const serving::Prediction p = TRY(app.serving.predict(ctx, *route, std::move(ask)));
+  const serving::Prediction p = TRY(app.serving.predict(ctx, *route, ask));
+  Json predictions = TRY(to_predictions(p.outputs, input->is_table, input->frame.rows));
   Reply reply;
-  reply.body = codec::to_json(Json::object(
-      {{"predictions", TRY(to_predictions(p.outputs, input->is_table, input->frame.rows))}}));
+  reply.body = codec::to_json(Json::object({{"predictions", std::move(predictions)}}));
   reply.headers = {{"x-slipway-prediction-id", p.id.text()},
                    {"x-slipway-model-version", std::to_string(p.model_version)}};
   return reply;
@@ -110,6 +110,10 @@ std::vector<http::Route> routes(App& app) {
   post.summary = "Predict: a table or tensors in, predictions out (MLflow scoring protocol).";
   post.render_error = render_error;
   post.blocking = [&app](const Ctx& ctx, Request& request) { return invoke(app, ctx, request); };
+  post.needs = [&app](const Ctx& ctx, const Request& request) -> Result<std::vector<http::Need>> {
+    const std::shared_ptr<const serving::Route> route = TRY(find_route(app, ctx, request));
+    return http::one_need(http::Right::kUse, "deployment", route->uid);
+  };
   http::Route ping;
   ping.method = http::Method::kGet;
   ping.path = "/ping";

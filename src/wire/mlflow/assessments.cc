@@ -1,5 +1,6 @@
 // Assessments: what people and judges say about a trace.
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -21,54 +22,110 @@ using http::Right;
 
 Json reply(Json body) { return Json::object({{"assessment", std::move(body)}}); }
 
-Result<Json> create(App& app, const Ctx& ctx, const In& in) {
-  const std::string trace_id = TRY(in.text("trace_id"));
+Result<Json> body_of(const tracking::Assessment& a) {
+  Json body = TRY(codec::parse_json(a.body, codec::NonFinite::kToken));
+  body.set("valid", a.valid);
+  return body;
+}
+
+Result<Json> given_assessment(const In& in) {
   const Json* given = TRY(in.find("assessment"));
   if (!given || !given->is_object()) TRY(in.text("assessment"));
-  Json body = *given;
-  const In fields(body, "assessment.");
-  TRY(fields.text("assessment_name"));
-  tracking::Assessment a;
-  a.id = TRY(fields.text_or("assessment_id", ""));
-  if (a.id.empty()) a.id = "a-" + new_uuid7(app.clock, app.rng).hex();
-  const int64_t now_us = app.clock.now_us();
-  a.created_us = TRY(read_timestamp(fields, "create_time"));
-  if (a.created_us == 0) a.created_us = now_us;
-  body.set("assessment_id", a.id);
-  body.set("trace_id", trace_id);
-  if (!fields.has("create_time")) body.set("create_time", format_timestamp_us(a.created_us));
-  if (!fields.has("last_update_time")) body.set("last_update_time", format_timestamp_us(now_us));
-  if (!fields.has("valid")) body.set("valid", true);
-  a.body = codec::to_json(body);
+  return *given;
+}
+
+Result<Json> create(App& app, const Ctx& ctx, const In& in) {
+  const std::string trace_id = TRY(in.text("trace_id"));
+  const tracking::Assessment a = TRY(read_assessment(
+      TRY(given_assessment(in)), {.trace_id = trace_id,
+                                  .fresh_id = "a-" + new_uuid7(app.clock, app.rng).hex(),
+                                  .now_us = app.clock.now_us()}));
   TRY(app.tracking.traces.put_assessment(ctx, trace_id, a));
-  return reply(std::move(body));
+  return reply(TRY(body_of(a)));
 }
 
 Result<Json> get(App& app, const Ctx& ctx, const In& in) {
-  const auto found = TRY(app.tracking.traces.get_assessment(ctx, TRY(in.text("trace_id")),
-                                                            TRY(in.text("assessment_id"))));
-  return reply(TRY(codec::parse_json(found.body, codec::NonFinite::kToken)));
+  return reply(TRY(body_of(TRY(app.tracking.traces.get_assessment(
+      ctx, TRY(in.text("trace_id")), TRY(in.text("assessment_id")))))));
 }
 
-// Replaces the fields that the mask names, or all that are given when there is no mask.
-Result<Json> update(App& app, const Ctx& ctx, const In& in) {
-  const std::string trace_id = TRY(in.text("trace_id"));
-  auto found =
-      TRY(app.tracking.traces.get_assessment(ctx, trace_id, TRY(in.text("assessment_id"))));
-  Json body = TRY(codec::parse_json(found.body, codec::NonFinite::kToken));
-  const Json* given = TRY(in.find("assessment"));
-  if (!given || !given->is_object()) TRY(in.text("assessment"));
-  const std::string mask = TRY(in.text_or("update_mask", ""));
-  for (const auto& [name, value] : given->members()) {
-    if (name == "assessment_id" || name == "trace_id") continue;
-    bool named = mask.empty();
-    for (const std::string_view field : split(mask, ',')) named = named || trim(field) == name;
-    if (named) body.set(name, value);
+std::string snake(std::string_view name) {
+  std::string out;
+  for (const char c : trim(name)) {
+    if (c >= 'A' && c <= 'Z') out += '_';
+    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   }
-  body.set("last_update_time", format_timestamp_us(app.clock.now_us()));
-  found.body = codec::to_json(body);
-  TRY(app.tracking.traces.put_assessment(ctx, trace_id, found));
-  return reply(std::move(body));
+  return out;
+}
+
+// A field mask as protobuf writes it, "assessmentName,feedback", or spelled out in "paths".
+Result<std::vector<std::string>> mask_of(const In& in) {
+  std::vector<std::string> out;
+  const Json* mask = TRY(in.find("update_mask"));
+  if (!mask)
+    return invalid("mlflow.missing",
+                   "Missing value for required parameter 'update_mask'. See the API docs for more "
+                   "information about request parameters.");
+  if (mask->is_object()) {
+    const In paths(*mask, "update_mask.");
+    for (const std::string& path : TRY(paths.texts("paths"))) out.push_back(snake(path));
+    return out;
+  }
+  if (!mask->is_string()) return invalid("mlflow.type", "Parameter 'update_mask' must be a text");
+  for (const std::string_view path : split(mask->as_string(), ','))
+    if (!trim(path).empty()) out.push_back(snake(path));
+  return out;
+}
+
+Status change(std::string_view name, const Json& given, Json* body) {
+  const Json* value = given.find(name);
+  if (!value && name == "assessment_name") value = given.find("assessmentName");
+  const bool is_value = name == "feedback" || name == "expectation";
+  if (is_value && !body->find(name))
+    return invalid("trace.assessment",
+                   name == "feedback"
+                       ? "Cannot update feedback value on an Expectation assessment."
+                       : "Cannot update expectation value on a Feedback assessment.");
+  if (name == "metadata") {  // Added to what is there.
+    const Json* there = body->find("metadata");
+    Json merged = there && there->is_object() ? *there : Json::object();
+    if (value && value->is_object())
+      for (const auto& [key, item] : value->members()) merged.set(key, item);
+    body->set("metadata", std::move(merged));
+    return {};
+  }
+  if (value)
+    body->set(name, *value);
+  else if (name != "assessment_name" && !is_value)
+    body->erase(name);
+  return {};
+}
+
+// Replaces the fields that the mask names; where an assessment comes from never changes.
+Result<Json> update(App& app, const Ctx& ctx, const In& in) {
+  constexpr std::array<std::string_view, 6> kMutable = {
+      "assessment_name", "feedback", "expectation", "rationale", "metadata", "valid"};
+  const Json given = TRY(given_assessment(in));
+  const std::vector<std::string> mask = TRY(mask_of(in));
+  for (const std::string& name : mask)
+    if (std::find(kMutable.begin(), kMutable.end(), name) == kMutable.end())
+      return invalid("trace.assessment",
+                     concat({"Field '", name, "' of an assessment cannot be updated"}));
+  if (std::find(mask.begin(), mask.end(), "feedback") != mask.end() &&
+      std::find(mask.begin(), mask.end(), "expectation") != mask.end())
+    return invalid("trace.assessment",
+                   "Cannot specify both `expectation` and `feedback` parameters.");
+  const int64_t now_us = app.clock.now_us();
+  const auto edit = [&](tracking::Assessment* a) -> Status {
+    Json body = TRY(body_of(*a));
+    for (const std::string& name : mask) TRY(change(name, given, &body));
+    body.set("last_update_time", format_timestamp_us(now_us));
+    index_assessment(&body, a);
+    a->body = codec::to_json(body, 0, codec::NonFinite::kToken);
+    return {};
+  };
+  return reply(TRY(body_of(TRY(app.tracking.traces.change_assessment(
+      ctx, TRY(in.text("trace_id")), TRY(in.text("assessment_id")), edit)))));
 }
 
 Result<Json> remove(App& app, const Ctx& ctx, const In& in) {
@@ -77,8 +134,8 @@ Result<Json> remove(App& app, const Ctx& ctx, const In& in) {
   return Json::object();
 }
 
-constexpr http::Permission kRead{Right::kRead, "trace"};
-constexpr http::Permission kEdit{Right::kEdit, "trace"};
+constexpr http::Permission kRead{Right::kRead, "assessment"};
+constexpr http::Permission kEdit{Right::kEdit, "assessment"};
 constexpr std::string_view kOne = "3.0/mlflow/traces/{trace_id}/assessments/{assessment_id}";
 
 constexpr std::array<Row, 4> kRows = {{

@@ -43,9 +43,11 @@ Result<Json> get(App& app, const Ctx& ctx, const In& in) {
 }
 
 Result<Json> finalize(App& app, const Ctx& ctx, const In& in) {
+  const std::string id = TRY(in.text("model_id"));
+  if (!in.has("status")) TRY(in.text("status"));  // Says that it is missing.
   const auto status = TRY(in.maybe_enum("status", statuses())).value_or(0);
-  return reply(TRY(app.tracking.models.finalize(ctx, TRY(in.text("model_id")),
-                                                static_cast<tracking::ModelStatus>(status))));
+  return reply(
+      TRY(app.tracking.models.finalize(ctx, id, static_cast<tracking::ModelStatus>(status))));
 }
 
 Result<Json> remove(App& app, const Ctx& ctx, const In& in) {
@@ -56,7 +58,7 @@ Result<Json> remove(App& app, const Ctx& ctx, const In& in) {
 Result<Json> set_tags(App& app, const Ctx& ctx, const In& in) {
   const std::string id = TRY(in.text("model_id"));
   TRY(app.tracking.models.set_tags(ctx, id, TRY(read_tags(in, "tags"))));
-  return reply(TRY(app.tracking.models.get(ctx, id)));
+  return Json::object();
 }
 
 Result<Json> delete_tag(App& app, const Ctx& ctx, const In& in) {
@@ -73,15 +75,20 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
   tracking::ModelQuery query;
   for (const std::string& id : TRY(in.texts("experiment_ids")))
     query.experiment_ids.push_back(TRY(tracking::parse_experiment_id(id)));
+  if (!in.has("experiment_ids")) TRY(in.text("experiment_ids"));  // Says that it is missing.
   query.filter = TRY(in.text_or("filter", ""));
-  for (const In& d : TRY(in.list("datasets")))
-    query.datasets.push_back(
-        {TRY(d.text_or("dataset_name", "")), TRY(d.text_or("dataset_digest", ""))});
-  for (const In& o : TRY(in.list("order_by")))
-    query.order_by.push_back({.field = TRY(o.text("field_name")),
-                              .ascending = TRY(o.flag_or("ascending", true)),
-                              .dataset_name = TRY(o.text_or("dataset_name", "")),
-                              .dataset_digest = TRY(o.text_or("dataset_digest", ""))});
+  for (const In& d : TRY(in.list("datasets"))) {
+    tracking::DatasetScope& scope = query.datasets.emplace_back();
+    scope.name = TRY(d.text_or("dataset_name", ""));
+    scope.digest = TRY(d.text_or("dataset_digest", ""));
+  }
+  for (const In& o : TRY(in.list("order_by"))) {
+    tracking::ModelOrder& order = query.order_by.emplace_back();
+    order.field = TRY(o.text("field_name"));
+    order.ascending = TRY(o.flag_or("ascending", true));
+    order.dataset_name = TRY(o.text_or("dataset_name", ""));
+    order.dataset_digest = TRY(o.text_or("dataset_digest", ""));
+  }
   query.max_results = TRY(in.integer_or("max_results", 50));
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.tracking.models.search(ctx, query));
@@ -95,23 +102,26 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
 
 constexpr http::Permission kRead{Right::kRead, "logged_model"};
 constexpr http::Permission kEdit{Right::kEdit, "logged_model"};
+constexpr http::Permission kManage{Right::kManage, "logged_model"};
+constexpr http::Permission kNew{Right::kEdit, "logged_model", http::On::kObjects};
+constexpr http::Permission kList{Right::kRead, "logged_model", http::On::kList};
 
 constexpr std::array<Row, 8> kRows = {{
-    {Method::kPost, "2.0/mlflow/logged-models", kEdit, Audit::kEvent, create,
-     "Create a logged model"},
+    {Method::kPost, "2.0/mlflow/logged-models", kNew, Audit::kEvent, create,
+     "Create a logged model", new_logged_model},
     {Method::kGet, "2.0/mlflow/logged-models/{model_id}", kRead, Audit::kNone, get,
      "Read a logged model"},
     {Method::kPatch, "2.0/mlflow/logged-models/{model_id}", kEdit, Audit::kEvent, finalize,
      "Say that a logged model is ready, or that its upload failed"},
-    {Method::kDelete, "2.0/mlflow/logged-models/{model_id}", kEdit, Audit::kEvent, remove,
+    {Method::kDelete, "2.0/mlflow/logged-models/{model_id}", kManage, Audit::kEvent, remove,
      "Delete a logged model"},
     {Method::kPatch, "2.0/mlflow/logged-models/{model_id}/tags", kEdit, Audit::kCounted, set_tags,
      "Set tags of a logged model"},
-    {Method::kDelete, "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", kEdit, Audit::kCounted,
-     delete_tag, "Delete a tag of a logged model"},
+    {Method::kDelete, "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", kManage,
+     Audit::kCounted, delete_tag, "Delete a tag of a logged model"},
     {Method::kPost, "2.0/mlflow/logged-models/{model_id}/params", kEdit, Audit::kCounted,
      log_params, "Log parameters of a logged model"},
-    {Method::kPost, "2.0/mlflow/logged-models/search", kRead, Audit::kNone, search,
+    {Method::kPost, "2.0/mlflow/logged-models/search", kList, Audit::kNone, search,
      "Search logged models"},
 }};
 

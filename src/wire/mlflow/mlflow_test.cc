@@ -60,8 +60,8 @@ TEST_F(MlflowWire, FieldsReadAsProtobufReadsThem) {
       codec::to_json(codec::Json(R"({"run_id":")" + run + R"(","key":"p","value":"1"})"));
   EXPECT_EQ(post("runs/log-parameter", twice).status, 200);
   EXPECT_EQ(call("POST /api/2.0/mlflow/runs/log-parameter", "{}", "").status, 400);
-  EXPECT_EQ(call("POST /api/2.0/mlflow/runs/log-parameter", "{}", "text/plain").at({"error_code"}),
-            "BAD_REQUEST");
+  EXPECT_EQ(call("POST /api/2.0/mlflow/runs/log-parameter", "{}", "text/plain").at({"message"}),
+            "Bad Request. Content-Type must be one of ['application/json'].");
   const Answer in_list =
       post("runs/log-batch", "{" + id + R"(,"metrics":[{"key":"m","value":1}]})");
   EXPECT_NE(in_list.at({"message"}).find("'metrics[0].timestamp'"), std::string::npos);
@@ -117,7 +117,7 @@ TEST_F(MlflowWire, ErrorsHaveMlflowsNames) {
        "INVALID_PARAMETER_VALUE"},
       {"POST /api/2.0/mlflow/runs/search", R"({"experiment_ids":["0"],"page_token":"?"})", 400,
        "INVALID_PARAMETER_VALUE"},
-      {"POST /api/2.0/mlflow-artifacts/mpu/create/0/x", "{}", 501, "NOT_IMPLEMENTED"},
+      {"POST /api/2.0/mlflow-artifacts/mpu/create/0/x", "{}", 400, "INVALID_PARAMETER_VALUE"},
       {"GET /api/3.0/mlflow/traces/tr-1", "", 404, "RESOURCE_DOES_NOT_EXIST"},
   };
   for (const Case& c : cases) {
@@ -125,8 +125,19 @@ TEST_F(MlflowWire, ErrorsHaveMlflowsNames) {
     const Answer got = call(c.line, c.body);
     EXPECT_EQ(got.status, c.status) << got.body;
     EXPECT_EQ(got.at({"error_code"}), c.code);
-    EXPECT_LT(got.status == 501 ? 0 : got.status, 500);  // Clients retry those for minutes.
+    EXPECT_LT(got.status, 500);  // Clients retry those for minutes.
   }
+}
+
+TEST_F(MlflowWire, APathIsReadBeforeTheRootThatItIsUnder) {
+  const std::string id =
+      post("experiments/create", R"({"name":"far","artifact_location":"s3://bucket/far"})")
+          .at({"experiment_id"});
+  const std::string run = post("runs/create", concat({R"({"experiment_id":")", id, R"("})"}))
+                              .at({"run", "info", "run_id"});
+  const Answer got = get("artifacts/list?path=..%2Fx&run_id=" + run);
+  EXPECT_EQ(got.status, 400);
+  EXPECT_EQ(got.at({"message"}), "Invalid path");
 }
 
 TEST_F(MlflowWire, ArtifactsGoUpAndDown) {
@@ -149,6 +160,122 @@ TEST_F(MlflowWire, ArtifactsGoUpAndDown) {
   EXPECT_EQ(call("GET " + base + "dir/a%20b.txt").status, 404);
 }
 
+TEST_F(MlflowWire, AnUploadInPartsByLinks) {
+  const std::string root = "/api/2.0/mlflow-artifacts/";
+  const Answer begun = call("POST " + root + "mpu/create/0/r/artifacts/model",
+                            R"({"path":"C:\\tmp\\big ü.bin","num_parts":"2"})");
+  ASSERT_EQ(begun.status, 200) << begun.body;
+  std::string parts;
+  for (const char* n : {"1", "0"}) {  // The second comes first.
+    const std::string url = begun.at({"credentials", n, "url"});
+    const std::string target = url.substr(url.find("/api/"));
+    EXPECT_EQ(call("PUT " + target.substr(0, target.find("&signature=")), "x").status, 403);
+    const Answer put = call("PUT " + target, *n == '0' ? "hello " : "world");
+    ASSERT_EQ(put.status, 200) << put.body;
+    const std::string one = concat({R"({"part_number":)", *n == '0' ? "1" : "2", R"(,"etag":)",
+                                    codec::to_json(codec::Json(put.header("ETag"))), "}"});
+    parts = parts.empty() ? one : concat({one, ",", parts});
+  }
+  const std::string body = concat({R"({"path":"big ü.bin","upload_id":")", begun.at({"upload_id"}),
+                                   R"(","parts":[)", parts, "]}"});
+  EXPECT_EQ(call("POST " + root + "mpu/complete/0/other/artifacts/model", body).status, 404);
+  EXPECT_EQ(call("POST " + root + "mpu/complete/0/r/artifacts/model", body).status, 200);
+  const std::string file = "0/r/artifacts/model/big%20%C3%BC.bin";
+  EXPECT_EQ(call("GET " + root + "artifacts/" + file).body, "hello world");
+  EXPECT_EQ(call("GET " + root + "artifacts/" + file).header("Content-Disposition"),
+            "attachment; filename=\"big .bin\"; filename*=UTF-8''big%20%C3%BC.bin");
+
+  const Answer link = call("GET " + root + "presigned/" + file);
+  EXPECT_EQ(link.at({"file_size"}), "11");
+  const std::string target = link.at({"url"}).substr(link.at({"url"}).find("/api/"));
+  EXPECT_EQ(call("DELETE " + root + "artifacts/" + file).status, 200);
+  EXPECT_EQ(call("GET " + target).body, "hello world");  // Those bytes, as long as it lasts.
+  EXPECT_EQ(call("PUT " + target, "x").status, 403);     // A right to read is none to write.
+  std::string other = target;
+  other.replace(other.find("/r/"), 3, "/s/");
+  EXPECT_EQ(call("GET " + other).status, 403);
+  clock.advance_ms(901'000);
+  EXPECT_EQ(call("GET " + target).status, 403);
+
+  const std::string run = new_run();
+  const Answer up = post("artifacts/presigned-upload-url",
+                         R"({"path":"d/x.txt","expiration":60,"run_id":")" + run + R"("})");
+  ASSERT_EQ(up.status, 200) << up.body;
+  const std::string url = up.at({"presigned_url"});
+  EXPECT_EQ(call("PUT " + url.substr(url.find("/api/")), "by link").status, 200);
+  EXPECT_EQ(call("GET /get-artifact?path=d%2Fx.txt&run_id=" + run).body, "by link");
+  EXPECT_EQ(post("artifacts/presigned-download-url",
+                 R"({"path":"d/x.txt","expiration":0,"run_id":")" + run + R"("})")
+                .status,
+            400);
+  EXPECT_EQ(post("artifacts/presigned-upload-url", R"({"path":"x"})").status, 400);
+}
+
+// Every spelling of a way out, on every route that takes a path.
+TEST_F(MlflowWire, PathsStayInside) {
+  const std::string run = new_run();
+  const std::string model = post("logged-models", R"({"experiment_id":"0","name":"m"})")
+                                .at({"model", "info", "model_id"});
+  const std::string bad[] = {"../x",
+                             "a/../../x",
+                             "..\\x",
+                             "a\\..\\x",
+                             "%2e%2e/x",
+                             "%2e%2e%2fx",
+                             "%252e%252e%252fx",
+                             "..%5cx",
+                             "/etc/passwd",
+                             "file:///etc",
+                             "FILE:etc",
+                             "C:\\x",
+                             "C:/x",
+                             "x#/../y",
+                             "a/%00",
+                             "a\n",
+                             "%25252e%25252e/x",
+                             std::string(1100, 'a'),
+                             "%c0%ae%c0%ae/x"};
+  for (const std::string& path : bad) {
+    SCOPED_TRACE(path);
+    const std::string q = percent_encode(path);
+    const std::string json = codec::to_json(codec::Json(path));
+    const std::string id = R"(,"run_id":")" + run + R"("})";
+    const std::pair<std::string, std::string> calls[] = {
+        {"PUT /api/2.0/mlflow-artifacts/artifacts/" + q, "x"},
+        {"GET /api/2.0/mlflow-artifacts/artifacts/" + q, ""},
+        {"DELETE /api/2.0/mlflow-artifacts/artifacts/" + q, ""},
+        {"GET /api/2.0/mlflow-artifacts/artifacts?path=" + q, ""},
+        {"GET /api/2.0/mlflow-artifacts/presigned/" + q, ""},
+        {"POST /api/2.0/mlflow-artifacts/mpu/create/" + q, R"({"path":"x"})"},
+        {"POST /api/2.0/mlflow-artifacts/mpu/complete/" + q,
+         R"({"path":"x","upload_id":"u","parts":[{"part_number":1,"etag":"e"}]})"},
+        {"POST /api/2.0/mlflow-artifacts/mpu/abort/" + q, R"({"path":"x","upload_id":"u"})"},
+        {"POST /api/2.0/mlflow/artifacts/presigned-upload-url", R"({"path":)" + json + id},
+        {"POST /api/2.0/mlflow/artifacts/presigned-download-url", R"({"path":)" + json + id},
+        {"POST /ajax-api/2.0/mlflow/upload-artifact?run_uuid=" + run + "&path=" + q, "x"},
+        {"GET /api/2.0/mlflow/artifacts/list?run_id=" + run + "&path=" + q, ""},
+        {"GET /get-artifact?run_id=" + run + "&path=" + q, ""},
+        {"GET /api/2.0/mlflow/logged-models/" + model + "/artifacts/files?artifact_file_path=" + q,
+         ""},
+        {"GET /api/2.0/mlflow/logged-models/" + model +
+             "/artifacts/directories?artifact_directory_path=" + q,
+         ""},
+        {"GET /ajax-api/2.0/mlflow/get-trace-artifact?request_id=tr-1&path=" + q, ""},
+    };
+    for (const auto& [line, body] : calls) {
+      const Answer got = call(line, body);
+      // 0: not even a path of this server.
+      EXPECT_TRUE(got.status == 400 || got.status == 0) << line << ": " << got.status << got.body;
+    }
+  }
+  // The name of a file in parts comes from the client's own disk; only its last part counts.
+  for (const char* name : {"..", ".", "", "a/..", "x/", "\\..", "%2e%2e"}) {
+    const std::string body = R"({"path":)" + codec::to_json(codec::Json(name)) + "}";
+    EXPECT_EQ(call("POST /api/2.0/mlflow-artifacts/mpu/create/0/r/artifacts", body).status, 400)
+        << name;
+  }
+}
+
 TEST_F(MlflowWire, ALoggedModelBecomesAVersion) {
   const Answer made = post("logged-models", R"({"experiment_id":"0","name":"clf"})");
   const std::string id = made.at({"model", "info", "model_id"});
@@ -165,7 +292,7 @@ TEST_F(MlflowWire, ALoggedModelBecomesAVersion) {
   EXPECT_EQ(get("model-versions/get-download-uri?name=m&version=1").at({"artifact_uri"}),
             "mlflow-artifacts:/0/models/" + id + "/artifacts");
   EXPECT_EQ(get("logged-models/" + id).at({"model", "info", "tags", "0", "value"}),
-            R"([{"name":"m","version":1}])");
+            R"([{"name": "m", "version": 1}])");
   EXPECT_TRUE(registry.get_version(ctx, "m", 1)->digest.starts_with("sha256:"));
   EXPECT_EQ(registry.open_bundle(ctx, "m", 1)->mlmodel, "f: 1");
   EXPECT_EQ(call("GET /model-versions/get-artifact?name=m&version=1&path=MLmodel").body, "f: 1");
@@ -200,6 +327,61 @@ TEST_F(MlflowWire, ATraceMergesHeadAndAssessment) {
       "filter":"trace.status = 'OK' AND name = 'ask' AND execution_time_ms >= 1500"})");
   EXPECT_EQ(found.at({"traces", "0", "assessments", "0", "assessment_id"}), id) << found.body;
   EXPECT_EQ(found.at({"traces", "0", "execution_duration"}), "1.500s");
+}
+
+TEST_F(MlflowWire, AssessmentsAreChangedByMask) {
+  const auto assess = [&](std::string_view method, std::string_view below, std::string_view body) {
+    return call(concat({method, " /api/3.0/mlflow/traces/tr-1/assessments", below}), body);
+  };
+  call("POST /api/3.0/mlflow/traces", R"({"trace":{"trace_info":{"trace_id":"tr-1",
+      "trace_location":{"mlflow_experiment":{"experiment_id":"0"}},
+      "request_time":"2026-11-23T03:28:00.414Z"}}})");
+  const Answer said = assess("POST", "", R"({"assessment":{"assessment_name":"n",
+      "feedback":{"value":5.0},"metadata":{"a":"1"},"rationale":"r"}})");
+  ASSERT_EQ(said.status, 200) << said.body;
+  const std::string id = said.at({"assessment", "assessment_id"});
+  EXPECT_EQ(said.at({"assessment", "valid"}), "true");
+  EXPECT_EQ(assess("POST", "", R"({"assessment":{"assessment_name":"n"}})").status, 400);
+  const Answer changed = assess("PATCH", "/" + id, R"({"update_mask":"feedback,metadata",
+      "assessment":{"assessment_name":"other","feedback":{"value":"no"},"metadata":{"b":"2"}}})");
+  ASSERT_EQ(changed.status, 200) << changed.body;
+  EXPECT_EQ(changed.at({"assessment", "assessment_name"}), "n");
+  EXPECT_EQ(changed.at({"assessment", "feedback", "value"}), "no");
+  EXPECT_EQ(changed.at({"assessment", "metadata"}), R"({"a":"1","b":"2"})");
+  EXPECT_EQ(changed.at({"assessment", "rationale"}), "r");
+  EXPECT_EQ(assess("PATCH", "/" + id, R"({"update_mask":"assessmentName",
+      "assessment":{"assessmentName":"m"}})")
+                .at({"assessment", "assessment_name"}),
+            "m");
+  for (const char* bad :
+       {R"({"assessment":{"rationale":"x"}})", R"({"update_mask":"source","assessment":{}})",
+        R"({"update_mask":"expectation","assessment":{"expectation":{"value":1}}})",
+        R"({"update_mask":"feedback,expectation","assessment":{}})",
+        R"({"update_mask":"rationale"})"})
+    EXPECT_EQ(assess("PATCH", "/" + id, bad).status, 400) << bad;
+  const Answer list = assess("POST", "", R"({"assessment":{"assessment_name":"e",
+      "expectation":{"value":{"x":[1]}}}})");
+  EXPECT_EQ(list.at({"assessment", "expectation", "serialized_value", "value"}), R"({"x":[1]})");
+  EXPECT_EQ(assess("DELETE", "/" + id, "").status, 200);
+  EXPECT_EQ(assess("DELETE", "/" + id, "").status, 200);
+  EXPECT_EQ(assess("GET", "/" + id, "").status, 404);
+}
+
+TEST_F(MlflowWire, OldClientsBeginAndEndTraces) {
+  const Answer begun = post("traces", R"({"experiment_id":"0","timestamp_ms":"1000",
+      "request_metadata":[{"key":"m","value":"1"}],"tags":[{"key":"t","value":"2"}]})");
+  ASSERT_EQ(begun.status, 200) << begun.body;
+  EXPECT_EQ(begun.at({"trace_info", "status"}), "IN_PROGRESS");
+  const std::string id = begun.at({"trace_info", "request_id"});
+  const Answer ended = call("PATCH /api/2.0/mlflow/traces/" + id, R"({"timestamp_ms":1500,
+      "status":"OK","request_metadata":[{"key":"n","value":"3"}]})");
+  EXPECT_EQ(ended.at({"trace_info", "execution_time_ms"}), "500");
+  EXPECT_EQ(get("traces/" + id + "/info").at({"trace_info", "request_metadata"}),
+            R"([{"key":"m","value":"1"},{"key":"n","value":"3"}])");
+  EXPECT_EQ(
+      get("traces?experiment_ids=0&filter=status%3D%27OK%27").at({"traces", "0", "request_id"}),
+      id);
+  EXPECT_EQ(get("traces").status, 400);
 }
 
 TEST(ProtoTime, ReadsAndWrites) {

@@ -24,12 +24,7 @@ struct Named {
 Result<Named> named(const In& in) {
   Named out;
   out.name = TRY(in.text("name"));
-  if (!in.has("version")) TRY(in.text("version"));  // Says what is missing.
-  const auto number = in.maybe_integer("version");
-  if (!number.ok())
-    return invalid("model_version.number", "Parameter 'version' must be an integer, got '" +
-                                               in.text_or("version", "").value() + "'.");
-  out.number = number.value().value_or(0);
+  out.number = TRY(version_number(in));
   return out;
 }
 
@@ -39,21 +34,12 @@ Json reply(const registry::Version& version) {
 
 // The logged model learns which versions were made of it: a list in one of its tags.
 Status tell_logged_model(App& app, const Ctx& ctx, const registry::Version& v) {
-  constexpr std::string_view kTag = "mlflow.modelVersions";
-  const auto model = app.tracking.models.get(ctx, v.logged_model_id);
-  if (!model.ok()) {
-    if (model.error().code == Code::kNotFound) return {};
-    return model.error();
-  }
-  Json list = Json::array();
-  for (const tracking::Tag& tag : model->tags) {
-    if (tag.key != kTag) continue;
-    if (const Result<Json> before = codec::parse_json(tag.value); before.ok() && before->is_array())
-      list = *before;
-  }
-  list.push(Json::object({{"name", v.model}, {"version", v.number}}));
-  return app.tracking.models.set_tags(ctx, v.logged_model_id,
-                                      {{std::string(kTag), codec::to_json(list)}});
+  const Json item = Json::object({{"name", v.model}, {"version", v.number}});
+  const Status told = app.tracking.models.edit_tag(
+      ctx, v.logged_model_id, "mlflow.modelVersions",
+      [&](const std::optional<std::string>& before) { return appended(before, item); });
+  if (!told.ok() && told.error().code != Code::kNotFound) return told.error();
+  return {};
 }
 
 Result<Json> create(App& app, const Ctx& ctx, const In& in) {
@@ -61,10 +47,10 @@ Result<Json> create(App& app, const Ctx& ctx, const In& in) {
   wanted.model = TRY(in.text("name"));
   wanted.source = TRY(in.text("source"));
   wanted.run_id = TRY(in.text_or("run_id", ""));
-  wanted.run_link = TRY(in.maybe_text("run_link"));
-  wanted.description = TRY(in.maybe_text("description"));
-  wanted.logged_model_id = TRY(in.text_or("model_id", ""));
   for (const tracking::Tag& t : TRY(read_tags(in, "tags"))) wanted.tags.push_back({t.key, t.value});
+  wanted.run_link = TRY(in.text_or("run_link", ""));
+  wanted.description = TRY(in.text_or("description", ""));
+  wanted.logged_model_id = TRY(in.text_or("model_id", ""));
   const registry::Version v = TRY(app.registry.create_version(ctx, wanted));
   if (!v.logged_model_id.empty()) TRY(tell_logged_model(app, ctx, v));
   return reply(v);
@@ -89,15 +75,14 @@ Result<Json> remove(App& app, const Ctx& ctx, const In& in) {
 
 Result<Json> transition(App& app, const Ctx& ctx, const In& in) {
   const Named n = TRY(named(in));
-  const registry::Stage stage = TRY(registry::parse_stage(TRY(in.text("stage"))));
+  const registry::Stage stage{TRY(in.text("stage"))};
   const bool archive = TRY(in.flag_or("archive_existing_versions", false));
   return reply(TRY(app.registry.set_stage(ctx, n.name, n.number, stage, archive)));
 }
 
 Result<Json> set_tag(App& app, const Ctx& ctx, const In& in) {
   const Named n = TRY(named(in));
-  TRY(app.registry.set_version_tag(ctx, n.name, n.number,
-                                   {TRY(in.text("key")), TRY(in.text_or("value", ""))}));
+  TRY(app.registry.set_version_tag(ctx, n.name, n.number, TRY(read_tag<registry::Tag>(in))));
   return Json::object();
 }
 
@@ -116,8 +101,9 @@ Result<Json> download_uri(App& app, const Ctx& ctx, const In& in) {
 Result<Json> search(App& app, const Ctx& ctx, const In& in) {
   registry::Query query;
   query.filter = TRY(in.text_or("filter", ""));
+  query.max_results = TRY(
+      in.integer_up_to("max_results", registry::kSearchVersionsMax, registry::kSearchVersionsMax));
   query.order_by = TRY(in.texts("order_by"));
-  query.max_results = TRY(in.integer_or("max_results", 10'000));
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.registry.search_versions(ctx, query));
   std::vector<Json> items;
@@ -128,13 +114,15 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
   return out;
 }
 
-constexpr http::Permission kRead{Right::kRead, "model"};
-constexpr http::Permission kEdit{Right::kEdit, "model"};
-constexpr http::Permission kManage{Right::kManage, "model"};
+constexpr http::Permission kRead{Right::kRead, "model_version"};
+constexpr http::Permission kEdit{Right::kEdit, "model_version"};
+constexpr http::Permission kManage{Right::kManage, "model_version"};
+constexpr http::Permission kNew{Right::kEdit, "model_version", http::On::kObjects};
+constexpr http::Permission kList{Right::kRead, "model_version", http::On::kList};
 
 constexpr std::array<Row, 9> kRows = {{
-    {Method::kPost, "2.0/mlflow/model-versions/create", kEdit, Audit::kEvent, create,
-     "Register a version of a model"},
+    {Method::kPost, "2.0/mlflow/model-versions/create", kNew, Audit::kEvent, create,
+     "Register a version of a model", new_version},
     {Method::kGet, "2.0/mlflow/model-versions/get", kRead, Audit::kNone, get,
      "Read a model version"},
     {Method::kPatch, "2.0/mlflow/model-versions/update", kEdit, Audit::kEvent, update,
@@ -143,13 +131,13 @@ constexpr std::array<Row, 9> kRows = {{
      "Delete a model version; its number is not used again"},
     {Method::kPost, "2.0/mlflow/model-versions/transition-stage", kEdit, Audit::kGoverned,
      transition, "Move a version to a stage; a protected model asks for gate and approval"},
-    {Method::kPost, "2.0/mlflow/model-versions/set-tag", kEdit, Audit::kCounted, set_tag,
+    {Method::kPost, "2.0/mlflow/model-versions/set-tag", kEdit, Audit::kEvent, set_tag,
      "Set a tag of a model version"},
-    {Method::kDelete, "2.0/mlflow/model-versions/delete-tag", kEdit, Audit::kCounted, delete_tag,
+    {Method::kDelete, "2.0/mlflow/model-versions/delete-tag", kManage, Audit::kEvent, delete_tag,
      "Delete a tag of a model version"},
     {Method::kGet, "2.0/mlflow/model-versions/get-download-uri", kRead, Audit::kNone, download_uri,
      "Read where a version's files are"},
-    {Method::kGet, "2.0/mlflow/model-versions/search", kRead, Audit::kNone, search,
+    {Method::kGet, "2.0/mlflow/model-versions/search", kList, Audit::kNone, search,
      "Search model versions"},
 }};
 

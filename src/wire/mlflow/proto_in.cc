@@ -100,14 +100,21 @@ Status check_content_type(const http::Request& request) {
 
 Result<In> In::of(const http::Request& request) {
   TRY(check_content_type(request));
-  const bool bare = request.method == http::Method::kGet || request.method == http::Method::kHead ||
-                    (request.method == http::Method::kDelete && request.body.empty());
-  Json object = bare ? from_query(request) : TRY(from_body(request));
+  const bool get = request.method == http::Method::kGet || request.method == http::Method::kHead;
+  const bool query = (get && !request.query.empty()) ||
+                     (request.method == http::Method::kDelete && request.body.empty());
+  Json object = query ? from_query(request) : TRY(from_body(request));
   for (const auto& [name, value] : request.params) {
     object.erase(camel(name));
     object.set(name, value);
   }
-  return In(std::move(object));
+  return query ? of_query(std::move(object)) : In(std::move(object));
+}
+
+In In::of_query(Json object) {
+  In out(std::move(object));
+  out.query_ = true;
+  return out;
 }
 
 Error In::missing(std::string_view name) const {
@@ -184,24 +191,32 @@ Result<int64_t> In::integer_or(std::string_view name, int64_t fallback) const {
   return TRY(maybe_integer(name)).value_or(fallback);
 }
 
+Result<int64_t> In::integer_up_to(std::string_view name, int64_t fallback, int64_t max) const {
+  const int64_t value = TRY(integer_or(name, fallback));
+  if (value > max) return wrong_type(name, *TRY(find(name)));
+  return value;
+}
+
 Result<bool> In::flag_or(std::string_view name, bool fallback) const {
   const Json* value = TRY(find(name));
   if (!value) return fallback;
   if (value->is_bool()) return value->as_bool();
-  if (value->is_string() && iequals(value->as_string(), "true")) return true;
-  if (value->is_string() && iequals(value->as_string(), "false")) return false;
-  return wrong_type(name, *value);
+  if (!query_ || !value->is_string()) return wrong_type(name, *value);
+  if (iequals(value->as_string(), "true")) return true;
+  if (iequals(value->as_string(), "false")) return false;
+  return invalid("mlflow.type", concat({"Invalid boolean value: ", value->as_string(),
+                                        ", must be 'true' or 'false'."}));
 }
 
 Result<std::vector<std::string>> In::texts(std::string_view name) const {
   std::vector<std::string> out;
   const Json* value = TRY(find(name));
   if (!value) return out;
-  if (value->is_string()) return std::vector{value->as_string()};
+  if (query_ && value->is_string()) return std::vector{value->as_string()};
   if (!value->is_array()) return wrong_type(name, *value);
   for (const Json& item : value->items()) {
-    if (!item.is_string() && !item.is_int()) return wrong_type(name, *value);
-    out.push_back(item.is_string() ? item.as_string() : std::to_string(item.as_int()));
+    if (!item.is_string()) return wrong_type(name, *value);
+    out.push_back(item.as_string());
   }
   return out;
 }

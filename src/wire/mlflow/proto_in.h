@@ -13,7 +13,10 @@
 // A request read as protobuf's JSON mapping reads it: field names in snake_case or camelCase (not
 // both), int64 as number or string, enums by name or number, doubles also as "NaN", "Infinity",
 // "-Infinity", null as absent, unknown fields ignored; a body may be JSON inside a JSON string.
-// GET arguments read the same way, repeated ones as lists.
+// GET arguments read the same way, repeated ones as lists; flags there are words.
+//
+// Handlers read the fields of a call in the order in which MLflow checks them, so that of several
+// mistakes both servers name the same one.
 //
 // Errors, in MLflow's words: kInvalid
 // `mlflow.missing|mlflow.type|mlflow.both_spellings|mlflow.json`.
@@ -25,6 +28,7 @@ class In {
   static Result<In> of(const http::Request& request);
   explicit In(codec::Json object, std::string where = {})
       : object_(std::move(object)), where_(std::move(where)) {}
+  static In of_query(codec::Json object);
 
   // Required; an empty string counts as missing.
   Result<std::string> text(std::string_view name) const;
@@ -35,6 +39,8 @@ class In {
   Result<std::optional<int64_t>> maybe_integer(std::string_view name) const;
   Result<std::string> text_or(std::string_view name, std::string_view fallback) const;
   Result<int64_t> integer_or(std::string_view name, int64_t fallback) const;
+  // Also refuses what is greater than `max`, as a wrong value of its type.
+  Result<int64_t> integer_up_to(std::string_view name, int64_t fallback, int64_t max) const;
   Result<bool> flag_or(std::string_view name, bool fallback) const;
   Result<std::vector<std::string>> texts(std::string_view name) const;
   // Sub-messages; errors inside name "params[1].key".
@@ -61,6 +67,7 @@ class In {
 
   codec::Json object_;
   std::string where_;  // "params[1]."
+  bool query_ = false;
 };
 
 }  // namespace slip::wire::mlflow

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/text.h"
+
 namespace slip::wire::mlflow {
 namespace {
 
@@ -27,12 +29,6 @@ void set_if(Json* object, std::string_view name, const std::string& value) {
 template <class T>
 void set_tags(Json* object, std::string_view name, const std::vector<T>& tags) {
   if (!tags.empty()) object->set(name, tag_list(tags));
-}
-
-// Clients know no infinity in a metric: MLflow's own store clamps.
-double clamped(double value) {
-  if (std::isinf(value)) return value > 0 ? DBL_MAX : -DBL_MAX;
-  return value;
 }
 
 Json inputs_of(const tracking::Run& run) {
@@ -68,6 +64,11 @@ Json outputs_of(const tracking::Run& run) {
 }
 
 }  // namespace
+
+double clamped(double value) {
+  if (std::isinf(value)) return value > 0 ? DBL_MAX : -DBL_MAX;
+  return value;
+}
 
 void set_list(Json* object, std::string_view name, std::vector<Json> items) {
   if (!items.empty()) object->set(name, Json::array(std::move(items)));
@@ -126,6 +127,12 @@ Json message_of(const tracking::Run& run) {
                        {"outputs", outputs_of(run)}});
 }
 
+Json message_of_new(const tracking::Run& run) {
+  Json out = message_of(run);
+  out.erase("outputs");
+  return out;
+}
+
 Json message_of(const tracking::LoggedModel& m) {
   Json info = Json::object({{"model_id", m.id},
                             {"experiment_id", std::to_string(m.experiment_id)},
@@ -134,8 +141,8 @@ Json message_of(const tracking::LoggedModel& m) {
                             {"last_updated_timestamp_ms", m.updated_ms},
                             {"artifact_uri", m.artifact_uri},
                             {"status", kModelStatus[static_cast<size_t>(m.status)]}});
-  set_if(&info, "model_type", m.model_type);
-  set_if(&info, "source_run_id", m.source_run_id);
+  info.set("model_type", m.model_type);
+  info.set("source_run_id", m.source_run_id);
   set_if(&info, "status_message", m.status_message);
   set_tags(&info, "tags", m.tags);
   Json data = Json::object();
@@ -151,16 +158,15 @@ Json message_of(const registry::Version& v) {
                            {"version", std::to_string(v.number)},
                            {"creation_timestamp", v.created_ms},
                            {"last_updated_timestamp", v.updated_ms},
-                           {"current_stage", registry::stage_name(v.stage)},
-                           {"description", v.description.value_or("")},
+                           {"current_stage", v.stage.name},
                            {"source", v.source},
                            {"run_id", v.run_id},
                            {"status", "READY"},
                            {"run_link", v.run_link.value_or("")}});
+  if (v.description) out.set("description", *v.description);
   set_tags(&out, "tags", v.tags);
   std::vector<Json> aliases(v.aliases.begin(), v.aliases.end());
   set_list(&out, "aliases", std::move(aliases));
-  set_if(&out, "model_id", v.logged_model_id);
   return out;
 }
 
@@ -168,7 +174,7 @@ Json message_of(const registry::Model& m, const std::vector<registry::Version>& 
   Json out = Json::object({{"name", m.name},
                            {"creation_timestamp", m.created_ms},
                            {"last_updated_timestamp", m.updated_ms}});
-  if (m.description) out.set("description", *m.description);
+  set_if(&out, "description", m.description.value_or(""));
   std::vector<Json> versions;
   for (const registry::Version& v : latest) versions.push_back(message_of(v));
   set_list(&out, "latest_versions", std::move(versions));
@@ -180,11 +186,27 @@ Json message_of(const registry::Model& m, const std::vector<registry::Version>& 
   return out;
 }
 
+std::string appended(const std::optional<std::string>& list, const Json& item) {
+  Json all = Json::array();
+  if (list)
+    if (const Result<Json> before = codec::parse_json(*list, codec::NonFinite::kToken);
+        before.ok() && before->is_array())
+      all = *before;
+  all.push(item);
+  return codec::to_json(all, codec::kSpaced, codec::NonFinite::kToken);
+}
+
 Result<std::vector<tracking::Tag>> read_tags(const In& in, std::string_view name) {
   std::vector<tracking::Tag> out;
-  for (const In& item : TRY(in.list(name)))
-    out.push_back({TRY(item.text("key")), TRY(item.text_or("value", ""))});
+  for (const In& item : TRY(in.list(name))) out.push_back(TRY(read_tag<tracking::Tag>(item)));
   return out;
+}
+
+Result<int64_t> version_number(const In& in) {
+  const std::string text = TRY(in.text("version"));
+  if (const auto number = parse_int(text)) return *number;
+  return invalid("model_version.number",
+                 concat({"Parameter 'version' must be an integer, got '", text, "'."}));
 }
 
 Result<tracking::Metric> read_metric(const In& in) {

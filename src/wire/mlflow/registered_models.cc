@@ -1,7 +1,6 @@
 // Registered models: create, read, rename, tags, aliases, latest versions, search.
 
 #include <array>
-#include <charconv>
 
 #include "base/text.h"
 #include "registry/registry.h"
@@ -28,9 +27,11 @@ Result<Json> reply(App& app, const Ctx& ctx, const registry::Model& model) {
 }
 
 Result<Json> create(App& app, const Ctx& ctx, const In& in) {
+  const std::string name = TRY(in.text("name"));
   const auto tags = TRY(read_tags(in, "tags"));
-  const registry::Model model = TRY(app.registry.create_model(
-      ctx, TRY(in.text("name")), TRY(in.maybe_text("description")), registry_tags(tags)));
+  const auto description = TRY(in.maybe_text("description"));
+  const registry::Model model =
+      TRY(app.registry.create_model(ctx, name, description, registry_tags(tags)));
   return Json::object({{"registered_model", message_of(model, {})}});
 }
 
@@ -56,7 +57,7 @@ Result<Json> remove(App& app, const Ctx& ctx, const In& in) {
 
 Result<Json> set_tag(App& app, const Ctx& ctx, const In& in) {
   const std::string name = TRY(in.text("name"));
-  TRY(app.registry.set_model_tag(ctx, name, {TRY(in.text("key")), TRY(in.text_or("value", ""))}));
+  TRY(app.registry.set_model_tag(ctx, name, TRY(read_tag<registry::Tag>(in))));
   return Json::object();
 }
 
@@ -67,12 +68,11 @@ Result<Json> delete_tag(App& app, const Ctx& ctx, const In& in) {
 }
 
 Result<Json> latest(App& app, const Ctx& ctx, const In& in) {
+  const std::string name = TRY(in.text("name"));
   std::vector<registry::Stage> stages;
-  for (const std::string& text : TRY(in.texts("stages")))
-    stages.push_back(TRY(registry::parse_stage(text)));
+  for (const std::string& text : TRY(in.texts("stages"))) stages.push_back(registry::Stage{text});
   std::vector<Json> items;
-  for (const registry::Version& v :
-       TRY(app.registry.latest_versions(ctx, TRY(in.text("name")), stages)))
+  for (const registry::Version& v : TRY(app.registry.latest_versions(ctx, name, stages)))
     items.push_back(message_of(v));
   Json out = Json::object();
   set_list(&out, "model_versions", std::move(items));
@@ -82,7 +82,7 @@ Result<Json> latest(App& app, const Ctx& ctx, const In& in) {
 Result<Json> set_alias(App& app, const Ctx& ctx, const In& in) {
   const std::string name = TRY(in.text("name"));
   const std::string alias = TRY(in.text("alias"));
-  TRY(app.registry.set_alias(ctx, name, alias, TRY(in.integer("version"))));
+  TRY(app.registry.set_alias(ctx, name, alias, TRY(version_number(in))));
   return Json::object();
 }
 
@@ -101,8 +101,8 @@ Result<Json> get_by_alias(App& app, const Ctx& ctx, const In& in) {
 Result<Json> search(App& app, const Ctx& ctx, const In& in) {
   registry::Query query;
   query.filter = TRY(in.text_or("filter", ""));
+  query.max_results = TRY(in.integer_up_to("max_results", 100, registry::kSearchModelsMax));
   query.order_by = TRY(in.texts("order_by"));
-  query.max_results = TRY(in.integer_or("max_results", 100));
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.registry.search_models(ctx, query));
   std::vector<Json> items;
@@ -117,33 +117,36 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
 constexpr http::Permission kRead{Right::kRead, "model"};
 constexpr http::Permission kEdit{Right::kEdit, "model"};
 constexpr http::Permission kManage{Right::kManage, "model"};
+constexpr http::Permission kNew{Right::kEdit, "model", http::On::kObjects};
+constexpr http::Permission kList{Right::kRead, "model", http::On::kList};
+constexpr http::Permission kReadVersion{Right::kRead, "model_version"};
 
 constexpr std::array<Row, 13> kRows = {{
-    {Method::kPost, "2.0/mlflow/registered-models/create", kEdit, Audit::kEvent, create,
-     "Create a registered model"},
+    {Method::kPost, "2.0/mlflow/registered-models/create", kNew, Audit::kEvent, create,
+     "Create a registered model", new_model},
     {Method::kGet, "2.0/mlflow/registered-models/get", kRead, Audit::kNone, get,
      "Read a registered model"},
     {Method::kPatch, "2.0/mlflow/registered-models/update", kEdit, Audit::kEvent, update,
      "Describe a registered model"},
-    {Method::kPost, "2.0/mlflow/registered-models/rename", kManage, Audit::kEvent, rename,
+    {Method::kPost, "2.0/mlflow/registered-models/rename", kEdit, Audit::kEvent, rename,
      "Rename a registered model"},
     {Method::kDelete, "2.0/mlflow/registered-models/delete", kManage, Audit::kGoverned, remove,
      "Delete a registered model with its versions"},
-    {Method::kPost, "2.0/mlflow/registered-models/set-tag", kEdit, Audit::kCounted, set_tag,
+    {Method::kPost, "2.0/mlflow/registered-models/set-tag", kEdit, Audit::kEvent, set_tag,
      "Set a tag of a registered model"},
-    {Method::kDelete, "2.0/mlflow/registered-models/delete-tag", kEdit, Audit::kCounted, delete_tag,
+    {Method::kDelete, "2.0/mlflow/registered-models/delete-tag", kEdit, Audit::kEvent, delete_tag,
      "Delete a tag of a registered model"},
-    {Method::kPost, "2.0/mlflow/registered-models/get-latest-versions", kRead, Audit::kNone, latest,
-     "Read the highest version in each stage"},
-    {Method::kGet, "2.0/mlflow/registered-models/get-latest-versions", kRead, Audit::kNone, latest,
-     "Read the highest version in each stage, by query arguments"},
+    {Method::kPost, "2.0/mlflow/registered-models/get-latest-versions", kReadVersion, Audit::kNone,
+     latest, "Read the highest version in each stage"},
+    {Method::kGet, "2.0/mlflow/registered-models/get-latest-versions", kReadVersion, Audit::kNone,
+     latest, "Read the highest version in each stage, by query arguments"},
     {Method::kPost, "2.0/mlflow/registered-models/alias", kEdit, Audit::kEvent, set_alias,
      "Point an alias at a version"},
-    {Method::kDelete, "2.0/mlflow/registered-models/alias", kEdit, Audit::kEvent, delete_alias,
+    {Method::kDelete, "2.0/mlflow/registered-models/alias", kManage, Audit::kEvent, delete_alias,
      "Delete an alias"},
-    {Method::kGet, "2.0/mlflow/registered-models/alias", kRead, Audit::kNone, get_by_alias,
+    {Method::kGet, "2.0/mlflow/registered-models/alias", kReadVersion, Audit::kNone, get_by_alias,
      "Read the version behind an alias"},
-    {Method::kGet, "2.0/mlflow/registered-models/search", kRead, Audit::kNone, search,
+    {Method::kGet, "2.0/mlflow/registered-models/search", kList, Audit::kNone, search,
      "Search registered models"},
 }};
 

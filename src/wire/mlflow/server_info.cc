@@ -11,19 +11,19 @@ using codec::Json;
 
 Result<Json> server_info(App&, const Ctx&, const In&) {
   return Json::object({{"store_type", "SqlStore"},
-                       {"workspaces_enabled", false},
+                       {"workspaces_enabled", true},
                        {"trace_archival_enabled", false},
-                       {"multipart_uploads_enabled", false},
-                       {"multipart_downloads_enabled", false},
-                       {"presigned_upload_run_id_supported", false},
-                       {"presigned_upload_model_id_supported", false},
+                       {"multipart_uploads_enabled", true},
+                       {"multipart_downloads_enabled", true},
+                       {"presigned_upload_run_id_supported", true},
+                       {"presigned_upload_model_id_supported", true},
                        {"features_enabled", Json::object({{"gateway", false}})}});
 }
 
 constexpr std::array<Row, 1> kRows = {{
     {http::Method::kGet,
      "3.0/mlflow/server-info",
-     {http::Right::kRead, "server"},
+     {http::Right::kPublic, "server"},
      http::Audit::kNone,
      server_info,
      "Read what this server offers to MLflow's client"},

@@ -23,7 +23,7 @@ Result<http::Reply> create_token(const AccessApp& app, const Ctx& ctx, http::Req
   wanted.role = TRY(want_role(body));
   Ctx everywhere = ctx;
   everywhere.project.text = auth::kAny;
-  const bool all = app.auth.role(everywhere, "token", "") == auth::Role::kManage;
+  const bool all = app.auth.role(everywhere, "token") == auth::Role::kManage;
   wanted.project =
       TRY(codec::string_or(body, "project", all ? std::string(auth::kAny) : ctx.project.text));
   if (const Json* expires = body.find("expires_ms"); expires && !expires->is_null())
@@ -75,7 +75,7 @@ Result<http::Reply> list_principals(const AccessApp& app, http::Request& request
   const Page page = TRY(page_of(request));
   std::vector<Json> items;
   std::string last;
-  for (const auth::Principal& p : app.auth.principals()) {
+  for (const auth::Principal& p : TRY(app.auth.principals())) {
     if (p.name <= page.after) continue;
     if (static_cast<int64_t>(items.size()) == page.limit)
       return json_reply(page_json(std::move(items), last));
@@ -85,12 +85,27 @@ Result<http::Reply> list_principals(const AccessApp& app, http::Request& request
   return json_reply(page_json(std::move(items), ""));
 }
 
-Result<http::Reply> set_grant(const AccessApp& app, const Ctx& ctx, http::Request& request) {
-  const Json body = TRY(body_object(request));
+Result<auth::Grant> read_scope(const Ctx& ctx, const Json& body) {
   auth::Grant grant;
   grant.project = TRY(codec::string_or(body, "project", ctx.project.text));
   grant.kind = TRY(codec::string_or(body, "kind", auth::kAny));
   grant.object = TRY(codec::string_or(body, "object", auth::kAny));
+  return grant;
+}
+
+// Who manages one object may say who else gets at it.
+Result<std::vector<http::Need>> grant_needs(const Ctx& ctx, const http::Request& request) {
+  const auth::Grant grant = TRY(read_scope(ctx, TRY(body_object(request))));
+  http::Need need{.right = http::Right::kManage, .kind = "grant", .uid = {}};
+  const auth::Kind* kind = auth::find_kind(grant.kind);
+  if (kind && kind->objects && grant.object != auth::kAny && grant.project == ctx.project.text)
+    need = {.right = http::Right::kManage, .kind = kind->name, .uid = grant.object};
+  return std::vector{std::move(need)};
+}
+
+Result<http::Reply> set_grant(const AccessApp& app, const Ctx& ctx, http::Request& request) {
+  const Json body = TRY(body_object(request));
+  auth::Grant grant = TRY(read_scope(ctx, body));
   const std::string role = TRY(codec::want_string(body, "role"));
   grant.deny = role == "deny";
   const std::optional<auth::Role> known = auth::parse_role(role);
@@ -107,7 +122,7 @@ Result<http::Reply> set_grant(const AccessApp& app, const Ctx& ctx, http::Reques
 
 http::Reply whoami(const AccessApp& app, const Ctx& ctx) {
   Json roles = Json::array();
-  for (int r = static_cast<int>(app.auth.role(ctx, "project", "")); r > 0; --r)
+  for (int r = static_cast<int>(app.auth.role(ctx, "project")); r > 0; --r)
     roles.push(auth::role_name(static_cast<auth::Role>(r)));
   return json_reply(Json::object({{"principal", app.auth.label(ctx.actor_uid)},
                                   {"uid", ctx.actor_uid},
@@ -132,31 +147,34 @@ http::Route route(http::Method method, std::string_view path, http::Permission p
 std::vector<http::Route> access_routes(AccessApp app) {
   using enum http::Method;
   using enum http::Right;
+  using http::On::kProject;
   std::vector<http::Route> out;
-  http::Route& who = out.emplace_back(
-      route(kGet, "/whoami", {kRead, "project"}, "Who the caller is, and its roles here."));
+  http::Route& who = out.emplace_back(route(kGet, "/whoami", {kRead, "project", kProject},
+                                            "Who the caller is, and its roles here."));
   who.blocking = [app](const Ctx& ctx, http::Request&) -> Result<http::Reply> {
     return whoami(app, ctx);
   };
-  http::Route& make = out.emplace_back(
-      route(kPost, "/tokens", {kManage, "token"}, "Make a token; its text is shown once."));
+  http::Route& make = out.emplace_back(route(kPost, "/tokens", {kManage, "token", kProject},
+                                             "Make a token; its text is shown once."));
   make.body = http::memory(64 << 10);
   make.blocking = [app](const Ctx& ctx, http::Request& request) {
     return create_token(app, ctx, request);
   };
-  http::Route& revoke = out.emplace_back(
-      route(kDelete, "/tokens/{id}", {kRead, "token"}, "Revoke a token: one's own, or any."));
+  http::Route& revoke = out.emplace_back(route(kDelete, "/tokens/{id}", {kRead, "token", kProject},
+                                               "Revoke a token: one's own, or any."));
   revoke.blocking = [app](const Ctx& ctx, http::Request& request) -> Result<http::Reply> {
     TRY(app.auth.revoke_token(ctx, request.param("id")));
     return json_reply(Json::object({{"revoked", request.param("id")}}));
   };
-  http::Route& list = out.emplace_back(
-      route(kGet, "/principals", {kManage, "principal"}, "Principals, their grants and tokens."));
+  http::Route& list = out.emplace_back(route(kGet, "/principals", {kManage, "principal", kProject},
+                                             "Principals, their grants and tokens."));
   list.blocking = [app](const Ctx&, http::Request& request) {
     return list_principals(app, request);
   };
-  http::Route& grant = out.emplace_back(
-      route(kPut, "/principals/{name}/grants", {kManage, "grant"}, "Grant, deny or take a role."));
+  http::Route& grant = out.emplace_back(route(kPut, "/principals/{name}/grants",
+                                              {kManage, "grant", http::On::kObjects},
+                                              "Grant, deny or take a role."));
+  grant.needs = grant_needs;
   grant.body = http::memory(64 << 10);
   grant.blocking = [app](const Ctx& ctx, http::Request& request) {
     return set_grant(app, ctx, request);

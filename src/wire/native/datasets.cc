@@ -35,13 +35,20 @@ Json version_json(const data::Version& v) {
   return out;
 }
 
+// In lists with what the latest version is.
 Json dataset_json(const data::Dataset& d) {
-  return Json::object({{"name", d.name},
-                       {"uid", d.uid},
-                       {"versions_count", d.versions_count},
-                       {"latest_version", d.latest_version},
-                       {"created_ms", d.created_ms},
-                       {"updated_ms", d.updated_ms}});
+  Json out = Json::object({{"name", d.name},
+                           {"uid", d.uid},
+                           {"versions_count", d.versions_count},
+                           {"latest_version", d.latest_version},
+                           {"created_ms", d.created_ms},
+                           {"updated_ms", d.updated_ms}});
+  if (!d.latest) return out;
+  out.set("format", codec::format_name(d.latest->format));
+  out.set("rows", d.latest->rows);
+  out.set("bytes", d.latest->bytes);
+  out.set("digest", d.latest->digest);
+  return out;
 }
 
 std::string_view content_type(codec::Format format) {
@@ -115,6 +122,22 @@ Result<http::Reply> content(const DatasetsApp& app, const Ctx& ctx, http::Reques
   return reply;
 }
 
+using Needs = std::vector<http::Need>;
+
+Result<Needs> needs(const DatasetsApp& app, const Ctx& ctx, http::Right right,
+                    const http::Request& request) {
+  return http::one_need(right, "dataset", TRY(app.data.find(ctx, request.param("name"))).uid);
+}
+
+// The dataset that gets a version, or the right to make it.
+Result<Needs> commit_needs(const DatasetsApp& app, const Ctx& ctx, const http::Request& request) {
+  Result<Needs> known = needs(app, ctx, http::Right::kEdit, request);
+  if (known.ok() || known.error().code != Code::kNotFound) return known;
+  Needs out;
+  out.push_back({.right = http::Right::kEdit, .kind = "dataset", .uid = {}, .is_new = true});
+  return out;
+}
+
 using Handler = Result<http::Reply> (*)(const DatasetsApp&, const Ctx&, http::Request&);
 
 http::Route read_row(const DatasetsApp& app, std::string_view path, Handler handler,
@@ -128,6 +151,9 @@ http::Route read_row(const DatasetsApp& app, std::string_view path, Handler hand
   row.blocking = [app, handler](const Ctx& ctx, http::Request& request) {
     return handler(app, ctx, request);
   };
+  row.needs = [app](const Ctx& ctx, const http::Request& request) {
+    return needs(app, ctx, http::Right::kRead, request);
+  };
   return row;
 }
 
@@ -136,6 +162,7 @@ http::Route read_row(const DatasetsApp& app, std::string_view path, Handler hand
 std::vector<http::Route> dataset_routes(DatasetsApp app) {
   std::vector<http::Route> out;
   out.push_back(read_row(app, "/datasets", list, "Datasets of the project, by name."));
+  out.back().permission.on = http::On::kList;
   out.push_back(read_row(
       app, "/datasets/{name}",
       [](const DatasetsApp& a, const Ctx& ctx, http::Request& request) -> Result<http::Reply> {
@@ -162,6 +189,9 @@ std::vector<http::Route> dataset_routes(DatasetsApp app) {
       " content again answers the version that has it.";
   post.blocking = [app](const Ctx& ctx, http::Request& request) {
     return commit(app, ctx, request);
+  };
+  post.needs = [app](const Ctx& ctx, const http::Request& request) {
+    return commit_needs(app, ctx, request);
   };
   out.push_back(std::move(post));
   return out;

@@ -125,6 +125,22 @@ Result<Reply> list(const DeploymentsApp& app, const Ctx& ctx, const Request& req
   return json_reply(page_json(std::move(items), more ? found.back().name : std::string()));
 }
 
+using Needs = std::vector<http::Need>;
+
+// A deployment that isn't there yet is the project's; with `model` in the body it shows that model.
+Result<Needs> needs(const DeploymentsApp& app, const Ctx& ctx, http::Right right,
+                    const Request& request) {
+  const bool puts = request.method == http::Method::kPut;
+  const Result<serving::Deployment> known = app.serving.find(ctx, request.param("name"));
+  if (!known.ok() && (!puts || known.error().code != Code::kNotFound)) return known.error();
+  Needs out = http::one_need(right, "deployment", known.ok() ? known->uid : "");
+  if (!puts) return out;
+  const std::string model = TRY(codec::want_string(TRY(body_object(request)), "model"));
+  std::string uid = TRY(app.model_uid(ctx, model));
+  out.push_back({.right = http::Right::kRead, .kind = "model_version", .uid = std::move(uid)});
+  return out;
+}
+
 using Handle = Result<Reply> (*)(const DeploymentsApp&, const Ctx&, const Request&);
 
 http::Route row(DeploymentsApp app, http::Method method, std::string_view path,
@@ -134,6 +150,10 @@ http::Route row(DeploymentsApp app, http::Method method, std::string_view path,
   r.path = at(path);
   const bool reads = method == http::Method::kGet;
   r.permission = {reads ? http::Right::kRead : http::Right::kManage, "deployment"};
+  if (method == http::Method::kPut) r.permission.on = http::On::kObjects;
+  r.needs = [app, right = r.permission.right](const Ctx& ctx, const Request& request) {
+    return needs(app, ctx, right, request);
+  };
   r.audit = reads ? http::Audit::kNone : http::Audit::kEvent;
   r.summary = summary;
   if (method == http::Method::kPost || method == http::Method::kPut) r.body = http::memory();
@@ -149,6 +169,7 @@ std::vector<http::Route> deployment_routes(DeploymentsApp app) {
   using enum http::Method;
   std::vector<http::Route> out;
   out.push_back(row(app, kGet, "/deployments", "Deployments of the project.", list));
+  out.back().permission.on = http::On::kList;
   out.push_back(row(app, kGet, "/deployments/{name}", "One deployment and its live split.",
                     [](const DeploymentsApp& a, const Ctx& ctx, const Request& r) -> Result<Reply> {
                       return answer(a, ctx, TRY(a.serving.find(ctx, r.param("name"))));

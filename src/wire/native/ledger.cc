@@ -37,6 +37,7 @@ Result<ledger::Filter> filter_of(const Ctx& ctx, const http::Request& request) {
   const Page page = TRY(page_of(request));
   ledger::Filter filter;
   filter.project = ctx.project.text;
+  filter.caller = ctx.caller;
   filter.limit = page.limit;
   filter.verb = query_text(request, "verb");
   filter.uid = query_text(request, "uid");
@@ -60,7 +61,7 @@ std::vector<http::Route> ledger_routes(LedgerApp app) {
   http::Route& row = out.emplace_back();
   row.method = http::Method::kGet;
   row.path = at("/ledger");
-  row.permission = {http::Right::kRead, "ledger"};
+  row.permission = {http::Right::kRead, "ledger", http::On::kList};
   row.audit = http::Audit::kNone;
   row.summary = "Events of the project by sequence: ?after, before, order, verb, uid, limit.";
   row.blocking = [app](const Ctx& ctx, http::Request& request) -> Result<http::Reply> {

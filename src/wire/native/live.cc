@@ -42,12 +42,13 @@ std::string invalidate_json(const ledger::Event& event) {
       {{"type", "invalidate"}, {"key", key}, {"rev", event.seq}, {"verb", event.verb}}));
 }
 
-Result<std::shared_ptr<http::EventStream>> LiveFeed::listen(const std::string& project,
+Result<std::shared_ptr<http::EventStream>> LiveFeed::listen(const Ctx& ctx,
                                                             std::optional<int64_t> after_seq) {
   const int64_t head = TRY(ledger_.last_seq());
   Listener listener;
   listener.stream = std::make_shared<http::EventStream>();
-  listener.project = project;
+  listener.project = ctx.project.text;
+  listener.caller = ctx.caller;
   listener.seq = std::min(after_seq.value_or(head), head);
   const bool added = listeners_.with([&](std::vector<Listener>& all) {
     if (all.size() >= kListenersMax) return false;
@@ -70,6 +71,7 @@ Status LiveFeed::pump() {
       ledger::Filter filter;
       filter.after_seq = l.seq;
       filter.project = l.project;
+      filter.caller = l.caller;
       filter.limit = kPumpEventsMax;
       const std::vector<ledger::Event> events = TRY(ledger_.list(filter));
       for (const ledger::Event& e : events)
@@ -102,7 +104,7 @@ std::vector<http::Route> live_routes(LiveApp app) {
   http::Route& row = out.emplace_back();
   row.method = http::Method::kGet;
   row.path = at("/events");
-  row.permission = {http::Right::kRead, "ledger"};
+  row.permission = {http::Right::kRead, "ledger", http::On::kList};
   row.audit = http::Audit::kNone;
   row.summary = "Server-sent events: which queries became stale; Last-Event-ID replays.";
   row.blocking = [app](const Ctx& ctx, http::Request& request) -> Result<http::Reply> {
@@ -115,7 +117,7 @@ std::vector<http::Route> live_routes(LiveApp app) {
     http::Reply reply;
     reply.content_type = "text/event-stream";
     reply.headers.emplace_back("Cache-Control", "no-store");
-    reply.events = TRY(app.feed.listen(ctx.project.text, after));
+    reply.events = TRY(app.feed.listen(ctx, after));
     app.wake();
     return reply;
   };

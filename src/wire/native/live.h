@@ -24,9 +24,9 @@ class LiveFeed {
  public:
   explicit LiveFeed(ledger::Ledger& ledger) : ledger_(ledger) {}
 
-  // Events of `project` after `after_seq`; nullopt: from now on. kExhausted
-  // `events.listeners_full`.
-  Result<std::shared_ptr<http::EventStream>> listen(const std::string& project,
+  // Events of the caller's project that it may read, after `after_seq`; nullopt: from now on.
+  // kExhausted `events.listeners_full`.
+  Result<std::shared_ptr<http::EventStream>> listen(const Ctx& ctx,
                                                     std::optional<int64_t> after_seq);
   Status pump();
   void close();  // Ends all streams, for a drain.
@@ -36,6 +36,7 @@ class LiveFeed {
   struct Listener {
     std::shared_ptr<http::EventStream> stream;
     std::string project;
+    std::shared_ptr<const store::Caller> caller;
     int64_t seq = 0;
   };
   ledger::Ledger& ledger_;

@@ -4,7 +4,11 @@
 #include <utility>
 
 #include "base/text.h"
+#include "registry/check.h"
+#include "registry/governance.h"
+#include "registry/policy_json.h"
 #include "wire/native/native.h"
+#include "wire/native/requests.h"
 
 namespace slip::wire::native {
 namespace {
@@ -12,7 +16,7 @@ namespace {
 using codec::Json;
 using http::Method;
 using http::Right;
-using registry::Check;
+using registry::Governance;
 
 Json tags_json(const std::vector<registry::Tag>& tags) {
   Json out = Json::object();
@@ -20,25 +24,24 @@ Json tags_json(const std::vector<registry::Tag>& tags) {
   return out;
 }
 
-Json check_json(const registry::CheckResult& r) {
-  const bool floor = r.check.kind == Check::Kind::kFloor;
-  const std::string_view kind = floor ? "floor" : "champion";
-  Json out = Json::object(
-      {{"name", concat({kind, ":", r.check.metric})}, {"kind", kind}, {"metric", r.check.metric}});
-  out.set(floor ? "min" : "max_regression", r.check.bound);
+Json result_json(const registry::CheckResult& r) {
+  Json out = registry::check_json(r.check);
   out.set("value", r.value ? Json(*r.value) : Json());
   if (r.threshold) out.set("threshold", *r.threshold);
   if (r.champion_version > 0) out.set("champion_version", r.champion_version);
   if (r.champion_value) out.set("champion_value", *r.champion_value);
   out.set("passed", r.passed);
   out.set("detail", r.detail);
+  if (const Result<Json> evidence = codec::parse_json(r.evidence); evidence.ok())
+    out.set("evidence", *evidence);
+  out.set("signed", !r.envelope.empty());
   return out;
 }
 
 Json gate_json(const std::optional<registry::Gate>& gate) {
   if (!gate) return {};
   Json checks = Json::array();
-  for (const registry::CheckResult& r : gate->checks) checks.push(check_json(r));
+  for (const registry::CheckResult& r : gate->checks) checks.push(result_json(r));
   return Json::object({{"passed", gate->passed},
                        {"evaluated_ms", gate->evaluated_ms},
                        {"checks", std::move(checks)}});
@@ -48,7 +51,7 @@ Json version_json(const ModelsApp& app, const registry::Version& v) {
   Json out = Json::object({{"model", v.model},
                            {"version", v.number},
                            {"uid", v.uid},
-                           {"stage", registry::stage_name(v.stage)},
+                           {"stage", v.stage.name},
                            {"status", "READY"},
                            {"source", v.source},
                            {"created_ms", v.created_ms},
@@ -84,7 +87,7 @@ Json model_json(const ModelsApp& app, const Ctx& ctx, const registry::Model& m,
   out.set("aliases", std::move(aliases));
   Json stages = Json::object();
   for (const registry::Version& v : versions) {  // Highest first: that one is named.
-    const std::string_view stage = registry::stage_name(v.stage);
+    const std::string& stage = v.stage.name;
     if (v.stage != registry::Stage::kNone && !stages.find(stage)) stages.set(stage, v.number);
   }
   out.set("stages", std::move(stages));
@@ -99,29 +102,6 @@ Json model_json(const ModelsApp& app, const Ctx& ctx, const registry::Model& m,
   return out;
 }
 
-Result<std::vector<Check>> read_checks(const Json& body) {
-  std::vector<Check> out;
-  const Json* list = body.find("checks");
-  if (!list || !list->is_array())
-    return invalid("request.missing_field", "checks must be a list of checks");
-  for (const Json& item : list->items()) {
-    Check check;
-    const std::string kind = TRY(codec::want_string(item, "kind"));
-    check.metric = TRY(codec::want_string(item, "metric"));
-    if (kind == "floor") {
-      check.bound = TRY(codec::want_double(item, "min"));
-    } else if (kind == "champion") {
-      check.kind = Check::Kind::kChampion;
-      check.bound = TRY(codec::double_or(item, "max_regression", 0));
-    } else {
-      return invalid("gate.kind", concat({"no kind of check '", kind, "'"}))
-          .with_hint("floor or champion");
-    }
-    out.push_back(std::move(check));
-  }
-  return out;
-}
-
 // An empty body reads as {}.
 Result<Json> optional_body(const http::Request& request) {
   if (trim(request.body).empty()) return Json::object();
@@ -133,7 +113,10 @@ struct Named {
   int64_t version = 0;
 };
 Result<Named> named(const http::Request& request) {
-  return Named{.model = request.param("name"), .version = TRY(param_int(request, "version"))};
+  Named out;
+  out.model = request.param("name");
+  out.version = TRY(param_int(request, "version"));
+  return out;
 }
 
 using Call = Result<http::Reply> (*)(const ModelsApp&, const Ctx&, http::Request&);
@@ -169,58 +152,92 @@ Result<http::Reply> get_version(const ModelsApp& app, const Ctx& ctx, http::Requ
 Result<http::Reply> gate(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
   const Named n = TRY(named(request));
   TRY(app.registry.get_version(ctx, n.model, n.version));  // 404 comes before 400.
-  const std::vector<Check> checks = TRY(read_checks(TRY(body_object(request))));
+  const Json body = TRY(optional_body(request));
+  const Json* given = body.find("checks");  // Absent: what the policy for Production asks for.
+  std::vector<registry::Check> checks;
+  if (given) checks = TRY(registry::read_checks(*given));
   return json_reply(gate_json(TRY(app.registry.evaluate_gate(ctx, n.model, n.version, checks))));
 }
 
-Result<http::Reply> judge(const ModelsApp& app, const Ctx& ctx, http::Request& request,
-                          bool approve) {
-  const Named n = TRY(named(request));
-  const std::string comment = TRY(codec::string_or(TRY(optional_body(request)), "comment", ""));
-  return json_reply(
-      version_json(app, TRY(app.registry.judge(ctx, n.model, n.version, approve, comment))));
+// Without a request one is opened in the name of whoever registered the version.
+Result<Governance::Word> word_of(const http::Request& request) {
+  const Json body = TRY(optional_body(request));
+  Governance::Word word;
+  word.target = TRY(codec::string_or(body, "to", "Production"));
+  word.comment = TRY(codec::string_or(body, "comment", ""));
+  word.apply = TRY(codec::bool_or(body, "apply", false));
+  word.archive_existing = TRY(codec::bool_or(body, "archive_existing", false));
+  word.ask_if_missing = true;
+  return word;
+}
+
+Json outcome_json(const ModelsApp& app, const Governance::Outcome& done) {
+  Json out = version_json(app, done.version);
+  out.set("request", request_json(app.auth, done.request));
+  if (!done.pending.empty()) out.set("pending", done.pending);
+  return out;
 }
 
 Result<http::Reply> approve(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
-  return judge(app, ctx, request, true);
+  const Named n = TRY(named(request));
+  return json_reply(outcome_json(
+      app, TRY(app.governance.approve(ctx, n.model, n.version, TRY(word_of(request))))));
 }
 
 Result<http::Reply> reject(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
-  return judge(app, ctx, request, false);
+  const Named n = TRY(named(request));
+  return json_reply(outcome_json(
+      app, TRY(app.governance.reject(ctx, n.model, n.version, TRY(word_of(request))))));
 }
 
 Result<http::Reply> promote(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
   const Named n = TRY(named(request));
   const Json body = TRY(optional_body(request));
-  const registry::Stage stage =
-      TRY(registry::parse_stage(TRY(codec::string_or(body, "stage", "Production"))));
+  const std::string stage = TRY(codec::string_or(body, "stage", "Production"));
   const std::string reason = TRY(codec::string_or(body, "reason", ""));
-  if (stage == registry::Stage::kProduction)
+  if (iequals(stage, registry::Stage::kProduction.name))
     return json_reply(
         version_json(app, TRY(app.registry.promote(ctx, n.model, n.version, reason))));
+  Governance::Word word;
+  word.target = stage;
+  word.comment = reason;
+  word.archive_existing = TRY(codec::bool_or(body, "archive_existing", false));
   return json_reply(
-      version_json(app, TRY(app.registry.set_stage(ctx, n.model, n.version, stage, false))));
+      version_json(app, TRY(app.governance.transition(ctx, n.model, n.version, word))));
 }
 
 Result<http::Reply> rollback(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
   const Json body = TRY(optional_body(request));
   const std::string reason = TRY(codec::string_or(body, "reason", ""));
   const int64_t from = TRY(codec::int_or(body, "from_version", 0));
-  return json_reply(
-      version_json(app, TRY(app.registry.rollback(ctx, request.param("name"), reason, from))));
+  const std::string stage = TRY(codec::string_or(body, "stage", "Production"));
+  const std::string& name = request.param("name");
+  const registry::Version back = TRY(app.registry.rollback(ctx, name, reason, from, stage));
+  Json out = version_json(app, back);
+  if (app.roll_back_deployments) {
+    Json moved = Json::array();
+    for (const std::string& deployment : app.roll_back_deployments(ctx, back, reason))
+      moved.push(deployment);
+    out.set("deployments", std::move(moved));
+  }
+  return json_reply(out);
 }
 
 Result<http::Reply> history(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
   std::vector<Json> items;
-  for (const registry::Tenure& t : TRY(app.registry.history(ctx, request.param("name")))) {
-    Json item = Json::object({{"n", t.n},
-                              {"stage", registry::stage_name(t.stage)},
-                              {"version", t.version},
-                              {"from_ms", t.from_ms}});
+  std::optional<int64_t> at;
+  if (const std::string text = query_text(request, "at"); !text.empty()) {
+    at = parse_time_ms(text);
+    if (!at)
+      return invalid("request.query", "at is a time as 2026-11-23T05:53:00Z or in milliseconds");
+  }
+  for (const registry::Tenure& t : TRY(app.registry.history(ctx, request.param("name"), at))) {
+    Json item = Json::object(
+        {{"n", t.n}, {"stage", t.stage.name}, {"version", t.version}, {"from_ms", t.from_ms}});
     if (t.to_ms) item.set("to_ms", *t.to_ms);
     item.set("actor", app.auth.label(t.actor));
     item.set("reason", t.reason);
-    if (t.stage == registry::Stage::kProduction) item.set("back_n", t.back_n);
+    if (t.back_n > 0 || t.stage == registry::Stage::kProduction) item.set("back_n", t.back_n);
     items.push_back(std::move(item));
   }
   return json_reply(page_json(std::move(items), ""));
@@ -243,17 +260,17 @@ constexpr std::array<Row, 9> kRows = {{
     {Method::kGet, "", Right::kRead, http::Audit::kNone, get_version,
      "A model version with its gate and approvals."},
     {Method::kPost, "/gate", Right::kEdit, http::Audit::kGoverned, gate,
-     "Judge a version's metrics: floors, and not worse than the champion."},
+     "Judge a version by the checks given, or by those of the policy."},
     {Method::kPost, "/approve", Right::kEdit, http::Audit::kGoverned, approve,
-     "Approve a version's bytes; its authors cannot."},
+     "Approve that a version enter a stage; requester and authors cannot."},
     {Method::kPost, "/reject", Right::kEdit, http::Audit::kGoverned, reject,
-     "Reject a version's bytes; its authors cannot."},
+     "Reject the request that a version enter a stage."},
     {Method::kPost, "/promote", Right::kManage, http::Audit::kGoverned, promote,
-     "Put a version that passed its gate and was approved into Production."},
+     "Move a version; into a protected stage when its policy is met."},
     {Method::kPost, "/models/{name}/rollback", Right::kManage, http::Audit::kGoverned, rollback,
-     "Give Production back to the version that held it before."},
+     "Give a stage back to the version before; what serves the model follows."},
     {Method::kGet, "/models/{name}/history", Right::kRead, http::Audit::kNone, history,
-     "Who held which stage when."},
+     "Who held which stage when; ?at= at one moment."},
 }};
 
 }  // namespace
@@ -265,7 +282,10 @@ std::vector<http::Route> models_routes(ModelsApp app) {
     route.method = row.method;
     const bool whole = row.path.starts_with("/models");
     route.path = at(whole ? row.path : concat({kVersion, row.path}));
-    route.permission = {row.right, "model"};
+    const bool version = !whole;
+    route.permission = {row.right, version ? "model_version" : "model", http::On::kObjects};
+    if (row.path == "/models") route.permission.on = http::On::kList;
+    route.needs = model_needs(app.registry, row.right, version);
     route.audit = row.audit;
     route.summary = row.summary;
     if (row.method == Method::kPost) route.body = http::memory();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "http/route.h"
@@ -15,6 +17,9 @@ inline constexpr int64_t kLabelsBodyBytesMax = 8 << 20;
 
 struct MonitorApp {
   monitor::Monitor& monitor;
+  // For who may watch with what; from serving and data.
+  std::function<Result<std::string>(const Ctx&, const std::string& deployment)> deployment_uid;
+  std::function<Result<std::string>(const Ctx&, const std::string& dataset)> dataset_uid;
 };
 std::vector<http::Route> monitor_routes(MonitorApp app);
 

@@ -64,13 +64,13 @@ std::vector<http::Route> status_routes(StatusApp app) {
   };
   fixed("/health", "OK", "200 OK while the server answers.");
   fixed("/version", kMlflowVersion, "The MLflow version spoken.");
-  http::Route& status = out.emplace_back(
-      page(at("/status"), {kRead, "server"}, "Version, uptime, database, memory and its shares."));
+  http::Route& status = out.emplace_back(page(at("/status"), {kRead, "server", http::On::kProject},
+                                              "Version, uptime, database, memory and its shares."));
   status.blocking = [app](const Ctx&, http::Request&) -> Result<http::Reply> {
     return status_reply(app);
   };
-  http::Route& metrics =
-      out.emplace_back(page("/metrics", {kRead, "server"}, "Metrics as Prometheus text."));
+  http::Route& metrics = out.emplace_back(
+      page("/metrics", {kRead, "server", http::On::kProject}, "Metrics as Prometheus text."));
   metrics.blocking = [app](const Ctx&, http::Request&) -> Result<http::Reply> {
     return text_reply(app.metrics(), "text/plain; version=0.0.4; charset=utf-8");
   };

@@ -1,5 +1,6 @@
 #include "wire/oip/infer_json.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -21,103 +22,122 @@ using simdjson::dom::element_type;
 
 Error bad(std::string text) { return invalid("infer.shape_of_request", std::move(text)); }
 
-Error bad_value(const Tensor& t) {
-  return invalid("tensor.value", concat({"input `", t.name, "`: a value does not fit ",
-                                         serving::data_type_name(t.type)}));
-}
-
-template <class T>
-void put(Tensor* t, T value) {
-  char raw[sizeof(T)];
-  std::memcpy(raw, &value, sizeof(T));
-  t->data.append(raw, sizeof(T));
-}
-
-template <class T>
-Status put_integer(Tensor* t, const element& e) {
-  if (e.type() == element_type::INT64) {
-    const int64_t v = e.get_int64().value_unsafe();
-    if (std::in_range<T>(v)) return put(t, static_cast<T>(v)), Status();
-  } else if (e.type() == element_type::UINT64) {
-    const uint64_t v = e.get_uint64().value_unsafe();
-    if (std::in_range<T>(v)) return put(t, static_cast<T>(v)), Status();
-  } else if (e.type() == element_type::BOOL) {
-    return put(t, static_cast<T>(e.get_bool().value_unsafe() ? 1 : 0)), Status();
+// Puts the elements of one tensor where they belong as they come. Room is made once, for what the
+// shape announces but never for more than the body can hold; what comes too much is only counted.
+class Filler {
+ public:
+  Filler(Tensor* t, size_t room) : t_(*t), room_(room) {
+    if (t->type == DataType::kBytes) return;
+    t->data.resize(room * data_type_bytes(t->type));
+    at_ = t->data.data();
   }
-  return bad_value(*t);
-}
 
-template <class T>
-Status put_real(Tensor* t, const element& e) {
-  double v = 0;
-  if (!e.get_double().get(v)) return put(t, static_cast<T>(v)), Status();
-  std::string_view text;  // "NaN", "Infinity": what has no JSON number.
-  if (!e.get_string().get(text)) {
-    const std::optional<double> parsed = parse_double(text);
-    if (parsed && !std::isfinite(*parsed)) return put(t, static_cast<T>(*parsed)), Status();
+  // Nested or flat, row-major. The parser has bounded the depth.
+  Status put_all(const element& e) {
+    simdjson::dom::array items;
+    if (e.get_array().get(items)) return put_value(e);
+    for (const element item : items) TRY(put_all(item));
+    return {};
   }
-  return bad_value(*t);
-}
+  size_t count() const { return count_; }
 
-Status put_bool(Tensor* t, const element& e) {
-  bool v = false;
-  if (!e.get_bool().get(v)) return put<uint8_t>(t, v ? 1 : 0), Status();
-  int64_t n = 0;
-  if (!e.get_int64().get(n) && (n == 0 || n == 1)) return put(t, static_cast<uint8_t>(n)), Status();
-  return bad_value(*t);
-}
-
-Status put_text(Tensor* t, const element& e) {
-  std::string_view text;
-  if (e.get_string().get(text)) return bad_value(*t);
-  t->strings.emplace_back(text);
-  return {};
-}
-
-Status put_value(Tensor* t, const element& e) {
-  switch (t->type) {
-    case DataType::kBool:
-      return put_bool(t, e);
-    case DataType::kUint8:
-      return put_integer<uint8_t>(t, e);
-    case DataType::kUint16:
-      return put_integer<uint16_t>(t, e);
-    case DataType::kUint32:
-      return put_integer<uint32_t>(t, e);
-    case DataType::kUint64:
-      return put_integer<uint64_t>(t, e);
-    case DataType::kInt8:
-      return put_integer<int8_t>(t, e);
-    case DataType::kInt16:
-      return put_integer<int16_t>(t, e);
-    case DataType::kInt32:
-      return put_integer<int32_t>(t, e);
-    case DataType::kInt64:
-      return put_integer<int64_t>(t, e);
-    case DataType::kFp32:
-      return put_real<float>(t, e);
-    case DataType::kFp64:
-      return put_real<double>(t, e);
-    case DataType::kBytes:
-      return put_text(t, e);
-    case DataType::kFp16:
-    case DataType::kBf16:
-      break;
+ private:
+  Error bad_value() const {
+    return invalid("tensor.value", concat({"input `", t_.name, "`: a value does not fit ",
+                                           serving::data_type_name(t_.type)}));
   }
-  return invalid(
-      "tensor.datatype",
-      concat({"input `", t->name, "`: ", serving::data_type_name(t->type), " has no JSON form"}));
-}
 
-// Nested or flat, row-major. The parser has bounded the depth.
-Status put_all(Tensor* t, const element& e) {
-  simdjson::dom::array items;
-  if (e.get_array().get(items)) return put_value(t, e);
-  for (const element item : items) TRY(put_all(t, item));
-  return {};
-}
+  template <class T>
+  Status put(T value) {
+    if (count_++ >= room_) return {};
+    std::memcpy(at_, &value, sizeof(T));
+    at_ += sizeof(T);
+    return {};
+  }
 
-Result<Tensor> parse_tensor(const element& e) {
+  template <class T>
+  Status put_integer(const element& e) {
+    if (e.type() == element_type::INT64) {
+      const int64_t v = e.get_int64().value_unsafe();
+      if (std::in_range<T>(v)) return put(static_cast<T>(v));
+    } else if (e.type() == element_type::UINT64) {
+      const uint64_t v = e.get_uint64().value_unsafe();
+      if (std::in_range<T>(v)) return put(static_cast<T>(v));
+    } else if (e.type() == element_type::BOOL) {
+      return put(static_cast<T>(e.get_bool().value_unsafe() ? 1 : 0));
+    }
+    return bad_value();
+  }
+
+  template <class T>
+  Status put_real(const element& e) {
+    double v = 0;
+    if (!e.get_double().get(v)) return put(static_cast<T>(v));
+    std::string_view text;  // "NaN", "Infinity": what has no JSON number.
+    if (!e.get_string().get(text)) {
+      const std::optional<double> parsed = parse_double(text);
+      if (parsed && !std::isfinite(*parsed)) return put(static_cast<T>(*parsed));
+    }
+    return bad_value();
+  }
+
+  Status put_bool(const element& e) {
+    bool v = false;
+    if (!e.get_bool().get(v)) return put<uint8_t>(v ? 1 : 0);
+    int64_t n = 0;
+    if (!e.get_int64().get(n) && (n == 0 || n == 1)) return put(static_cast<uint8_t>(n));
+    return bad_value();
+  }
+
+  Status put_text(const element& e) {
+    std::string_view text;
+    if (e.get_string().get(text)) return bad_value();
+    if (count_++ < room_) t_.strings.emplace_back(text);
+    return {};
+  }
+
+  Status put_value(const element& e) {
+    switch (t_.type) {
+      case DataType::kBool:
+        return put_bool(e);
+      case DataType::kUint8:
+        return put_integer<uint8_t>(e);
+      case DataType::kUint16:
+        return put_integer<uint16_t>(e);
+      case DataType::kUint32:
+        return put_integer<uint32_t>(e);
+      case DataType::kUint64:
+        return put_integer<uint64_t>(e);
+      case DataType::kInt8:
+        return put_integer<int8_t>(e);
+      case DataType::kInt16:
+        return put_integer<int16_t>(e);
+      case DataType::kInt32:
+        return put_integer<int32_t>(e);
+      case DataType::kInt64:
+        return put_integer<int64_t>(e);
+      case DataType::kFp32:
+        return put_real<float>(e);
+      case DataType::kFp64:
+        return put_real<double>(e);
+      case DataType::kBytes:
+        return put_text(e);
+      case DataType::kFp16:
+      case DataType::kBf16:
+        break;
+    }
+    return invalid(
+        "tensor.datatype",
+        concat({"input `", t_.name, "`: ", serving::data_type_name(t_.type), " has no JSON form"}));
+  }
+
+  Tensor& t_;
+  const size_t room_;
+  size_t count_ = 0;
+  char* at_ = nullptr;
+};
+
+Result<Tensor> parse_tensor(const element& e, size_t body_bytes) {
   simdjson::dom::object object;
   if (e.get_object().get(object)) return bad("each of `inputs` must be an object");
   Tensor t;
@@ -145,13 +165,13 @@ Result<Tensor> parse_tensor(const element& e) {
   const Result<int64_t> elements = serving::count_elements(t.shape);
   if (!elements.ok()) return Error(elements.error()).within(concat({"input `", name, "`"}));
   if (object["data"].get(data)) return bad(concat({"input `", name, "` lacks its `data`"}));
-  TRY(put_all(&t, data));
-  const size_t got =
-      t.type == DataType::kBytes ? t.strings.size() : t.data.size() / data_type_bytes(t.type);
-  if (got != static_cast<size_t>(*elements))
+  // An element takes two bytes or more of the body.
+  Filler filler(&t, std::min(static_cast<size_t>(*elements), body_bytes / 2 + 1));
+  TRY(filler.put_all(data));
+  if (filler.count() != static_cast<size_t>(*elements))
     return invalid("tensor.size",
                    concat({"input `", name, "`: the shape has ", std::to_string(*elements),
-                           " elements, `data` has ", std::to_string(got)}));
+                           " elements, `data` has ", std::to_string(filler.count())}));
   return t;
 }
 
@@ -181,7 +201,7 @@ std::string quote_non_finite(std::string_view body) {
   return out;
 }
 
-Result<InferRequest> read_request(const element& root) {
+Result<InferRequest> read_request(const element& root, size_t body_bytes) {
   simdjson::dom::object object;
   if (root.get_object().get(object)) return bad("the body must be a JSON object");
   InferRequest request;
@@ -189,7 +209,7 @@ Result<InferRequest> read_request(const element& root) {
   if (!object["id"].get_string().get(id)) request.id = id;
   simdjson::dom::array inputs;
   if (object["inputs"].get_array().get(inputs)) return bad("`inputs` must be an array");
-  for (const element e : inputs) request.inputs.push_back(TRY(parse_tensor(e)));
+  for (const element e : inputs) request.inputs.push_back(TRY(parse_tensor(e, body_bytes)));
   simdjson::dom::array outputs;
   element raw_outputs;
   if (object["outputs"].get(raw_outputs)) return request;
@@ -285,16 +305,19 @@ Result<InferRequest> parse_infer(std::string_view body) {
   if (!failed) failed = parser.parse(body.data(), body.size()).get(root);
   if (failed && (body.find("NaN") != body.npos || body.find("Infinity") != body.npos)) {
     const std::string quoted = quote_non_finite(body);
-    if (!parser.parse(quoted.data(), quoted.size()).get(root)) return read_request(root);
+    if (!parser.parse(quoted.data(), quoted.size()).get(root))
+      return read_request(root, quoted.size());
   }
   if (failed)
     return invalid("infer.syntax",
                    concat({"the body is not valid JSON: ", simdjson::error_message(failed)}));
-  return read_request(root);
+  return read_request(root, body.size());
 }
 
 Result<std::string> format_infer(const InferReply& reply, const std::vector<Tensor>& outputs) {
-  std::string out = "{\"model_name\":";
+  std::string out;
+  out.reserve(512);  // Most replies.
+  out.append("{\"model_name\":");
   codec::append_json_string(&out, reply.model_name);
   out.append(",\"model_version\":");
   codec::append_json_string(&out, reply.model_version);

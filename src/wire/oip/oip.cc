@@ -8,6 +8,7 @@
 #include "serving/serving.h"
 #include "sys/executor.h"
 #include "wire/oip/infer_json.h"
+#include "wire/oip/turn.h"
 
 namespace slip::wire::oip {
 namespace {
@@ -67,10 +68,19 @@ Reply health(const App& app) {
   return json_reply(Json::object({{"live", true}, {"ready", ready}}), ready ? 200 : 503);
 }
 
-Reply model_list(const App& app, const Ctx& ctx) {
+constexpr int64_t kListedAtOnce = 1000;
+
+Result<Reply> model_list(const App& app, const Ctx& ctx) {
   Json names = Json::array();
-  for (const auto& [key, route] : app.serving.table().load()->routes)
-    if (route->project == ctx.project.text) names.push(route->name);
+  const std::shared_ptr<const serving::RoutingTable> table = app.serving.table().load();
+  std::string after;
+  for (bool more = true; more;) {
+    const auto page = TRY(app.serving.list(ctx, after, kListedAtOnce));
+    for (const serving::Deployment& d : page)
+      if (table->hold(d.project, d.name)) names.push(d.name);
+    more = static_cast<int64_t>(page.size()) == kListedAtOnce;
+    if (more) after = page.back().name;
+  }
   return json_reply(Json::object({{"models", names}}));
 }
 
@@ -104,24 +114,34 @@ Reply model_ready(const Target& target) {
                     ready ? 200 : 503);
 }
 
-Result<Reply> infer(const App& app, const Ctx& ctx, const Target& target, InferRequest request,
-                    std::string client_ref) {
+// An answer that may leave once the log has taken its record.
+struct Made {
+  Reply reply;
+  std::string record;
+};
+
+Result<Made> infer(const App& app, const Ctx& ctx, const Target& target, InferRequest request,
+                   std::string client_ref) {
   serving::Serving::Ask ask;
   ask.inputs = std::move(request.inputs);
   ask.outputs = std::move(request.outputs);
   ask.client_ref = client_ref.empty() ? request.id : std::move(client_ref);
   ask.version = target.version;
-  const serving::Prediction p = TRY(app.serving.predict(ctx, *target.route, std::move(ask)));
-  const std::string id = p.id.text();
-  const std::string version = std::to_string(p.model_version);
-  Reply reply;
+  serving::Serving::Unlogged p = TRY(app.serving.run(ctx, *target.route, ask));
+  std::string id = p.prediction.id.text();
+  std::string version = std::to_string(p.prediction.model_version);
+  Made made;
+  made.record = std::move(p.record);
+  Reply& reply = made.reply;
   reply.body = TRY(format_infer({.model_name = target.route->name,
                                  .model_version = version,
                                  .id = request.id.empty() ? std::string_view(id) : request.id,
                                  .prediction_id = id},
-                                p.outputs));
-  reply.headers = {{"x-slipway-prediction-id", id}, {"x-slipway-model-version", version}};
-  return reply;
+                                p.prediction.outputs));
+  reply.headers.reserve(2);
+  reply.headers.emplace_back("x-slipway-prediction-id", std::move(id));
+  reply.headers.emplace_back("x-slipway-model-version", std::move(version));
+  return made;
 }
 
 // Cheap models answer on the I/O thread; what may take long, or waits for a disk, does not.
@@ -143,9 +163,17 @@ struct Pending {
   http::Responder respond;
 };
 
-Result<Reply> parse_and_infer(const App& app, const Ctx& ctx, const Target& target,
-                              std::string_view body, std::string client_ref) {
+Result<Made> parse_and_infer(const App& app, const Ctx& ctx, const Target& target,
+                             std::string_view body, std::string client_ref) {
   return infer(app, ctx, target, TRY(parse_infer(body)), std::move(client_ref));
+}
+
+Result<Reply> infer_and_log(const App& app, Pending& pending) {
+  Made made = TRY(parse_and_infer(app, pending.ctx, pending.target, pending.body,
+                                  std::move(pending.client_ref)));
+  const std::string_view record = made.record;
+  TRY(app.serving.log(std::span(&record, 1), pending.target.route->log_ack));
+  return std::move(made.reply);
 }
 
 void handle_infer(const App& app, const Ctx& ctx, Request& request, http::Responder respond,
@@ -156,18 +184,19 @@ void handle_infer(const App& app, const Ctx& ctx, Request& request, http::Respon
   if (client_ref.size() > serving::kClientRefBytesMax)
     return answer(ctx, invalid("infer.client_ref", "the client's reference is too long"),
                   std::move(respond));
-  if (!belongs_on_pool(*target))
-    return answer(ctx, parse_and_infer(app, ctx, *target, request.body, std::move(client_ref)),
-                  std::move(respond));
+  if (!belongs_on_pool(*target)) {
+    Result<Made> made = parse_and_infer(app, ctx, *target, request.body, std::move(client_ref));
+    if (!made.ok()) return answer(ctx, made.error(), std::move(respond));
+    return answer_when_logged(
+        app.serving, target->route->log_ack,
+        {&ctx, std::move(respond), std::move(made->reply), std::move(made->record)});
+  }
   auto pending =
       std::make_shared<Pending>(Pending{ctx, std::move(target).value(), std::move(request.body),
                                         std::move(client_ref), std::move(respond)});
   const Status queued = app.pool.submit([&app, pending] {
     if (pending->respond.cancelled()) return;  // The client has gone; nobody wants the answer.
-    answer(pending->ctx,
-           parse_and_infer(app, pending->ctx, pending->target, pending->body,
-                           std::move(pending->client_ref)),
-           std::move(pending->respond));
+    answer(pending->ctx, infer_and_log(app, *pending), std::move(pending->respond));
   });
   if (!queued.ok()) answer(ctx, queued.error(), std::move(pending->respond));
 }
@@ -176,7 +205,7 @@ http::Route row(http::Method method, std::string path, http::Right right, std::s
   http::Route r;
   r.method = method;
   r.path = std::move(path);
-  r.permission = {right, "deployment"};
+  r.permission = {right, "deployment", http::On::kList};
   r.audit = http::Audit::kNone;
   r.summary = std::move(summary);
   r.render_error = render_error;
@@ -189,6 +218,18 @@ http::Route get(std::string path, http::Right right, std::string summary, http::
   return r;
 }
 
+// From memory: also on an I/O thread.
+void guard(const App& app, http::Route* r) {
+  r->permission.on = http::On::kObject;
+  r->needs = [&app, right = r->permission.right](
+                 const Ctx& ctx, const Request& request) -> Result<std::vector<http::Need>> {
+    const std::string& name = request.param("model");
+    const auto route = find_route(app, ctx, name);
+    if (!route) return unknown_model(name);
+    return http::one_need(right, "deployment", route->uid);
+  };
+}
+
 void add_model_routes(App& app, bool versioned, std::vector<http::Route>* out) {
   const std::string base =
       versioned ? "/v2/models/{model}/versions/{version}" : "/v2/models/{model}";
@@ -196,10 +237,12 @@ void add_model_routes(App& app, bool versioned, std::vector<http::Route>* out) {
                      [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
                        return model_metadata(TRY(find_target(app, ctx, request, versioned)));
                      }));
+  guard(app, &out->back());
   out->push_back(get(base + "/ready", http::Right::kRead, "Whether a model answers.",
                      [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
                        return model_ready(TRY(find_target(app, ctx, request, versioned)));
                      }));
+  guard(app, &out->back());
   http::Route infer_row = row(http::Method::kPost, base + "/infer", http::Right::kUse,
                               "Predict: tensors in, tensors out.");
   infer_row.audit = http::Audit::kCounted;
@@ -207,6 +250,7 @@ void add_model_routes(App& app, bool versioned, std::vector<http::Route>* out) {
   infer_row.inline_ = [&app, versioned](const Ctx& ctx, Request& request, http::Responder respond) {
     handle_infer(app, ctx, request, std::move(respond), versioned);
   };
+  guard(app, &infer_row);
   out->push_back(std::move(infer_row));
 }
 

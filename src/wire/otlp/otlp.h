@@ -15,7 +15,8 @@ struct Tracking;
 // of the experiment that header x-mlflow-experiment-id names. A batch is taken whole or refused
 // whole.
 //
-// Errors: kInvalid `otlp.syntax|otlp.ids|otlp.empty|otlp.content_type|otlp.experiment`.
+// Errors: kInvalid
+// `otlp.syntax|otlp.ids|otlp.empty|otlp.content_type|otlp.experiment`.
 namespace slip::wire::otlp {
 
 inline constexpr int64_t kBodyBytesMax = 32 << 20;
@@ -26,10 +27,11 @@ struct App {
 };
 std::vector<http::Route> routes(App app);
 
-// Spans of an ExportTraceServiceRequest. A span's body is protobuf's JSON form of it (field names
-// in snake_case, bytes in base64, 64-bit numbers as strings). Pure.
-Result<std::vector<tracking::Span>> read_protobuf(std::string_view bytes);
+// Spans and resources of an ExportTraceServiceRequest; the experiment is left to the caller. What
+// of a span has no member of its own is its body, in protobuf's JSON form (names in snake_case,
+// bytes in base64). Pure.
+Result<tracking::SpanBatch> read_protobuf(std::string_view bytes);
 // OTLP's JSON form: as protobuf's, but ids are hex digits.
-Result<std::vector<tracking::Span>> read_json(std::string_view text);
+Result<tracking::SpanBatch> read_json(std::string_view text);
 
 }  // namespace slip::wire::otlp

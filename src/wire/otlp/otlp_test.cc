@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "codec/json.h"
+#include "tracking/trace_spans.h"
 
 namespace slip::wire::otlp {
 namespace {
@@ -28,30 +29,95 @@ std::string request_with(std::string_view span) {
 const std::string kTrace(16, '\x0a');
 const std::string kSpan(8, '\x0b');
 
+std::string attribute(std::string_view key, std::string_view any) {
+  return bytes_field(9, bytes_field(1, key) + bytes_field(2, any));
+}
+std::string text_value(std::string_view text) { return bytes_field(1, text); }
+std::string int_value(uint64_t v) { return varint(3 << 3) + varint(v); }
+
+struct Read {
+  std::string key;
+  std::string value;
+  char type;
+  bool operator==(const Read&) const = default;
+};
+std::vector<Read> attributes_of(const tracking::Span& span) {
+  std::vector<Read> out;
+  tracking::each_attribute(span.attributes, [&](const tracking::Attribute& a) {
+    out.push_back({std::string(a.key), std::string(a.value), a.type});
+  });
+  return out;
+}
+
 TEST(Otlp, ReadsASpan) {
-  const std::string attribute =
-      bytes_field(1, "k") + bytes_field(2, varint(3 << 3) + varint(static_cast<uint64_t>(-5)));
   const std::string span = bytes_field(1, kTrace) + bytes_field(2, kSpan) + bytes_field(5, "ask") +
                            fixed64(7, 1'000'000) + fixed64(8, 3'000'000) +
-                           bytes_field(9, attribute) + bytes_field(15, varint(3 << 3) + varint(2));
-  const auto got = read_protobuf(request_with(span)).value();
+                           attribute("k", int_value(static_cast<uint64_t>(-5))) +
+                           bytes_field(15, bytes_field(2, "no") + varint(3 << 3) + varint(2));
+  const auto got = read_protobuf(request_with(span))->spans;
   ASSERT_EQ(got.size(), 1U);
   EXPECT_EQ(got[0].trace_id, "tr-" + to_hex(kTrace));
   EXPECT_EQ(got[0].span_id, to_hex(kSpan));
   EXPECT_EQ(got[0].name, "ask");
-  EXPECT_TRUE(got[0].failed);
+  EXPECT_EQ(got[0].status, tracking::SpanStatus::kError);
   EXPECT_EQ(got[0].end_ns - got[0].start_ns, 2'000'000);
-  const codec::Json want = codec::Json::object(
-      {{"trace_id", to_base64(kTrace)},
-       {"span_id", to_base64(kSpan)},
-       {"name", "ask"},
-       {"start_time_unix_nano", "1000000"},
-       {"end_time_unix_nano", "3000000"},
-       {"status", codec::Json::object({{"code", "STATUS_CODE_ERROR"}})},
-       {"attributes",
-        codec::Json::array({codec::Json::object(
-            {{"key", "k"}, {"value", codec::Json::object({{"int_value", "-5"}})}})})}});
-  EXPECT_EQ(codec::parse_json(got[0].body).value(), want) << got[0].body;
+  EXPECT_EQ(got[0].body, R"({"status_message":"no"})");
+  EXPECT_EQ(attributes_of(got[0]), (std::vector<Read>{{"k", "-5", 'i'}}));
+}
+
+// Every kind of value, from either encoding, ends as the same attribute.
+TEST(Otlp, ValuesKeepTheirTypes) {
+  const auto list = [](std::string_view items) { return bytes_field(5, items); };
+  const std::string pair = bytes_field(1, "x") + bytes_field(2, int_value(3));
+  struct Case {
+    std::string binary;
+    const char* json;
+    Read want;
+  };
+  const Case cases[] = {
+      {text_value("a\"b"), R"({"stringValue":"a\"b"})", {"k", "a\"b", 's'}},
+      {text_value("a\x1f"), R"({"stringValue":"a\u001f"})", {"k", R"("a\u001f")", 'q'}},
+      {varint(2 << 3) + varint(1), R"({"boolValue":true})", {"k", "true", 'b'}},
+      {int_value(7), R"({"intValue":"7"})", {"k", "7", 'i'}},
+      {fixed64(4, 0x3ff0000000000000), R"({"doubleValue":1})", {"k", "1.0", 'd'}},
+      {bytes_field(7, "abc"), R"({"bytesValue":"YWJj"})", {"k", "YWJj", 'x'}},
+      {"", "{}", {"k", "", 'n'}},
+      {list(bytes_field(1, int_value(1)) + bytes_field(1, text_value("ü"))),
+       R"({"arrayValue":{"values":[{"intValue":1},{"stringValue":"ü"}]}})",
+       {"k", R"([1, "ü"])", 'j'}},
+      {bytes_field(6, bytes_field(1, pair)),
+       R"({"kvlistValue":{"values":[{"key":"x","value":{"intValue":"3"}}]}})",
+       {"k", R"({"x": 3})", 'j'}},
+      {list(bytes_field(1, bytes_field(7, "abc"))),
+       R"({"arrayValue":{"values":[{"bytesValue":"YWJj"}]}})",
+       {"k", R"({"array_value":{"values":[{"bytes_value":"YWJj"}]}})", 'J'}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.json);
+    const std::string span =
+        bytes_field(1, kTrace) + bytes_field(2, kSpan) + attribute("k", c.binary);
+    EXPECT_EQ(attributes_of(read_protobuf(request_with(span))->spans.at(0)),
+              std::vector<Read>{c.want});
+    const std::string json =
+        concat({R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":")", to_hex(kTrace),
+                R"(","spanId":")", to_hex(kSpan), R"(","attributes":[{"key":"k","value":)", c.json,
+                "}]}]}]}]}"});
+    const auto got = read_json(json);
+    ASSERT_TRUE(got.ok()) << got.error().text;
+    EXPECT_EQ(attributes_of(got->spans.at(0)), std::vector<Read>{c.want});
+  }
+}
+
+TEST(Otlp, AResourceIsKeptWithItsSpans) {
+  const std::string span =
+      bytes_field(2, bytes_field(2, bytes_field(1, kTrace) + bytes_field(2, kSpan)));
+  const std::string resource = bytes_field(
+      1, bytes_field(1, bytes_field(1, "service.name") + bytes_field(2, text_value("shop"))));
+  const auto got = read_protobuf(bytes_field(1, span) + bytes_field(1, resource + span)).value();
+  ASSERT_EQ(got.spans.size(), 2U);
+  EXPECT_TRUE(got.resources.at(got.spans[0].resource).empty());
+  EXPECT_EQ(got.resources.at(got.spans[1].resource),
+            (std::vector<tracking::Tag>{{"service.name", "shop"}}));
 }
 
 TEST(Otlp, JsonHasHexIds) {
@@ -59,11 +125,12 @@ TEST(Otlp, JsonHasHexIds) {
                                    to_hex(kTrace), R"(","spanId":")", to_hex(kSpan),
                                    R"(","name":"ask","startTimeUnixNano":"5","endTimeUnixNano":9,)",
                                    R"("status":{"code":2}}]}]}]})"});
-  const auto got = read_json(text).value();
+  const auto got = read_json(text)->spans;
   ASSERT_EQ(got.size(), 1U);
   EXPECT_EQ(got[0].trace_id, "tr-" + to_hex(kTrace));
-  EXPECT_TRUE(got[0].failed);
-  EXPECT_EQ(codec::parse_json(got[0].body)->find("trace_id")->as_string(), to_base64(kTrace));
+  EXPECT_EQ(got[0].start_ns, 5);
+  EXPECT_EQ(got[0].end_ns, 9);
+  EXPECT_EQ(got[0].status, tracking::SpanStatus::kError);
 }
 
 TEST(Otlp, RefusesWhatIsBroken) {
@@ -71,11 +138,10 @@ TEST(Otlp, RefusesWhatIsBroken) {
   for (size_t n = 1; n < good.size(); ++n) EXPECT_FALSE(read_protobuf(good.substr(0, n)).ok()) << n;
   EXPECT_EQ(read_protobuf(request_with(bytes_field(1, "short"))).error().reason, "otlp.ids");
   EXPECT_EQ(read_protobuf(request_with("")).error().reason, "otlp.ids");
-  EXPECT_TRUE(read_protobuf("")->empty());
+  EXPECT_TRUE(read_protobuf("")->resources.empty());
   std::string deep = varint(2 << 3) + varint(1);
   for (int i = 0; i < kDepthMax + 2; ++i) deep = bytes_field(5, bytes_field(1, deep));
-  const std::string attribute = bytes_field(9, bytes_field(2, deep));
-  EXPECT_EQ(read_protobuf(request_with(attribute)).error().reason, "otlp.syntax");
+  EXPECT_EQ(read_protobuf(request_with(attribute("k", deep))).error().reason, "otlp.syntax");
   for (const char* text : {"", "[]", "{", R"({"resourceSpans":3})",
                            R"({"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]})",
                            R"({"resourceSpans":[{"scopeSpans":[{"spans":[3]}]}]})"})

@@ -1,95 +1,37 @@
+#include <array>
 #include <utility>
 
 #include "base/text.h"
 #include "codec/json.h"
+#include "wire/otlp/any_value.h"
 #include "wire/otlp/otlp.h"
 #include "wire/otlp/protobuf.h"
 
-// Field numbers below are those of opentelemetry/proto/trace/v1 and common/v1.
+// Field numbers below are those of opentelemetry/proto/trace/v1 and resource/v1.
 namespace slip::wire::otlp {
 namespace {
 
 using codec::Json;
 
-std::string text_of(const Field& f) {
-  // Attribute texts must be UTF-8; what is not is kept as base64 rather than lost.
-  return is_utf8(f.bytes) ? std::string(f.bytes) : to_base64(f.bytes);
-}
+constexpr std::array<std::string_view, 6> kKinds = {"SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL",
+                                                    "SPAN_KIND_SERVER",      "SPAN_KIND_CLIENT",
+                                                    "SPAN_KIND_PRODUCER",    "SPAN_KIND_CONSUMER"};
 
-Json int_text(uint64_t value) { return std::to_string(static_cast<int64_t>(value)); }
-
-Result<Json> any_value(std::string_view bytes, int depth);
-
-// KeyValue: 1 key, 2 value.
-Result<Json> key_value(std::string_view bytes, int depth) {
-  std::string key;
-  Json value = Json::object();
-  FieldReader reader(bytes);
-  while (const auto f = TRY(reader.next())) {
-    if (f->number == 1) key = text_of(*f);
-    if (f->number == 2) value = TRY(any_value(f->bytes, depth + 1));
-  }
-  return Json::object({{"key", key}, {"value", std::move(value)}});
-}
-
-// ArrayValue and KeyValueList: 1 values.
-Result<Json> values(std::string_view bytes, bool keyed, int depth) {
-  Json list = Json::array();
-  FieldReader reader(bytes);
-  while (const auto f = TRY(reader.next()))
-    if (f->number == 1)
-      list.push(keyed ? TRY(key_value(f->bytes, depth)) : TRY(any_value(f->bytes, depth + 1)));
-  return Json::object({{"values", std::move(list)}});
-}
-
-Result<Json> any_value(std::string_view bytes, int depth) {
-  if (depth > kDepthMax) return invalid("otlp.syntax", "An attribute is nested too deeply");
-  Json out = Json::object();
-  FieldReader reader(bytes);
-  while (const auto f = TRY(reader.next())) {
-    switch (f->number) {
-      case 1:
-        out = Json::object({{"string_value", text_of(*f)}});
-        break;
-      case 2:
-        out = Json::object({{"bool_value", f->value != 0}});
-        break;
-      case 3:
-        out = Json::object({{"int_value", int_text(f->value)}});
-        break;
-      case 4:
-        out = Json::object({{"double_value", f->as_double()}});
-        break;
-      case 5:
-        out = Json::object({{"array_value", TRY(values(f->bytes, false, depth))}});
-        break;
-      case 6:
-        out = Json::object({{"kvlist_value", TRY(values(f->bytes, true, depth))}});
-        break;
-      case 7:
-        out = Json::object({{"bytes_value", to_base64(f->bytes)}});
-        break;
-      default:
-        break;
-    }
-  }
-  return out;
-}
-
-// Event: 1 time, 2 name, 3 attributes. Link: 1 trace, 2 span, 3 state, 4 attributes.
+// Event: 1 time, 2 name, 3 attributes.
 Result<Json> event(std::string_view bytes) {
   Json out = Json::object();
   Json attributes = Json::array();
   FieldReader reader(bytes);
   while (const auto f = TRY(reader.next())) {
-    if (f->number == 1) out.set("time_unix_nano", std::to_string(f->value));
-    if (f->number == 2) out.set("name", text_of(*f));
-    if (f->number == 3) attributes.push(TRY(key_value(f->bytes, 0)));
+    if (f->number == 1) out.set("time_unix_nano", static_cast<int64_t>(f->value));
+    if (f->number == 2) out.set("name", text_of(f->bytes));
+    if (f->number == 3) attributes.push(TRY(key_value_json(f->bytes, 0)));
   }
   if (!attributes.items().empty()) out.set("attributes", std::move(attributes));
   return out;
 }
 
+// Link: 1 trace, 2 span, 3 state, 4 attributes.
 Result<Json> link(std::string_view bytes) {
   Json out = Json::object();
   Json attributes = Json::array();
@@ -97,120 +39,149 @@ Result<Json> link(std::string_view bytes) {
   while (const auto f = TRY(reader.next())) {
     if (f->number == 1) out.set("trace_id", to_base64(f->bytes));
     if (f->number == 2) out.set("span_id", to_base64(f->bytes));
-    if (f->number == 3) out.set("trace_state", text_of(*f));
-    if (f->number == 4) attributes.push(TRY(key_value(f->bytes, 0)));
+    if (f->number == 3) out.set("trace_state", text_of(f->bytes));
+    if (f->number == 4) attributes.push(TRY(key_value_json(f->bytes, 0)));
   }
   if (!attributes.items().empty()) out.set("attributes", std::move(attributes));
   return out;
 }
 
-// Status: 2 message, 3 code (1 ok, 2 error).
-Result<Json> status(std::string_view bytes, bool* failed) {
-  Json out = Json::object();
-  FieldReader reader(bytes);
-  while (const auto f = TRY(reader.next())) {
-    if (f->number == 2) out.set("message", text_of(*f));
-    if (f->number != 3) continue;
-    *failed = f->value == 2;
-    out.set("code", f->value == 2   ? "STATUS_CODE_ERROR"
-                    : f->value == 1 ? "STATUS_CODE_OK"
-                                    : "STATUS_CODE_UNSET");
-  }
-  return out;
-}
-
-struct Lists {
-  Json attributes = Json::array();
+// What a span's body is made of; most spans have none of it.
+struct Rest {
+  std::string status_message;
+  std::string trace_state;
+  uint64_t kind = 0;
+  uint64_t flags = 0;
   Json events = Json::array();
   Json links = Json::array();
+
+  std::string body() && {
+    if (status_message.empty() && trace_state.empty() && kind == 0 && flags == 0 &&
+        events.items().empty() && links.items().empty())
+      return "{}";
+    Json out = Json::object();
+    if (!trace_state.empty()) out.set("trace_state", std::move(trace_state));
+    if (kind > 0 && kind < kKinds.size()) out.set("kind", kKinds[kind]);
+    if (flags != 0) out.set("flags", static_cast<int64_t>(flags & 0xffffffff));
+    if (!events.items().empty()) out.set("events", std::move(events));
+    if (!links.items().empty()) out.set("links", std::move(links));
+    if (!status_message.empty()) out.set("status_message", std::move(status_message));
+    return codec::to_json(out);
+  }
 };
 
-Status span_field(const Field& f, tracking::Span* span, Json* body, Lists* lists) {
-  switch (f.number) {
-    case 1:
-      if (f.bytes.size() != 16) return invalid("otlp.ids", "A trace id has 16 bytes");
-      span->trace_id = "tr-" + to_hex(f.bytes);
-      body->set("trace_id", to_base64(f.bytes));
-      break;
-    case 2:
-      if (f.bytes.size() != 8) return invalid("otlp.ids", "A span id has 8 bytes");
-      span->span_id = to_hex(f.bytes);
-      body->set("span_id", to_base64(f.bytes));
-      break;
-    case 3:
-      body->set("trace_state", text_of(f));
-      break;
-    case 4:
-      span->parent_id = to_hex(f.bytes);
-      if (!f.bytes.empty()) body->set("parent_span_id", to_base64(f.bytes));
-      break;
-    case 5:
-      body->set("name", span->name = text_of(f));
-      break;
-    case 6:
-      body->set("kind", static_cast<int64_t>(f.value & 7));
-      break;
-    case 7:
-      span->start_ns = static_cast<int64_t>(f.value);
-      body->set("start_time_unix_nano", std::to_string(f.value));
-      break;
-    case 8:
-      span->end_ns = static_cast<int64_t>(f.value);
-      body->set("end_time_unix_nano", std::to_string(f.value));
-      break;
-    case 9:
-      lists->attributes.push(TRY(key_value(f.bytes, 0)));
-      break;
-    case 11:
-      lists->events.push(TRY(event(f.bytes)));
-      break;
-    case 13:
-      lists->links.push(TRY(link(f.bytes)));
-      break;
-    case 15:
-      body->set("status", TRY(status(f.bytes, &span->failed)));
-      break;
-    case 16:
-      body->set("flags", static_cast<int64_t>(f.value & 0xffffffff));
-      break;
-    default:
-      break;  // Counts of what the sender dropped; fields to come.
+// Status: 2 message, 3 code (1 ok, 2 error).
+Status read_status(std::string_view bytes, tracking::Span* span, Rest* rest) {
+  FieldReader reader(bytes);
+  while (const auto f = TRY(reader.next())) {
+    if (f->number == 2) rest->status_message = text_of(f->bytes);
+    if (f->number == 3)
+      span->status = f->value == 2   ? tracking::SpanStatus::kError
+                     : f->value == 1 ? tracking::SpanStatus::kOk
+                                     : tracking::SpanStatus::kUnset;
   }
   return {};
 }
 
+Status read_id(std::string_view bytes, size_t wanted, std::string_view prefix, std::string* out) {
+  if (bytes.size() != wanted)
+    return invalid("otlp.ids", wanted == 16 ? "A trace id has 16 bytes" : "A span id has 8 bytes");
+  out->assign(prefix).append(to_hex(bytes));
+  return {};
+}
+
+Status span_field(const Field& f, tracking::Span* span, tracking::AttributeWriter* attributes,
+                  Rest* rest) {
+  switch (f.number) {
+    case 1:
+      return read_id(f.bytes, 16, "tr-", &span->trace_id);
+    case 2:
+      return read_id(f.bytes, 8, "", &span->span_id);
+    case 3:
+      rest->trace_state = text_of(f.bytes);
+      return {};
+    case 4:
+      if (f.bytes.empty()) return {};
+      return read_id(f.bytes, 8, "", &span->parent_id);
+    case 5:
+      span->name = text_of(f.bytes);
+      return {};
+    case 6:
+      rest->kind = f.value;
+      return {};
+    case 7:
+      span->start_ns = static_cast<int64_t>(f.value);
+      return {};
+    case 8:
+      span->end_ns = static_cast<int64_t>(f.value);
+      return {};
+    case 9:
+      return add_attribute(f.bytes, attributes);
+    case 11:
+      rest->events.push(TRY(event(f.bytes)));
+      return {};
+    case 13:
+      rest->links.push(TRY(link(f.bytes)));
+      return {};
+    case 15:
+      return read_status(f.bytes, span, rest);
+    case 16:
+      rest->flags = f.value;
+      return {};
+    default:
+      return {};  // Counts of what the sender dropped; fields to come.
+  }
+}
+
 Result<tracking::Span> span_of(std::string_view bytes) {
   tracking::Span span;
-  Json body = Json::object();
-  Lists lists;
+  tracking::AttributeWriter attributes;
+  Rest rest;
   FieldReader reader(bytes);
-  while (const auto f = TRY(reader.next())) TRY(span_field(*f, &span, &body, &lists));
+  while (const auto f = TRY(reader.next())) TRY(span_field(*f, &span, &attributes, &rest));
   if (span.trace_id.empty() || span.span_id.empty())
     return invalid("otlp.ids", "A span without trace id or span id");
   if (span.start_ns < 0 || span.end_ns < 0)
     return invalid("otlp.ids", "A span's time is beyond the year 2262");
-  if (!lists.attributes.items().empty()) body.set("attributes", std::move(lists.attributes));
-  if (!lists.events.items().empty()) body.set("events", std::move(lists.events));
-  if (!lists.links.items().empty()) body.set("links", std::move(lists.links));
-  span.body = codec::to_json(body);
+  span.attributes = attributes.take();
+  span.body = std::move(rest).body();
   return span;
+}
+
+// Resource: 1 attributes.
+Result<std::vector<tracking::Tag>> resource_of(std::string_view bytes) {
+  std::vector<tracking::Tag> out;
+  FieldReader reader(bytes);
+  while (const auto f = TRY(reader.next()))
+    if (f->number == 1) TRY(add_tag(f->bytes, &out));
+  return out;
+}
+
+// ResourceSpans: 1 resource, 2 scope_spans; in it 2 spans.
+Status read_resource_spans(std::string_view bytes, tracking::SpanBatch* out) {
+  const size_t index = out->resources.size();
+  out->resources.emplace_back();
+  FieldReader reader(bytes);
+  while (const auto f = TRY(reader.next())) {
+    if (f->number == 1) out->resources.back() = TRY(resource_of(f->bytes));
+    if (f->number != 2) continue;
+    FieldReader spans(f->bytes);
+    while (const auto span = TRY(spans.next())) {
+      if (span->number != 2) continue;
+      out->spans.push_back(TRY(span_of(span->bytes)));
+      out->spans.back().resource = index;
+    }
+  }
+  return {};
 }
 
 }  // namespace
 
-Result<std::vector<tracking::Span>> read_protobuf(std::string_view bytes) {
-  std::vector<tracking::Span> out;
-  FieldReader request(bytes);  // 1 resource_spans; in it 2 scope_spans; in it 2 spans.
-  while (const auto resource = TRY(request.next())) {
-    if (resource->number != 1) continue;
-    FieldReader scopes(resource->bytes);
-    while (const auto scope = TRY(scopes.next())) {
-      if (scope->number != 2) continue;
-      FieldReader spans(scope->bytes);
-      while (const auto span = TRY(spans.next()))
-        if (span->number == 2) out.push_back(TRY(span_of(span->bytes)));
-    }
-  }
+Result<tracking::SpanBatch> read_protobuf(std::string_view bytes) {
+  tracking::SpanBatch out;
+  FieldReader request(bytes);  // 1 resource_spans.
+  while (const auto resource = TRY(request.next()))
+    if (resource->number == 1) TRY(read_resource_spans(resource->bytes, &out));
   return out;
 }
 

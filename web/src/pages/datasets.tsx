@@ -2,83 +2,52 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { api_url } from "../api/client";
 import { datasets_query } from "../api/queries";
+import type { DatasetSummary } from "../api/types";
 import { useProject } from "../app/project";
 import { bytes, integer, short_digest } from "../lib/format";
-import { Ago, Badge, Empty, Failure, PageHead, Panel, Scroll, Waiting } from "../ui/kit";
+import { Ago, Badge } from "../ui/kit";
+import { type Column, ListPage } from "../ui/list_page";
+
+function columns(project: string): Column<DatasetSummary>[] {
+  return [
+    {
+      head: "Dataset",
+      look: "font-medium",
+      cell: (d) => (
+        <Link to="/p/$project/datasets/$name" params={{ project, name: d.name }} className="link">
+          {d.name}
+        </Link>
+      ),
+    },
+    { head: "Latest", cell: (d) => `v${d.latest_version ?? d.version ?? "–"}` },
+    { head: "Format", cell: (d) => (d.format ? <Badge>{d.format}</Badge> : "–") },
+    { head: "Rows", num: true, testid: "rows", cell: (d) => integer(d.rows) },
+    { head: "Size", num: true, cell: (d) => bytes(d.bytes) },
+    { head: "Digest", look: "font-mono text-ink-2 text-xs", cell: (d) => short_digest(d.digest) },
+    {
+      head: "Committed",
+      num: true,
+      look: "text-ink-2",
+      cell: (d) => (d.created_ms ? <Ago ms={d.created_ms} /> : "–"),
+    },
+  ];
+}
 
 export function Datasets() {
   const project = useProject();
-  const datasets = useQuery(datasets_query(project));
+  const url = new URL(api_url(project, "/datasets/orders/versions?format=parquet"), location.href);
   return (
-    <>
-      <PageHead
-        title="Datasets"
-        sub="Immutable versions of what models learn from, addressed by content."
-      />
-      {datasets.error && <Failure error={datasets.error} retry={() => void datasets.refetch()} />}
-      {datasets.isPending && (
-        <Panel flush>
-          <Waiting />
-        </Panel>
-      )}
-      {datasets.data?.length === 0 && (
-        <Panel>
-          <Empty
-            title="No datasets yet"
-            code={`curl -X POST --data-binary @orders.parquet \\\n  '${new URL(api_url(project, "/datasets/orders/versions?format=parquet"), location.href)}'`}
-          >
-            Commit a Parquet, CSV or JSONL file; the same bytes again give the same version.
-          </Empty>
-        </Panel>
-      )}
-      {datasets.data && datasets.data.length > 0 && (
-        <Panel flush>
-          <Scroll label="Datasets">
-            <table className="grid-table">
-              <thead>
-                <tr>
-                  <th scope="col">Dataset</th>
-                  <th scope="col">Latest</th>
-                  <th scope="col">Format</th>
-                  <th scope="col" className="num">
-                    Rows
-                  </th>
-                  <th scope="col" className="num">
-                    Size
-                  </th>
-                  <th scope="col">Digest</th>
-                  <th scope="col" className="num">
-                    Committed
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {datasets.data.map((d) => (
-                  <tr key={d.name} data-row data-testid={`dataset-${d.name}`}>
-                    <td className="font-medium">
-                      <Link
-                        to="/p/$project/datasets/$name"
-                        params={{ project, name: d.name }}
-                        className="link"
-                      >
-                        {d.name}
-                      </Link>
-                    </td>
-                    <td>v{d.latest_version ?? d.version ?? "–"}</td>
-                    <td>{d.format ? <Badge>{d.format}</Badge> : "–"}</td>
-                    <td className="num">{integer(d.rows)}</td>
-                    <td className="num">{bytes(d.bytes)}</td>
-                    <td className="font-mono text-ink-2 text-xs">{short_digest(d.digest)}</td>
-                    <td className="num text-ink-2">
-                      {d.created_ms ? <Ago ms={d.created_ms} /> : "–"}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </Scroll>
-        </Panel>
-      )}
-    </>
+    <ListPage
+      kind="dataset"
+      title="Datasets"
+      sub="Immutable versions of what models learn from, addressed by content."
+      query={useQuery(datasets_query(project))}
+      columns={columns(project)}
+      empty={{
+        title: "No datasets yet",
+        code: `curl -X POST --data-binary @orders.parquet \\\n  '${url}'`,
+        text: "Commit a Parquet, CSV or JSONL file; the same bytes again give the same version.",
+      }}
+    />
   );
 }

@@ -119,7 +119,7 @@ export function PerformancePanel({ name }: { name: string }) {
   return (
     <Panel
       title="Accuracy over time"
-      note={labelled > 0 && `${plural(labelled, "label")} joined by prediction id`}
+      note={labelled > 0 && `${plural(labelled, "label")} joined; by the time of the predictions`}
     >
       {performance.error && (
         <Failure error={performance.error} retry={() => void performance.refetch()} />

@@ -6,7 +6,8 @@ import { useProject } from "../app/project";
 import { duration_us, integer, percent, words } from "../lib/format";
 import { arm_key } from "../lib/traffic";
 import { DeploymentLink, ModelLink, StateBadge } from "../ui/domain";
-import { Ago, Badge, Empty, Failure, PageHead, Panel, Scroll, Waiting } from "../ui/kit";
+import { Ago, Badge } from "../ui/kit";
+import { type Column, ListPage } from "../ui/list_page";
 import { SplitBar } from "../ui/spark";
 
 export const arm_mark = (role: string) => (role === "canary" ? "--mark-orange" : "--mark-blue");
@@ -41,127 +42,73 @@ export function totals(deployment: Deployment): {
   return { requests, errors, p99 };
 }
 
-function Row({ deployment }: { deployment: Deployment }) {
-  const sum = totals(deployment);
-  return (
-    <tr data-row data-testid={`deployment-${deployment.name}`}>
-      <td className="font-medium">
-        <DeploymentLink name={deployment.name} />
-      </td>
-      <td>
-        <StateBadge deployment={deployment} />
-      </td>
-      <td>
-        <ModelLink name={deployment.model} />
-      </td>
-      <td className="min-w-48">
-        <ArmsBar deployment={deployment} />
+const kCanary = {
+  running: { tone: "warn", icon: "clock" },
+  rolled_back: { tone: "bad", icon: "back" },
+} as const;
+
+function LastCanary({ deployment }: { deployment: Deployment }) {
+  const state = deployment.canary?.state;
+  if (!state) return <span className="text-ink-3">none</span>;
+  const look =
+    state === "running" || state === "rolled_back"
+      ? kCanary[state]
+      : ({ tone: "good", icon: "check" } as const);
+  return <Badge {...look}>{words(state)}</Badge>;
+}
+
+const kColumns: Column<Deployment>[] = [
+  { head: "Deployment", look: "font-medium", cell: (d) => <DeploymentLink name={d.name} /> },
+  { head: "State", cell: (d) => <StateBadge deployment={d} /> },
+  { head: "Model", cell: (d) => <ModelLink name={d.model} /> },
+  {
+    head: "Split",
+    look: "min-w-48",
+    cell: (d) => (
+      <>
+        <ArmsBar deployment={d} />
         <div className="mt-1 flex flex-wrap gap-x-3 text-ink-2 text-xs">
-          {deployment.arms.map((a) => (
+          {d.arms.map((a) => (
             <span key={arm_key(a)}>
               {a.role} v{a.version} {percent(a.weight)}
             </span>
           ))}
         </div>
-      </td>
-      <td>
-        {deployment.canary ? (
-          <Badge
-            tone={
-              deployment.canary.state === "rolled_back"
-                ? "bad"
-                : deployment.canary.state === "running"
-                  ? "warn"
-                  : "good"
-            }
-            icon={
-              deployment.canary.state === "rolled_back"
-                ? "back"
-                : deployment.canary.state === "running"
-                  ? "clock"
-                  : "check"
-            }
-          >
-            {words(deployment.canary.state)}
-          </Badge>
-        ) : (
-          <span className="text-ink-3">none</span>
-        )}
-      </td>
-      <td className="num" data-testid="requests">
-        {integer(sum.requests)}
-      </td>
-      <td className={`num ${sum.errors > 0 ? "text-bad" : ""}`}>{integer(sum.errors)}</td>
-      <td className="num">{duration_us(sum.p99)}</td>
-      <td className="num text-ink-2">
-        <Ago ms={deployment.updated_ms} />
-      </td>
-    </tr>
-  );
-}
+      </>
+    ),
+  },
+  { head: "Last canary", cell: (d) => <LastCanary deployment={d} /> },
+  {
+    head: "Requests",
+    num: true,
+    testid: "requests",
+    cell: (d) => integer(totals(d).requests),
+  },
+  {
+    head: "Errors",
+    num: true,
+    look: (d) => (totals(d).errors > 0 ? "text-bad" : ""),
+    cell: (d) => integer(totals(d).errors),
+  },
+  { head: "p99", num: true, cell: (d) => duration_us(totals(d).p99) },
+  { head: "Changed", num: true, look: "text-ink-2", cell: (d) => <Ago ms={d.updated_ms} /> },
+];
 
 export function Deployments() {
   const project = useProject();
-  const deployments = useQuery(deployments_query(project));
+  const url = new URL(api_url(project, "/deployments/fraud"), location.href);
   return (
-    <>
-      <PageHead
-        title="Deployments"
-        sub="What answers requests now, how the traffic is split, and how it is going."
-      />
-      {deployments.error && (
-        <Failure error={deployments.error} retry={() => void deployments.refetch()} />
-      )}
-      {deployments.isPending && (
-        <Panel flush>
-          <Waiting />
-        </Panel>
-      )}
-      {deployments.data?.length === 0 && (
-        <Panel>
-          <Empty
-            title="Nothing is served yet"
-            code={`curl -X PUT ${new URL(api_url(project, "/deployments/fraud"), location.href)} \\\n  -H 'Content-Type: application/json' \\\n  -d '{"model": "fraud", "alias": "champion"}'`}
-          >
-            Put a deployment in front of a model; it follows the alias through promotions and
-            rollbacks.
-          </Empty>
-        </Panel>
-      )}
-      {deployments.data && deployments.data.length > 0 && (
-        <Panel flush>
-          <Scroll label="Deployments">
-            <table className="grid-table">
-              <thead>
-                <tr>
-                  <th scope="col">Deployment</th>
-                  <th scope="col">State</th>
-                  <th scope="col">Model</th>
-                  <th scope="col">Split</th>
-                  <th scope="col">Last canary</th>
-                  <th scope="col" className="num">
-                    Requests
-                  </th>
-                  <th scope="col" className="num">
-                    Errors
-                  </th>
-                  <th scope="col" className="num">
-                    p99
-                  </th>
-                  <th scope="col" className="num">
-                    Changed
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {deployments.data.map((d) => (
-                  <Row key={d.name} deployment={d} />
-                ))}
-              </tbody>
-            </table>
-          </Scroll>
-        </Panel>
-      )}
-    </>
+    <ListPage
+      kind="deployment"
+      title="Deployments"
+      sub="What answers requests now, how the traffic is split, and how it is going."
+      query={useQuery(deployments_query(project))}
+      columns={kColumns}
+      empty={{
+        title: "Nothing is served yet",
+        code: `curl -X PUT ${url} \\\n  -H 'Content-Type: application/json' \\\n  -d '{"model": "fraud", "alias": "champion"}'`,
+        text: "Put a deployment in front of a model; it follows the alias through promotions and rollbacks.",
+      }}
+    />
   );
 }

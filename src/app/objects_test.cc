@@ -1,0 +1,529 @@
+#include <gtest/gtest.h>
+
+#include "app/world.h"
+#include "base/text.h"
+#include "codec/json.h"
+#include "http/client.h"
+#include "sys/fs.h"
+#include "sys/log.h"
+#include "sys/net.h"
+#include "sys/process.h"
+#include "sys/rng.h"
+#include "sys/sim/sim_rng.h"
+#include "test/fake/clock.h"
+#include "test/onnx/onnx_bytes.h"
+
+// Rights on single objects, at every door of the whole server: two of everything, one called
+// "topsecret", and callers who may reach the one and not the other.
+namespace slip::app {
+namespace {
+
+using codec::Json;
+using http::Method;
+
+constexpr std::string_view kSecret = "topsecret";
+
+// What stands in paths, queries and bodies of requests about one set of objects.
+struct Objects {
+  std::string name;  // Of the experiment, model, dataset and deployment.
+  std::string experiment_id;
+  std::string run_id;
+  std::string logged_model_id;
+  std::string trace_id;
+  std::string prediction_id;
+  std::string model_uid;
+  std::string dataset_uid;
+  std::string deployment_uid;
+};
+
+class ObjectsTest : public testing::Test {
+ protected:
+  ObjectsTest()
+      : dir_(testing::TempDir() + "slip-objects-" + new_uuid7(real_clock(), real_rng()).hex()) {
+    std::vector<std::pair<std::string, std::string>> flags = {{"data_dir", dir_ + "/data"},
+                                                              {"port", "0"},
+                                                              {"auth", "on"},
+                                                              {"default_permission", "none"}};
+    Config config = Config::resolve({real_fs(), real_process(), std::move(flags), ""}).value();
+    world_ = World::open({real_fs(), clock_, rng_, real_process(), real_executor(), null_log()},
+                         std::move(config))
+                 .value();
+    EXPECT_TRUE(world_->listen().ok());
+    admin_ = std::string(trim(read_file(real_fs(), dir_ + "/data/bootstrap-token", 1000).value()));
+    open_ = make("open");
+    secret_ = make(std::string(kSecret));
+  }
+  ~ObjectsTest() override {
+    world_.reset();
+    ignore(real_fs().remove_all(dir_), "a leftover in the temporary folder");
+  }
+
+  http::ClientReply call(const std::string& token, Method method, const std::string& target,
+                         const std::string& body = "", std::string_view type = "") {
+    http::ClientOptions options;
+    options.url = world_->http_url();
+    options.headers.emplace_back("Authorization", "Bearer " + token);
+    options.headers.emplace_back("Content-Type",
+                                 type.empty() ? "application/json" : std::string(type));
+    if (!experiment_header_.empty())
+      options.headers.emplace_back("x-mlflow-experiment-id", experiment_header_);
+    http::Client client = http::Client::make(real_net(), real_clock(), std::move(options)).value();
+    http::Call request;
+    request.method = method;
+    request.target = target;
+    request.body = body;
+    return client.send(request).value();
+  }
+  Json must(Method method, const std::string& target, const std::string& body,
+            std::string_view type = "") {
+    const http::ClientReply reply = call(admin_, method, target, body, type);
+    EXPECT_TRUE(reply.status == 200 || reply.status == 201) << target << " " << reply.body;
+    Result<Json> json = codec::parse_json(reply.body, codec::NonFinite::kToken);
+    return json.ok() ? *std::move(json) : Json::object();
+  }
+  static std::string text(const Json& json, std::initializer_list<std::string_view> path) {
+    const Json* at = &json;
+    for (const std::string_view name : path) at = at ? at->find(name) : nullptr;
+    return at && at->is_string() ? at->as_string() : "";
+  }
+
+  Objects make(const std::string& name) {
+    constexpr const char* kApi = "/api/2.0/mlflow/";
+    const std::string api = kApi;
+    const std::string own = "/api/slipway/v1/";
+    Objects o;
+    o.name = name;
+    o.experiment_id =
+        text(must(Method::kPost, api + "experiments/create", R"({"name":")" + name + R"("})"),
+             {"experiment_id"});
+    const std::string experiment = R"("experiment_id":")" + o.experiment_id + R"(")";
+    o.run_id = text(must(Method::kPost, api + "runs/create",
+                         "{" + experiment + R"(,"run_name":")" + name + R"("})"),
+                    {"run", "info", "run_id"});
+    must(Method::kPost, api + "runs/log-metric",
+         R"({"run_id":")" + o.run_id + R"(","key":")" + name + R"(","value":1,"timestamp":1})");
+    o.logged_model_id = text(must(Method::kPost, api + "logged-models",
+                                  "{" + experiment + R"(,"name":")" + name + R"("})"),
+                             {"model", "info", "model_id"});
+    o.trace_id = "tr-" + std::string(name == kSecret ? 32 : 31, 'a') + (name == kSecret ? "" : "b");
+    must(Method::kPost, "/api/3.0/mlflow/traces",
+         R"({"trace":{"trace_info":{"trace_id":")" + o.trace_id +
+             R"(","trace_location":{"type":"MLFLOW_EXPERIMENT","mlflow_experiment":{)" +
+             experiment + R"(}},"request_time":"2026-01-01T00:00:00Z","state":"OK",)" +
+             R"("request_preview":")" + name + R"("}}})");
+    const std::string files = o.experiment_id + "/" + o.run_id + "/artifacts/";
+    must(Method::kPut, "/api/2.0/mlflow-artifacts/artifacts/" + files + "model/model.onnx",
+         test::onnx_add(1, 2, 3), "application/octet-stream");
+    must(Method::kPut, "/api/2.0/mlflow-artifacts/artifacts/" + files + name + ".txt", name,
+         "application/octet-stream");
+    const Json model =
+        must(Method::kPost, api + "registered-models/create", R"({"name":")" + name + R"("})");
+    must(Method::kPost, api + "model-versions/create",
+         R"({"name":")" + name + R"(","source":"runs:/)" + o.run_id + R"(/model","run_id":")" +
+             o.run_id + R"("})");
+    o.model_uid = text(must(Method::kGet, own + "models/" + name, ""), {"uid"});
+    must(Method::kPost, own + "datasets/" + name + "/versions?format=csv", "a,b\n1," + name + "\n",
+         "text/csv");
+    o.dataset_uid = text(must(Method::kGet, own + "datasets/" + name, ""), {"uid"});
+    o.deployment_uid = text(must(Method::kPut, own + "deployments/" + name,
+                                 R"({"model":")" + name + R"(","version":1})"),
+                            {"uid"});
+    o.prediction_id = text(must(Method::kPost, "/v2/models/" + name + "/infer", kInfer), {"id"});
+    return o;
+  }
+
+  // A principal with these grants and nothing else, by its token, which would let everything
+  // through.
+  std::string caller(const std::string& name, const std::vector<auth::Grant>& grants) {
+    auth::NewToken wanted;
+    wanted.principal = name;
+    wanted.role = auth::Role::kManage;
+    wanted.project = "default";
+    const std::string token = world_->auth->create_token(Ctx(), wanted).value().text;
+    auth::Grant all{"default", "", "*", "*", auth::Role::kNone, false};
+    EXPECT_TRUE(world_->auth->set_grant(Ctx(), name, all).ok());
+    for (const auth::Grant& grant : grants)
+      EXPECT_TRUE(world_->auth->set_grant(Ctx(), name, grant).ok());
+    return token;
+  }
+  static std::vector<auth::Grant> on(const Objects& o, auth::Role role, bool deny = false) {
+    std::vector<auth::Grant> out;
+    const std::pair<const char*, const std::string*> uids[] = {{"experiment", &o.experiment_id},
+                                                               {"model", &o.model_uid},
+                                                               {"dataset", &o.dataset_uid},
+                                                               {"deployment", &o.deployment_uid}};
+    for (const auto& [kind, uid] : uids) out.push_back({"default", "", kind, *uid, role, deny});
+    return out;
+  }
+
+  static std::string value_of(std::string_view param, std::string_view path, const Objects& o) {
+    if (param == "model_id") return o.logged_model_id;
+    if (param == "trace_id") return o.trace_id;
+    if (param == "version") return "1";
+    if (param == "assessment_id") return "a-1";
+    if (param == "id...") return o.prediction_id;
+    if (param == "directory...") return o.experiment_id + "/" + o.run_id + "/artifacts";
+    if (param == "path..." && path.find("mlflow-artifacts") != path.npos)
+      return o.experiment_id + "/" + o.run_id + "/artifacts/" + o.name + ".txt";
+    return o.name;
+  }
+  static std::string path_of(const http::Route& row, const Objects& o) {
+    std::string out;
+    std::string_view path = row.path;
+    while (!path.empty()) {
+      const size_t open = std::min(path.find('{'), path.size());
+      out.append(path.substr(0, open));
+      path.remove_prefix(open);
+      if (path.empty()) break;
+      const size_t close = path.find('}');
+      out += value_of(path.substr(1, close - 1), row.path, o);
+      path.remove_prefix(close + 1);
+    }
+    return out;
+  }
+  // Every field that some row reads, as query and as body.
+  static std::string query_of(const Objects& o, std::string_view row) {
+    const std::string file = row.ends_with("mlflow-artifacts/artifacts")
+                                 ? concat({o.experiment_id, "/", o.run_id, "/artifacts"})
+                                 : o.name + ".txt";
+    return concat({"?experiment_id=",
+                   o.experiment_id,
+                   "&experiment_name=",
+                   o.name,
+                   "&run_id=",
+                   o.run_id,
+                   "&model_id=",
+                   o.logged_model_id,
+                   "&run_uuid=",
+                   o.run_id,
+                   "&trace_id=",
+                   o.trace_id,
+                   "&request_id=",
+                   o.trace_id,
+                   "&trace_ids=",
+                   o.trace_id,
+                   "&name=",
+                   o.name,
+                   "&version=1&alias=latest&path=",
+                   file,
+                   "&artifact_file_path=x&metric_key=",
+                   o.name,
+                   "&deployment=",
+                   o.name,
+                   "&format=csv&limit=100"});
+  }
+  static std::string body_of(const Objects& o, std::string_view path) {
+    if (path.ends_with("/infer")) return kInfer;
+    if (path == "/invocations") return R"({"inputs":[[1,2,3]]})";
+    const std::string experiment = R"("experiment_id":")" + o.experiment_id + R"(")";
+    const std::string trace = R"("trace":{"trace_info":{"trace_id":")" + o.trace_id +
+                              R"(","trace_location":{"mlflow_experiment":{)" + experiment + "}}}}";
+    return concat({"{",
+                   experiment,
+                   R"(,"experiment_ids":[")",
+                   o.experiment_id,
+                   R"("],"run_id":")",
+                   o.run_id,
+                   R"(","model_id":")",
+                   o.logged_model_id,
+                   R"(","path":")",
+                   o.name,
+                   R"(.txt","name":")",
+                   o.name,
+                   R"(","version":1,"key":"k","value":"1","timestamp":1,"trace_ids":[")",
+                   o.trace_id,
+                   R"("],"request_ids":[")",
+                   o.trace_id,
+                   R"("],"max_results":100,)",
+                   R"("locations":[{"mlflow_experiment":{)",
+                   experiment,
+                   R"(}}],"deployment":")",
+                   o.name,
+                   R"(","model":")",
+                   o.name,
+                   R"(","dataset":")",
+                   o.name,
+                   R"(","labels":[{"prediction_id":")",
+                   o.prediction_id,
+                   R"(","label":"1"}],)",
+                   R"("metrics":[],"params":[],"tags":[],"source":"runs:/)",
+                   o.run_id,
+                   R"(/model","stage":"Staging","alias":"best","reason":"r","checks":[],)",
+                   R"("model_json":"{}","new_name":"renamed","description":"d",)",
+                   R"("role":"read","kind":"model","object":")",
+                   o.model_uid,
+                   R"(",)",
+                   R"("assessment":{"assessment_name":"a"},)",
+                   trace,
+                   "}"});
+  }
+
+  static constexpr const char* kInfer =
+      R"({"inputs":[{"name":"x","shape":[1,3],"datatype":"FP32","data":[1,2,3]}]})";
+  const std::string dir_;
+  test::FakeClock clock_;
+  sim::SimRng rng_{11};
+  std::unique_ptr<World> world_;
+  std::string admin_;
+  std::string experiment_header_;
+  Objects open_;
+  Objects secret_;
+};
+
+bool makes(const http::Route& row) { return row.permission.on == http::On::kNew; }
+bool of_project(const http::Route& row) { return row.permission.on == http::On::kProject; }
+
+// The generated test: no row tells or does anything about an object to who has no right to it,
+// whether its grants leave the object out or deny it among all others.
+TEST_F(ObjectsTest, NoRouteReachesAnObjectBesidesItsGrants) {
+  std::vector<auth::Grant> all_but = on(secret_, auth::Role::kNone, true);
+  all_but.push_back({"default", "", "*", "*", auth::Role::kManage, false});
+  const std::pair<const char*, std::string> callers[] = {
+      {"granted others", caller("ann", on(open_, auth::Role::kManage))},
+      {"denied this one", caller("bob", all_but)}};
+  experiment_header_ = secret_.experiment_id;
+  int looked_at = 0;
+  for (const http::Route& row : world_->server->rows()) {
+    if (row.permission.right == http::Right::kPublic || of_project(row) || makes(row)) continue;
+    if (row.path == "/api/slipway/v1/events") continue;  // A stream; below.
+    for (const auto& [what, token] : callers) {
+      SCOPED_TRACE(concat({http::method_name(row.method), " ", row.path, " ", what}));
+      const bool reads = row.method == Method::kGet;
+      const std::string target = path_of(row, secret_) + query_of(secret_, row.path);
+      const http::ClientReply reply =
+          call(token, row.method, target,
+               row.body.kind == http::BodyKind::kNone ? "" : body_of(secret_, row.path));
+      EXPECT_EQ(reply.body.find(secret_.run_id), std::string::npos) << reply.body;
+      if (row.permission.on == http::On::kList || row.permission.on == http::On::kCaller) {
+        EXPECT_EQ(reply.body.find(concat({"\"", kSecret})), std::string::npos) << reply.body;
+        continue;
+      }
+      // In a project where one may do everything else, what isn't there may be made.
+      EXPECT_TRUE(reply.status == 400 || reply.status == 403 || reply.status == 404 ||
+                  reply.status == 501)
+          << reply.status << " " << reply.body;
+      EXPECT_TRUE(reads || reply.status != 200);
+      ++looked_at;
+    }
+  }
+  EXPECT_GT(looked_at, 200);
+  // The same requests mean something: whoever may do everything reaches the objects.
+  int reached = 0;
+  for (const http::Route& row : world_->server->rows()) {
+    if (row.method != Method::kGet || row.permission.right == http::Right::kPublic ||
+        row.path == "/api/slipway/v1/events")
+      continue;
+    const http::ClientReply reply =
+        call(admin_, row.method, path_of(row, secret_) + query_of(secret_, row.path));
+    if (reply.status == 200 && reply.body.find(kSecret) != std::string::npos) ++reached;
+  }
+  EXPECT_GT(reached, 30);
+}
+
+// kinds × rights × routes: what each role on the object lets through.
+TEST_F(ObjectsTest, EachRoleReachesWhatItNames) {
+  struct Case {
+    Method method;
+    std::string path;
+    const char* body;
+    auth::Role want;
+  };
+  using auth::Role;
+  const std::string api = "/api/2.0/mlflow/";
+  const std::string own = "/api/slipway/v1/";
+  const Objects& o = open_;
+  const std::string experiment = R"({"experiment_id":")" + o.experiment_id + R"(")";
+  const std::string run = R"({"run_id":")" + o.run_id + R"(")";
+  const std::string model = R"({"name":")" + o.name + R"(")";
+  const std::string artifacts =
+      "/api/2.0/mlflow-artifacts/artifacts/" + o.experiment_id + "/" + o.run_id + "/artifacts/";
+  std::vector<std::pair<Case, std::string>> cases;
+  const auto add = [&](Role want, Method method, const std::string& path,
+                       const std::string& body = "") {
+    cases.push_back({{method, path, "", want}, body});
+  };
+  add(Role::kRead, Method::kGet, api + "experiments/get?experiment_id=" + o.experiment_id);
+  add(Role::kRead, Method::kGet, api + "experiments/get-by-name?experiment_name=" + o.name);
+  add(Role::kRead, Method::kGet, api + "runs/get?run_id=" + o.run_id);
+  add(Role::kRead, Method::kGet, artifacts + "open.txt");
+  add(Role::kRead, Method::kGet, "/get-artifact?path=open.txt&run_id=" + o.run_id);
+  add(Role::kRead, Method::kGet, api + "logged-models/" + o.logged_model_id);
+  add(Role::kRead, Method::kGet, "/api/3.0/mlflow/traces/" + o.trace_id);
+  add(Role::kRead, Method::kGet, api + "registered-models/get?name=" + o.name);
+  add(Role::kRead, Method::kGet, api + "model-versions/get?version=1&name=" + o.name);
+  add(Role::kRead, Method::kGet, own + "models/" + o.name);
+  add(Role::kRead, Method::kGet, own + "datasets/" + o.name + "/versions/1/content");
+  add(Role::kRead, Method::kGet, own + "deployments/" + o.name);
+  add(Role::kRead, Method::kGet, "/v2/models/" + o.name);
+  add(Role::kUse, Method::kPost, "/v2/models/" + o.name + "/infer", kInfer);
+  add(Role::kUse, Method::kPost, "/invocations?deployment=" + o.name, R"({"inputs":[[1,2,3]]})");
+  add(Role::kEdit, Method::kPost, api + "experiments/set-experiment-tag",
+      experiment + R"(,"key":"k","value":"v"})");
+  add(Role::kEdit, Method::kPost, api + "runs/create", experiment + "}");
+  add(Role::kEdit, Method::kPost, api + "runs/log-metric",
+      run + R"(,"key":"k","value":1,"timestamp":1})");
+  add(Role::kEdit, Method::kPost, api + "runs/log-batch", run + "}");
+  add(Role::kEdit, Method::kPut, artifacts + "new.txt", "new");
+  add(Role::kEdit, Method::kPost, api + "registered-models/set-tag",
+      model + R"(,"key":"k","value":"v"})");
+  add(Role::kEdit, Method::kPost, api + "model-versions/create",
+      model + R"(,"source":"runs:/)" + o.run_id + R"(/model","run_id":")" + o.run_id + R"("})");
+  add(Role::kEdit, Method::kPost, own + "datasets/" + o.name + "/versions?format=csv",
+      "a,b\n3,4\n");
+  add(Role::kManage, Method::kPut, own + "deployments/" + o.name,
+      model.substr(0, 1) + R"("model":")" + o.name + R"(","version":1})");
+  add(Role::kManage, Method::kPost, api + "runs/delete", run + "}");
+  add(Role::kManage, Method::kPost, api + "runs/restore", run + "}");
+  add(Role::kManage, Method::kDelete, artifacts + "new.txt");
+  add(Role::kManage, Method::kPost, api + "experiments/delete", experiment + "}");
+  add(Role::kManage, Method::kPost, api + "experiments/restore", experiment + "}");
+  for (const Role role : {Role::kNone, Role::kRead, Role::kUse, Role::kEdit, Role::kManage}) {
+    const std::string name = "p" + std::string(auth::role_name(role));
+    const std::string token =
+        caller(name, role == Role::kNone ? std::vector<auth::Grant>() : on(o, role));
+    for (const auto& [c, body] : cases) {
+      SCOPED_TRACE(concat({auth::role_name(role), " ", http::method_name(c.method), " ", c.path}));
+      const http::ClientReply reply = call(token, c.method, c.path, body);
+      const bool done = reply.status == 200 || reply.status == 201;
+      const bool refused = reply.status == 403 || reply.status == 404;
+      EXPECT_TRUE(role >= c.want ? done : refused) << reply.status << " " << reply.body;
+    }
+  }
+}
+
+// Pages are full and tokens lead on, though most rows belong to others.
+TEST_F(ObjectsTest, ListsHoldWhatMayBeReadAndNothingElse) {
+  const std::string api = "/api/2.0/mlflow/";
+  std::vector<auth::Grant> grants;
+  std::vector<std::string> mine;
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "e" + std::to_string(100 + i);
+    const std::string id =
+        text(must(Method::kPost, api + "experiments/create", R"({"name":")" + name + R"("})"),
+             {"experiment_id"});
+    if (i % 3 != 0) continue;
+    mine.push_back(name);
+    grants.push_back({"default", "", "experiment", id, auth::Role::kRead, false});
+  }
+  const std::string ann = caller("ann", grants);
+  std::vector<std::string> seen;
+  std::string page;
+  int pages = 0;
+  do {
+    const http::ClientReply reply =
+        call(ann, Method::kPost, api + "experiments/search",
+             R"({"max_results":3,"order_by":["name ASC"],"page_token":")" + page + R"("})");
+    const Json json = codec::parse_json(reply.body).value();
+    const Json* items = json.find("experiments");
+    ASSERT_TRUE(items) << reply.body;
+    page = text(json, {"next_page_token"});
+    EXPECT_TRUE(page.empty() || items->items().size() == 3u);
+    for (const Json& e : items->items()) seen.push_back(text(e, {"name"}));
+    ++pages;
+  } while (!page.empty());
+  EXPECT_EQ(seen, mine);
+  EXPECT_EQ(pages, 3);
+
+  std::vector<auth::Grant> some = on(open_, auth::Role::kRead);
+  some.push_back({"default", "", "ledger", "*", auth::Role::kRead, false});
+  const std::string one = caller("one", some);
+  const std::pair<std::string, std::string> lists[] = {
+      {"/api/slipway/v1/models", ""},
+      {"/api/slipway/v1/datasets", ""},
+      {"/api/slipway/v1/deployments", ""},
+      {"/v2/models", ""},
+      {"/api/slipway/v1/ledger?limit=1000", ""},
+      {api + "registered-models/search", ""},
+      {api + "model-versions/search", ""},
+      {api + "runs/search", concat({R"({"experiment_ids":[")", open_.experiment_id, R"(",")",
+                                    secret_.experiment_id, R"("]})"})},
+      {api + "logged-models/search", concat({R"({"experiment_ids":[")", open_.experiment_id,
+                                             R"(",")", secret_.experiment_id, R"("]})"})},
+      {"/api/3.0/mlflow/traces/search",
+       concat({R"({"locations":[{"mlflow_experiment":{"experiment_id":")", open_.experiment_id,
+               R"("}},{"mlflow_experiment":{"experiment_id":")", secret_.experiment_id,
+               R"("}}]})"})}};
+  for (const auto& [path, body] : lists) {
+    SCOPED_TRACE(path);
+    const http::ClientReply reply =
+        call(one, body.empty() ? Method::kGet : Method::kPost, path, body);
+    EXPECT_EQ(reply.status, 200) << reply.body;
+    EXPECT_NE(reply.body.find(R"("open")"), std::string::npos) << reply.body;
+    EXPECT_EQ(reply.body.find(kSecret), std::string::npos) << reply.body;
+  }
+}
+
+TEST_F(ObjectsTest, WhoMakesSomethingManagesIt) {
+  const std::string api = "/api/2.0/mlflow/";
+  const std::string ann =
+      caller("ann", {{"default", "", std::string(auth::kMember), "*", auth::Role::kUse, false}});
+  const http::ClientReply made =
+      call(ann, Method::kPost, api + "experiments/create", R"({"name":"hers"})");
+  ASSERT_EQ(made.status, 200) << made.body;
+  const std::string id = text(codec::parse_json(made.body).value(), {"experiment_id"});
+  const std::string body = R"({"experiment_id":")" + id + R"("})";
+  EXPECT_EQ(call(ann, Method::kPost, api + "runs/create", body).status, 200);
+  EXPECT_EQ(call(ann, Method::kPost, api + "registered-models/create", R"({"name":"hers"})").status,
+            200);
+  EXPECT_EQ(call(ann, Method::kPost, "/api/slipway/v1/datasets/hers/versions?format=csv", "a\n1\n")
+                .status,
+            200);
+  EXPECT_EQ(call(ann, Method::kPost, api + "experiments/delete", body).status, 200);
+  const std::string bob =
+      caller("bob", {{"default", "", std::string(auth::kMember), "*", auth::Role::kUse, false}});
+  EXPECT_EQ(call(bob, Method::kGet, api + "experiments/get?experiment_id=" + id).status, 403);
+  EXPECT_EQ(call(bob, Method::kGet, "/api/slipway/v1/datasets/hers").status, 404);
+  // She shares it with him.
+  EXPECT_EQ(call(bob, Method::kPut, "/api/slipway/v1/principals/bob/grants",
+                 R"({"kind":"experiment","object":")" + id + R"(","role":"read"})")
+                .status,
+            404);
+  EXPECT_EQ(call(ann, Method::kPut, "/api/slipway/v1/principals/bob/grants",
+                 R"({"kind":"experiment","object":")" + id + R"(","role":"read"})")
+                .status,
+            200);
+  EXPECT_EQ(call(bob, Method::kGet, api + "experiments/get?experiment_id=" + id).status, 200);
+  EXPECT_EQ(call(bob, Method::kPost, api + "runs/create", body).status, 403);
+}
+
+// Files are their run's, whatever path they are asked by; a version doesn't launder a run's files.
+TEST_F(ObjectsTest, FilesFollowTheirRun) {
+  const std::string api = "/api/2.0/mlflow/";
+  std::vector<auth::Grant> grants = on(open_, auth::Role::kManage);
+  grants.push_back({"default", "", std::string(auth::kMember), "*", auth::Role::kUse, false});
+  const std::string ann = caller("ann", grants);
+  const std::string files = "/api/2.0/mlflow-artifacts/artifacts/";
+  const std::string hidden = secret_.experiment_id + "/" + secret_.run_id + "/artifacts/";
+  EXPECT_EQ(call(ann, Method::kGet, files + hidden + "topsecret.txt").status, 403);
+  EXPECT_EQ(call(ann, Method::kPut, files + hidden + "topsecret.txt", "x").status, 403);
+  EXPECT_EQ(
+      call(ann, Method::kGet, "/api/2.0/mlflow-artifacts/artifacts?path=" + secret_.experiment_id)
+          .status,
+      403);
+  EXPECT_EQ(call(ann, Method::kGet, "/api/2.0/mlflow-artifacts/artifacts").status, 403);
+  const std::string sources[] = {"runs:/" + secret_.run_id + "/model",
+                                 "mlflow-artifacts:/" + hidden + "model", "models:/topsecret/1",
+                                 "models:/" + secret_.logged_model_id};
+  for (const std::string& source : sources) {
+    SCOPED_TRACE(source);
+    EXPECT_EQ(call(ann, Method::kPost, api + "model-versions/create",
+                   R"({"name":"open","source":")" + source + R"("})")
+                  .status,
+              403);
+  }
+  // An experiment that keeps its files elsewhere: the run in the path tells whose they are.
+  const std::string far = text(must(Method::kPost, api + "experiments/create",
+                                    R"({"name":"far","artifact_location":"mlflow-artifacts:/)" +
+                                        open_.experiment_id + R"("})"),
+                               {"experiment_id"});
+  const std::string run =
+      text(must(Method::kPost, api + "runs/create", R"({"experiment_id":")" + far + R"("})"),
+           {"run", "info", "run_id"});
+  const std::string elsewhere = files + open_.experiment_id + "/" + run + "/artifacts/a.txt";
+  must(Method::kPut, elsewhere, "a", "text/plain");
+  EXPECT_EQ(call(ann, Method::kGet, elsewhere).status, 403);
+  EXPECT_EQ(call(ann, Method::kGet, files + open_.experiment_id + "/x/artifacts/none").status, 404);
+}
+
+}  // namespace
+}  // namespace slip::app

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+// The nouns of webhooks as plain records, and their limits.
+namespace slip::notify {
+
+// Limits.
+inline constexpr int64_t kWebhooksMax = 50;  // Of a project.
+inline constexpr size_t kUrlMax = 2'000;
+inline constexpr size_t kDescriptionMax = 1'000;
+inline constexpr size_t kSecretMax = 1'000;
+inline constexpr size_t kExcerptBytesMax = 1 << 10;  // Of what a receiver answered.
+inline constexpr int64_t kListMax = 1'000;
+
+inline constexpr int64_t kAttemptsMax = 8;
+inline constexpr int64_t kBackoffFirstMs = 5'000;
+inline constexpr int64_t kBackoffFactor = 3;
+inline constexpr int64_t kBackoffMaxMs = 3'600'000;
+// An attempt is over long before; whoever holds it for longer has died, and it is made again.
+inline constexpr int64_t kLeaseMs = 60'000;
+inline constexpr int64_t kClaimsAtOnce = 32;
+inline constexpr int64_t kKeptMs = int64_t{30} * 24 * 3'600'000;  // Of what has ended.
+
+struct Webhook {
+  std::string uid;
+  std::string name;
+  std::string url;
+  std::string description;
+  std::string secret;  // Kept to sign with; no answer, event or log line holds it.
+  bool active = true;
+  std::vector<std::string> events;  // "model_version.created", in the order of the table.
+  int64_t created_ms = 0;
+  int64_t updated_ms = 0;
+};
+
+// What is to change; what is empty stays.
+struct Change {
+  std::optional<std::string> name;
+  std::optional<std::string> url;
+  std::optional<std::string> description;
+  std::optional<std::string> secret;
+  std::optional<bool> active;
+  std::optional<std::vector<std::string>> events;
+  bool keep_own_events = false;  // `events` speaks of MLflow's alone.
+};
+
+// One event on its way to one webhook, and in the end what became of it.
+struct Delivery {
+  std::string uid;  // X-MLflow-Delivery-Id: the same at every attempt.
+  std::string webhook_uid;
+  std::string event;
+  int64_t seq = 0;  // Of the ledger.
+  std::string payload;
+  std::string state;  // "pending", "delivered", "failed"
+  int64_t attempts = 0;
+  int64_t next_ms = 0;  // Pending: not before.
+  int64_t created_ms = 0;
+  int64_t updated_ms = 0;
+  int64_t status = 0;     // Of the last answer; 0: none came.
+  std::string response;   // Its beginning.
+  std::string error;      // Of the last attempt.
+  std::string replay_of;  // Delivery that this one repeats.
+};
+
+// A delivery that this process is to attempt now.
+struct Due {
+  std::string project;
+  std::string url;
+  std::string secret;
+  int64_t lease_until_ms = 0;
+  Delivery delivery;
+};
+
+struct Outgoing {
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+};
+struct Answer {
+  int status = 0;  // 0: none came, and `error` says why.
+  std::string body;
+  std::string error;
+  int64_t retry_after_ms = 0;
+
+  bool accepted() const { return status >= 200 && status < 300; }
+};
+
+}  // namespace slip::notify

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/search/page.h"
+#include "store/db.h"
+#include "tracking/runs.h"
+
+// Which runs a search finds, by number. The order of reading is chosen by what is cheaper at the
+// moment: both databases plan a statement once for all values, and only a look at the data tells
+// `loss < 0.01`, which few runs pass, from `loss < 100`. Private to tracking/.
+namespace slip::tracking {
+
+struct RunSearch {
+  std::string_view project;
+  const RunQuery& query;
+  search::Filter filter;
+  search::PageQuery page;  // Everything but `where`.
+};
+
+// kInvalid when the filter asks for what runs don't have.
+Status check_search(const RunSearch& search);
+Result<search::Page<int64_t>> find_runs(store::Tx& tx, const RunSearch& search);
+
+}  // namespace slip::tracking
