@@ -98,9 +98,8 @@ class MlflowWire : public testing::Test {
  protected:
   MlflowWire() {
     std::vector<store::Migration> steps;
-    for (const auto& all :
-         {ledger::migrations(), auth::migrations(), hold::migrations(), tracking::migrations(),
-          registry::migrations(), notify::migrations()})
+    for (const auto& all : {ledger::migrations(), auth::migrations(), hold::migrations(),
+                            tracking::migrations(), registry::migrations(), notify::migrations()})
       steps.insert(steps.end(), all.begin(), all.end());
     store::migrate(*db, steps).value();
     router = std::make_unique<http::Router>(
