@@ -9,6 +9,7 @@ namespace {
 constexpr int64_t kAuthRefreshMs = 300;  // Revocation reaches every node in < 1 s.
 constexpr int64_t kFlushUsedMs = 30'000;
 constexpr int64_t kFlushCountedMs = 10'000;
+constexpr int64_t kFoldMs = 100;
 constexpr int64_t kNumberMs = 20;
 constexpr int64_t kFollowMs = 50;
 constexpr int64_t kArchiveMs = 300'000;
@@ -180,7 +181,10 @@ void add_duties(World& w) {
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,
              [&w](const Ctx&) { return w.auth->flush_last_used(); });
+  jobs.every("metrics.fold", kFoldMs,
+             [&w](const Ctx&) { return w.tracking->pending.fold_when_due(); });
   jobs.every("ledger.counted", kFlushCountedMs, [&w](const Ctx&) -> Status {
+    TRY(w.tracking->pending.settle_all());
     TRY(w.ledger->flush_counted());
     return {};
   });

@@ -21,7 +21,8 @@
 namespace slip::store {
 namespace {
 
-constexpr int64_t kCheckpointPages = 1000;
+// 16 MiB: a page that many groups change is copied back once.
+constexpr int64_t kCheckpointPages = 4096;
 // Readers are many, and what they miss is in the system's cache; the writer's pages must stay.
 constexpr int64_t kReaderCacheShare = 4;
 

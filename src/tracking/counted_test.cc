@@ -67,6 +67,7 @@ TEST_P(CountedTest, WhatIsLoggedIsOneEventAMinuteAndObject) {
   EXPECT_TRUE(tracking.experiments.delete_tag(ctx, 0, "team").ok());
   EXPECT_EQ(events.flush_counted().value(), 0);  // The minute isn't over.
   clock.advance_ms(60'000);
+  ASSERT_TRUE(tracking.pending.settle_all().ok());
   EXPECT_EQ(events.flush_counted().value(), 3);
   while (events.number_pending().value() == ledger::kNumberedAtOnce) {}
   std::map<std::string, int64_t> counts;

@@ -11,6 +11,7 @@
 #include "tracking/artifact_store.h"
 #include "tracking/artifacts.h"
 #include "tracking/experiment_store.h"
+#include "tracking/pending.h"
 #include "tracking/purge_store.h"
 #include "tracking/run_store.h"
 
@@ -319,6 +320,7 @@ Result<std::string> Purge::step_objects(const Ctx& ctx, const std::string& uid,
     return {};
   }));
   if (again.uids.empty()) return std::string();
+  if (sieve.phase == Phase::kRuns) TRY(pending_.settle_all());  // Counted while they are known.
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     int64_t gone = 0;
     std::map<int64_t, std::vector<codec::Json>> traces;

@@ -26,6 +26,8 @@
 // run.not_found|gc.not_found`.
 namespace slip::tracking {
 
+class PendingMetrics;
+
 inline constexpr int64_t kRetentionDaysMax = 36'500;
 inline constexpr int64_t kPurgeAtOnce = 100;      // Objects of one step.
 inline constexpr int64_t kPurgeRowsAtOnce = 900;  // Of what hung on them.
@@ -103,7 +105,7 @@ struct Sieve;
 
 class Purge {
  public:
-  explicit Purge(Deps deps) : deps_(std::move(deps)) {}
+  Purge(Deps deps, PendingMetrics& pending) : deps_(std::move(deps)), pending_(pending) {}
   // Before anything is purged.
   void set_claims(Claims* claims) { claims_ = claims; }
 
@@ -143,6 +145,7 @@ class Purge {
   Status remove_files(const Ctx& ctx, const std::string& uri);
 
   Deps deps_;
+  PendingMetrics& pending_;
   Claims* claims_ = nullptr;
 };
 

@@ -1,6 +1,7 @@
 #include "tracking/reproductions.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <map>
@@ -12,6 +13,7 @@
 #include "core/ledger/ledger.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
+#include "tracking/pending.h"
 #include "tracking/reproduction_store.h"
 #include "tracking/run_rules.h"
 #include "tracking/run_store.h"
@@ -129,6 +131,7 @@ Result<Reproduction> Reproductions::add(const Ctx& ctx, const std::string& run_i
   TRY(check(run_id, &evidence));
   const int64_t now_ms = deps_.clock.now_ms();
   const std::string uid = make_uuid7(now_ms, deps_.rng.u64(), deps_.rng.u64()).text();
+  TRY(pending_.settle_runs(ctx.project.text, std::array{run_id, evidence.again_run_id}));
   Reproduction out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     const Run was = TRY(ended_run(tx, ctx, run_id));

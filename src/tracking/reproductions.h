@@ -20,6 +20,8 @@
 // `reproduction.same_run|reproduction.nothing_to_compare|reproduction.output`.
 namespace slip::tracking {
 
+class PendingMetrics;
+
 inline constexpr size_t kOutputsMax = 1'000;
 inline constexpr size_t kOutputPathMax = 1'024;
 inline constexpr size_t kEnvironmentMax = 500;
@@ -74,7 +76,7 @@ Verdict judge(bool same_status, std::span<const OutputPair> outputs,
 
 class Reproductions {
  public:
-  explicit Reproductions(Deps deps) : deps_(deps) {}
+  Reproductions(Deps deps, PendingMetrics& pending) : deps_(deps), pending_(pending) {}
 
   // Judges and keeps it; the same pair again answers what was found then.
   Result<Reproduction> add(const Ctx& ctx, const std::string& run_id, const Evidence& evidence);
@@ -84,6 +86,7 @@ class Reproductions {
 
  private:
   Deps deps_;
+  PendingMetrics& pending_;
 };
 
 }  // namespace slip::tracking

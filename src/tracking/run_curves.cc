@@ -93,6 +93,7 @@ Result<Page<Point>> Runs::history(const Ctx& ctx, const HistoryQuery& query) {
   const auto limit = static_cast<size_t>(
       query.whole ? kHistoryStretchMax : std::min(query.max_results, kHistoryPageMax));
 
+  TRY(pending_.settle_run(ctx.project.text, query.run_id));
   std::vector<sql::StoredPoint> points;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     points.clear();
@@ -116,6 +117,7 @@ Result<std::vector<Metric>> Runs::points_of(const Ctx& ctx, std::vector<std::str
                                             const std::string& key, int64_t limit) {
   std::ranges::sort(run_ids);
   run_ids.erase(std::unique(run_ids.begin(), run_ids.end()), run_ids.end());
+  TRY(pending_.settle_runs(ctx.project.text, run_ids));
   std::vector<Metric> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out.clear();
@@ -136,6 +138,7 @@ Result<std::vector<Metric>> Runs::points_of(const Ctx& ctx, std::vector<std::str
 
 Result<std::vector<Metric>> Runs::thinned(const Ctx& ctx, const ThinQuery& query) {
   CHECK(query.points_per_run > 0);
+  TRY(pending_.settle_runs(ctx.project.text, query.run_ids));
   std::vector<Metric> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out.clear();
@@ -158,6 +161,7 @@ Result<std::vector<Metric>> Runs::thinned(const Ctx& ctx, const ThinQuery& query
 
 Result<std::optional<double>> Runs::latest(const Ctx& ctx, const std::string& run_id,
                                            const std::string& key) {
+  TRY(pending_.settle_run(ctx.project.text, run_id));
   std::optional<double> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out.reset();

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/text.h"
+#include "sys/clock.h"
 #include "tracking/counted.h"
+#include "tracking/pending_store.h"
 #include "tracking/run_rules.h"
 #include "tracking/runs.h"
 #include "tracking/validate.h"
@@ -50,15 +52,18 @@ class Runs::Logging {
     TRY(check_batch(batch_.metrics, batch_.params, batch_.tags, batch_.single));
     for (Tag& param : batch_.params) param.value = cut(param.value, kParamValueMax);
     for (Tag& tag : batch_.tags) tag.value = cut(tag.value, kTagValueMax);
-    told_ = {{{"run.metrics_logged", counted_metrics(batch_.metrics)},
+    told_ = {{{kMetricsLogged, counted_metrics(batch_.metrics)},
               {"run.params_logged", counted_tags(batch_.params)},
               {"run.tags_changed", counted_tags(batch_.tags)}}};
+    waits_ = may_wait();
     return {};
   }
 
   Status write(store::Tx& tx) {
     const sql::RunRef run = TRY(must_find_ref(tx, ctx_.project.text, run_id_));
     TRY(check_active(run_id_, run.lifecycle));
+    experiment_id_ = run.experiment_id;
+    if (waits_) return put_aside(tx, run.run_n);
     TRY(write_params(tx, run.run_n));
     for (const Tag& tag : batch_.tags) {
       TRY(sql::put_run_tag(tx, run.run_n, tag));
@@ -72,8 +77,9 @@ class Runs::Logging {
     return {};
   }
 
-  // After the commit: numbers that were new are now true.
+  // After the commit: numbers that were new are now true, and readers know what waits.
   void committed() {
+    if (waits_) runs_.pending_.added({ctx_.project.text, run_id_, experiment_id_}, row_);
     for (const auto& [key, curve] : curves_)
       if (!curve.known) runs_.keys_.remember(ctx_.project.text, key, curve.key_n);
   }
@@ -84,6 +90,25 @@ class Runs::Logging {
     bool known = false;
     const Metric* newest = nullptr;  // So that each name's latest is raised once.
   };
+
+  // Metrics of logged models lie in a table of their own.
+  bool may_wait() const {
+    if (!batch_.params.empty() || !batch_.tags.empty()) return false;
+    for (const Metric& m : batch_.metrics)
+      if (!m.model_id.empty()) return false;
+    return runs_.pending_.takes(batch_.metrics.size());
+  }
+
+  Status put_aside(store::Tx& tx, int64_t run_n) {
+    row_ = {.pending_n = 0,
+            .run_n = run_n,
+            .points = told_[0].second.n,
+            .at_us = runs_.deps_.clock.now_us(),
+            .actor_uid = ctx_.actor_uid,
+            .actor_kind = ctx_.actor_kind,
+            .logged = told_[0].second.items[0]};
+    return runs_.pending_.put(tx, &row_);
+  }
 
   Status write_params(store::Tx& tx, int64_t run_n) {
     std::vector<ChangedParam> changed;
@@ -130,6 +155,9 @@ class Runs::Logging {
   Batch batch_;
   std::array<std::pair<std::string_view, ledger::Ledger::Counted>, 3> told_;
   std::map<std::string_view, OneCurve> curves_;
+  bool waits_ = false;  // As one row, to be folded in: see pending.h.
+  sql::PendingRow row_;
+  int64_t experiment_id_ = 0;
 };
 
 Status Runs::log(const Ctx& ctx, const std::string& run_id, Batch batch) {

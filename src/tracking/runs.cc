@@ -126,6 +126,7 @@ Result<Run> Runs::create(const Ctx& ctx, const NewRun& wanted) {
 }
 
 Result<Run> Runs::get(const Ctx& ctx, const std::string& run_id) {
+  TRY(pending_.settle_run(ctx.project.text, run_id));
   Run out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out = TRY(must_find(tx, ctx, run_id));
@@ -255,6 +256,7 @@ Result<Page<Run>> Runs::search(const Ctx& ctx, const RunQuery& query) {
   Page<Run> out;
   if (query.experiment_ids.empty()) return out;
 
+  TRY(pending_.settle_experiments(project, query.experiment_ids));
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     Page<int64_t> found = TRY(find_runs(tx, search));
     out.items = TRY(sql::load_runs(tx, found.items));

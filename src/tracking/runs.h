@@ -13,6 +13,7 @@
 #include "tracking/deps.h"
 #include "tracking/experiments.h"
 #include "tracking/metric_keys.h"
+#include "tracking/pending.h"
 #include "tracking/types.h"
 
 // Runs and what they log. log() is one transaction: all of a batch or nothing, and the same batch
@@ -75,7 +76,8 @@ struct ThinQuery {
 
 class Runs {
  public:
-  Runs(Deps deps, Experiments& experiments) : deps_(deps), experiments_(experiments) {}
+  Runs(Deps deps, Experiments& experiments, PendingMetrics& pending)
+      : deps_(deps), experiments_(experiments), pending_(pending) {}
 
   Result<Run> create(const Ctx& ctx, const NewRun& wanted);
   Result<Run> get(const Ctx& ctx, const std::string& run_id);
@@ -124,6 +126,7 @@ class Runs {
 
   Deps deps_;
   Experiments& experiments_;
+  PendingMetrics& pending_;
   MetricKeys keys_;
   sys::Guarded<Numbers> numbers_;
 };

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "tracking/pending_store.h"
 #include "tracking/purge_store.h"
 #include "tracking/trace_schema.h"
 #include "tracking/tracking.h"
@@ -222,7 +223,7 @@ CREATE TABLE run_reproduction (
 CREATE UNIQUE INDEX run_reproduction_by_pair ON run_reproduction (project, run_id, again_run_id);
 )sql";
 
-constexpr std::array<store::Migration, 8> kMigrations = {{
+constexpr std::array<store::Migration, 9> kMigrations = {{
     {"tracking", 1, kExperimentsAndRuns},
     {"tracking", 2, kModelsAndArtifacts},
     {"tracking", 3, kTraces},
@@ -231,6 +232,7 @@ constexpr std::array<store::Migration, 8> kMigrations = {{
     {"tracking.artifacts", 1, kUploadTables},
     {"tracking.reproductions", 1, kReproductions},
     {"tracking.purge", 1, sql::kPurgeTables},
+    {"tracking.pending", 1, sql::kPendingTables},
 }};
 
 constexpr std::array<ledger::Scope, 3> kScopes = {{

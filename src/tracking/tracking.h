@@ -9,6 +9,7 @@
 #include "tracking/deps.h"
 #include "tracking/experiments.h"
 #include "tracking/logged_models.h"
+#include "tracking/pending.h"
 #include "tracking/purge.h"
 #include "tracking/reproductions.h"
 #include "tracking/runs.h"
@@ -22,16 +23,18 @@ namespace slip::tracking {
 struct Tracking {
   explicit Tracking(Deps deps)
       : experiments(deps),
-        runs(deps, experiments),
+        pending(deps),
+        runs(deps, experiments, pending),
         models(deps, experiments),
         artifacts(deps),
         uploads(deps, artifacts),
         traces(deps, experiments),
         trace_metrics(deps),
-        purge(deps),
-        reproductions(deps) {}
+        purge(deps, pending),
+        reproductions(deps, pending) {}
 
   Experiments experiments;
+  PendingMetrics pending;
   Runs runs;
   LoggedModels models;
   Artifacts artifacts;

@@ -112,7 +112,7 @@ Status Ledger::count(store::Tx& tx, const Ctx& ctx, const Draft& draft, const Co
                    .actor_kind = ctx.actor_kind,
                    .verb = draft.verb,
                    .subject = draft.subject,
-                   .minute = deps_.clock.now_us() / kMinuteUs,
+                   .minute = (counted.at_us ? counted.at_us : deps_.clock.now_us()) / kMinuteUs,
                    .n = counted.n,
                    .digest = ""};
   const bool known = TRY(sql::add_to_count(tx, &count));

@@ -115,6 +115,7 @@ class Ledger {
   struct Counted {
     int64_t n = 0;
     std::vector<std::string> items;
+    int64_t at_us = 0;  // When it was done; 0: now.
   };
   Status count(store::Tx& tx, const Ctx& ctx, const Draft& draft, const Counted& counted);
   // Turns counts of minutes that are over into events: {"count","minute_ms"} and after_digest.
