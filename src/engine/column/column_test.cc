@@ -15,7 +15,9 @@ TEST(Column, HoldsWhatWasAdded) {
   EXPECT_EQ(ints.nulls(), 1);
   for (int64_t i = 0; i < 20; ++i) {
     EXPECT_EQ(c.is_null(i), i == 9);
-    if (i != 9) EXPECT_EQ(c.i64(i), i * i);
+    if (i != 9) {
+      EXPECT_EQ(c.i64(i), i * i);
+    }
   }
 
   Values bools(Type::kBool);
