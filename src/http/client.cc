@@ -137,7 +137,8 @@ Status Client::Impl::connect() {
   }
   TRY(last);
   if (!url.tls) return {};
-  if (!tls_context) tls_context = TRY(TlsContext::client(options.authorities));
+  if (!tls_context)
+    tls_context = TRY(TlsContext::client(options.authorities, options.system_authorities));
   tls = std::make_unique<TlsSession>(*tls_context, url.host);
   std::string wire;
   TRY(tls->start(&wire));

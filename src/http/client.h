@@ -40,6 +40,7 @@ struct ClientOptions {
   int64_t reply_bytes_max = 64 << 20;
   bool public_only = false;  // For addresses that a request has influenced: refuse private ones.
   std::string authorities = {};      // PEM; "" for the system's.
+  bool system_authorities = false;   // Also besides `authorities`.
   std::vector<Header> headers = {};  // On every request (Authorization, X-Slipway-Project).
 };
 

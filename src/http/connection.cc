@@ -290,22 +290,27 @@ void Connection::run_inline() {
 }
 
 bool Connection::submit(std::function<void()> job) {
+  return submit_to(&core_->shared.parts.pool, std::move(job));
+}
+
+bool Connection::submit_to(Pool* pool, std::function<void()> job) {
   Shared& shared = core_->shared;
   shared.jobs.add();
-  const Status taken =
-      shared.parts.pool.submit([&shared, core = core_.get(), job = std::move(job)]() mutable {
-        job();
-        // What the job holds may be the connection's last owner: it ends on its own loop.
-        asio::post(core->io, [held = std::move(job)] {});
-        shared.jobs.remove();
-      });
+  const Status taken = pool->submit([&shared, core = core_.get(), job = std::move(job)]() mutable {
+    job();
+    // What the job holds may be the connection's last owner: it ends on its own loop.
+    asio::post(core->io, [held = std::move(job)] {});
+    shared.jobs.remove();
+  });
   if (!taken) shared.jobs.remove();
   return taken.ok();
 }
 
 void Connection::run_on_pool() {
   Exchange* x = exchange_.get();  // Held by x->conn until it is answered.
-  const bool taken = submit([x, keep = exchange_] { x->answer(x->run_blocking()); });
+  const ServerParts& parts = core_->shared.parts;
+  Pool* pool = x->route->waits_for_others && parts.waiting_pool ? parts.waiting_pool : &parts.pool;
+  const bool taken = submit_to(pool, [x, keep = exchange_] { x->answer(x->run_blocking()); });
   if (!taken) refuse(unavailable("http.overloaded", "the server has too much to do"));
 }
 

@@ -68,6 +68,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void unpack_on_pool();
   void run_inline();
   bool submit(std::function<void()> job);  // False: the pool is full.
+  bool submit_to(Pool* pool, std::function<void()> job);
 
   // ---- replying
   void deliver();

@@ -160,6 +160,9 @@ struct Route {
   FindNeeds needs;  // On::kObject and kObjects.
   Admit admit;      // Only of Right::kPublic.
   RenderError render_error = nullptr;
+  // Of a blocking row: it calls somebody else's server, which may be slow. It runs on a pool of its
+  // own, so that its waiting holds no thread of the others.
+  bool waits_for_others = false;
   bool hides_as_missing = true;  // What may not be read is "not found"; else "forbidden".
   // OpenAPI: names of schemas or examples may be added by the owner; may be empty.
   std::string request_schema;  // JSON Schema text, or empty.

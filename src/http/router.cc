@@ -62,6 +62,7 @@ std::string row_problem(const Route& row) {
     return "needs exactly one handler";
   if (row.method == Method::kHead) return "HEAD is answered by the GET row";
   if (row.body.kind != BodyKind::kNone && row.body.limit_bytes <= 0) return "has no body limit";
+  if (row.waits_for_others && !row.blocking) return "only a `blocking` row may wait for others";
   if (row.body.kind == BodyKind::kSpool && !row.blocking) return "a spooled body needs `blocking`";
   return {};
 }

@@ -109,18 +109,21 @@ TEST(Router, NamesEveryBadRow) {
       row(Method::kGet, "/c/{x}{y}"), row(Method::kGet, "/d"),
       row(Method::kGet, "/e"),        row(Method::kGet, "/f"),
       row(Method::kHead, "/g"),       row(Method::kPost, "/h"),
-      row(Method::kGet, "/~p/x"),
+      row(Method::kGet, "/~p/x"),     row(Method::kGet, "/i"),
   };
   rows[5].permission = {};
   rows[6].audit = Audit::kUnset;
   rows[7].blocking = nullptr;
   rows[9].body = spool(10);
   rows[9].inline_ = [](const Ctx&, Request&, Responder) {};
+  rows[11].blocking = nullptr;
+  rows[11].inline_ = [](const Ctx&, Request&, Responder) {};
+  rows[11].waits_for_others = true;
   const auto router = Router::make(std::move(rows));
   ASSERT_FALSE(router.ok());
   EXPECT_EQ(router.error().reason, "routes.invalid");
-  for (const std::string_view path :
-       {"/a/{y}", "no-slash", "/b/{x...}/c", "/c/{x}{y}", "/d", "/e", "/f", "/g", "/h", "/~p/x"})
+  for (const std::string_view path : {"/a/{y}", "no-slash", "/b/{x...}/c", "/c/{x}{y}", "/d", "/e",
+                                      "/f", "/g", "/h", "/~p/x", "/i"})
     EXPECT_NE(router.error().text.find(concat({path, ": "})), std::string::npos) << path;
   EXPECT_EQ(router.error().text.find("/a/{x}: "), std::string::npos);
 }

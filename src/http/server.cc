@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdlib>
-#include <ctime>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -11,6 +10,7 @@
 #include "base/text.h"
 #include "http/connection.h"
 #include "http/core.h"
+#include "http/date.h"
 
 namespace slip::http {
 namespace {
@@ -22,22 +22,6 @@ constexpr std::string_view kTooMany =
     "Connection: close\r\n\r\n";
 
 thread_local Core* t_core = nullptr;
-
-std::string http_date(int64_t unix_s) {
-  const auto t = static_cast<time_t>(unix_s);
-  std::tm parts{};
-  gmtime_r(&t, &parts);
-  std::array<char, 40> text{};
-  constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  // Not %a and %b, which follow the locale.
-  std::array<char, 24> format{};
-  std::snprintf(format.data(), format.size(), "%s, %%d %s %%Y %%T GMT", kDays[parts.tm_wday % 7],
-                kMonths[parts.tm_mon % 12]);
-  std::strftime(text.data(), text.size(), format.data(), &parts);
-  return text.data();
-}
 
 using Endpoint = asio::ip::tcp::endpoint;
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;

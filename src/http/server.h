@@ -66,6 +66,7 @@ struct ServerParts {
   Probe* probe = nullptr;
   store::Blobs* blobs = nullptr;  // Needed when a row spools.
   Replays* replays = nullptr;     // Without it, `Idempotency-Key` is ignored.
+  Pool* waiting_pool = nullptr;   // For Route::waits_for_others; null: they run on `pool`.
 };
 
 class Server {

@@ -92,14 +92,16 @@ Result<std::unique_ptr<TlsContext>> TlsContext::server(const std::string& certif
   return std::unique_ptr<TlsContext>(new TlsContext(std::move(impl)));
 }
 
-Result<std::unique_ptr<TlsContext>> TlsContext::client(const std::string& authorities) {
+Result<std::unique_ptr<TlsContext>> TlsContext::client(const std::string& authorities,
+                                                       bool and_system) {
   ERR_clear_error();
   Owned<SSL_CTX> ctx = new_context(TLS_client_method());
   SSL_CTX_set_verify(ctx.get(), SSL_VERIFY_PEER, nullptr);
-  if (authorities.empty()) {
+  if (authorities.empty() || and_system) {
     if (SSL_CTX_set_default_verify_paths(ctx.get()) != 1)
       return bad_certificate("the system's certificates can't be read");
-  } else {
+  }
+  if (!authorities.empty()) {
     const Owned<BIO> bio = memory(authorities);
     int count = 0;
     while (Owned<X509> next = next_certificate(bio.get())) {

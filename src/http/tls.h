@@ -16,8 +16,9 @@ class TlsContext {
   // PEM texts. The leaf comes first.
   static Result<std::unique_ptr<TlsContext>> server(const std::string& certificate,
                                                     const std::string& key);
-  // `authorities`: PEM, or "" for the system's.
-  static Result<std::unique_ptr<TlsContext>> client(const std::string& authorities);
+  // `authorities`: PEM, or "" for the system's; `and_system`: those besides.
+  static Result<std::unique_ptr<TlsContext>> client(const std::string& authorities,
+                                                    bool and_system = false);
   ~TlsContext();
 
  private:

@@ -190,6 +190,10 @@ Result<std::vector<Event>> Ledger::list(const Filter& filter) {
   return out;
 }
 
+Result<std::string> Ledger::object_of(store::Tx& tx, const Event& event) {
+  return sql::object_of(tx, event.seq, deps_.scopes);
+}
+
 Result<int64_t> Ledger::last_seq() {
   int64_t seq = 0;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {

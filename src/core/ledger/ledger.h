@@ -136,6 +136,9 @@ class Ledger {
   // transaction as whatever `on_event` writes. True when there was something to do.
   using OnEvent = std::function<Status(store::Tx&, const Event&)>;
   Result<bool> consume(std::string_view cursor, int64_t events_max, const OnEvent& on_event);
+  // The uid of the object that a numbered event belongs to (Scope): of a version's the model's. ""
+  // when there is no such object.
+  Result<std::string> object_of(store::Tx& tx, const Event& event);
 
   // Replaces body, name and reason by nothing; the leaf and its digest stay. For erasure requests.
   // kNotFound `event.not_found`.

@@ -190,6 +190,15 @@ Result<std::vector<Event>> list(store::Tx& tx, const Filter& filter,
   return out;
 }
 
+Result<std::string> object_of(store::Tx& tx, int64_t seq, std::span<const Scope> scopes) {
+  std::string uid;
+  TRY(tx.first(concat({"SELECT COALESCE(", object_uid(scopes),
+                       ", '') FROM ledger_event e"
+                       " WHERE e.seq = ?"}),
+               {seq}, [&](const store::Row& row) { uid = row.str(0); }));
+  return uid;
+}
+
 Result<int64_t> seq_of(store::Tx& tx, std::string_view project, std::string_view id) {
   int64_t seq = 0;
   TRY(tx.first("SELECT seq FROM ledger_event WHERE project = ? AND id = ?", {project, id},

@@ -26,6 +26,7 @@ Status set_head(store::Tx& tx, const Head& head);
 // `salt` empty: no body row. seq 0: unnumbered.
 Status insert(store::Tx& tx, const Event& event, std::string_view salt, std::string_view content);
 Result<std::vector<Event>> list(store::Tx& tx, const Filter& filter, std::span<const Scope> scopes);
+Result<std::string> object_of(store::Tx& tx, int64_t seq, std::span<const Scope> scopes);  // Or "".
 
 Result<int64_t> seq_of(store::Tx& tx, std::string_view project, std::string_view id);  // Or 0.
 
