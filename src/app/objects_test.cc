@@ -190,6 +190,8 @@ class ObjectsTest : public testing::Test {
                    o.experiment_id,
                    "&experiment_name=",
                    o.name,
+                   "&model_name=",
+                   o.name,
                    "&run_id=",
                    o.run_id,
                    "&model_id=",
@@ -222,7 +224,9 @@ class ObjectsTest : public testing::Test {
                    experiment,
                    R"(,"experiment_ids":[")",
                    o.experiment_id,
-                   R"("],"run_id":")",
+                   R"("],"model_name":")",
+                   o.name,
+                   R"(","run_id":")",
                    o.run_id,
                    R"(","model_id":")",
                    o.logged_model_id,
@@ -375,6 +379,10 @@ TEST_F(ObjectsTest, EachRoleReachesWhatItNames) {
   add(Role::kManage, Method::kPost, api + "runs/delete", run + "}");
   add(Role::kManage, Method::kPost, api + "runs/restore", run + "}");
   add(Role::kManage, Method::kDelete, artifacts + "new.txt");
+  add(Role::kManage, Method::kPost, api + "registry-webhooks/create",
+      R"({"model_name":")" + o.name +
+          R"(","events":["COMMENT_CREATED"],"http_url_spec":{"url":"https://h.example/x"}})");
+  add(Role::kManage, Method::kGet, api + "registry-webhooks/list?model_name=" + o.name);
   add(Role::kManage, Method::kPost, api + "experiments/delete", experiment + "}");
   add(Role::kManage, Method::kPost, api + "experiments/restore", experiment + "}");
   for (const Role role : {Role::kNone, Role::kRead, Role::kUse, Role::kEdit, Role::kManage}) {

@@ -139,7 +139,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::runs_routes({*w.tracking, *w.auth}));
   add(wire::native::signing_routes({[&w] { return sign::public_keys(*w.db); }}));
   add(wire::native::webhook_routes({*w.webhooks}));
-  add(wire::databricks::routes({*w.registry, *w.governance, *w.auth}));
+  add(wire::databricks::routes({*w.registry, *w.governance, *w.auth, *w.webhooks}));
   add(wire::mlflow::routes({*w.tracking, *w.registry, *w.directory, *w.webhooks, w.sys.clock,
                             w.sys.rng, w.links,
                             [&w](const Ctx& ctx) { return something_in(w, ctx); },

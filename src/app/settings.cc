@@ -13,7 +13,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 28> kSettings = {{
+constexpr std::array<SettingRow, 29> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -49,6 +49,8 @@ constexpr std::array<SettingRow, 28> kSettings = {{
     {"webhooks_allow_http", kSwitch, "off", "", "Whether webhooks may lead to http addresses."},
     {"webhooks_allow_private", kSwitch, "off", "",
      "Whether webhooks may lead to addresses that are not public."},
+    {"webhooks_ca_file", kText, "", "",
+     "PEM file of authorities that may vouch for webhooks' receivers, besides the system's."},
 }};
 
 std::string spelled(std::string_view name, char from, char to, bool upper) {

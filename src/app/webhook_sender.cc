@@ -1,48 +1,16 @@
 #include "app/webhook_sender.h"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
+#include "app/bounded_net.h"
 #include "base/text.h"
 #include "http/client.h"
+#include "http/date.h"
 #include "sys/clock.h"
-#include "sys/net.h"
 
 namespace slip::app {
 namespace {
-
-// The client waits so long for each piece; a receiver that trickles must not hold a thread.
-class BoundedConn final : public Conn {
- public:
-  BoundedConn(std::unique_ptr<Conn> conn, int64_t end_ns) : conn_(std::move(conn)), end_(end_ns) {}
-  Result<size_t> read(std::span<char> out, int64_t deadline_ns) override {
-    return conn_->read(out, std::min(deadline_ns, end_));
-  }
-  Status write(std::string_view bytes, int64_t deadline_ns) override {
-    return conn_->write(bytes, std::min(deadline_ns, end_));
-  }
-
- private:
-  std::unique_ptr<Conn> conn_;
-  const int64_t end_;
-};
-
-class BoundedNet final : public Net {
- public:
-  BoundedNet(Net& net, int64_t end_ns) : net_(net), end_(end_ns) {}
-  Result<std::vector<Address>> resolve(const std::string& host, uint16_t port) override {
-    return net_.resolve(host, port);
-  }
-  Result<std::unique_ptr<Conn>> dial(const Address& address, int64_t deadline_ns) override {
-    std::unique_ptr<Conn> conn = TRY(net_.dial(address, std::min(deadline_ns, end_)));
-    return std::unique_ptr<Conn>(std::make_unique<BoundedConn>(std::move(conn), end_));
-  }
-
- private:
-  Net& net_;
-  const int64_t end_;
-};
 
 notify::Answer failed(const Error& error) {
   notify::Answer out;
@@ -50,11 +18,13 @@ notify::Answer failed(const Error& error) {
   return out;
 }
 
-// Seconds; a receiver that names a date gets the usual wait.
-int64_t retry_after_ms(std::string_view text) {
-  const auto seconds = parse_int(trim(text));
-  if (!seconds || *seconds < 0) return 0;
-  return std::min(*seconds, int64_t{86'400}) * 1000;
+// Seconds, or the time when to come back.
+int64_t retry_after_ms(std::string_view text, int64_t now_ms) {
+  constexpr int64_t kMost = int64_t{24} * 3'600'000;
+  if (const auto seconds = parse_int(trim(text)))
+    return std::clamp<int64_t>(*seconds, 0, kMost / 1000) * 1000;
+  const auto at_s = http::parse_http_date(text, now_ms / 1000);
+  return at_s ? std::clamp<int64_t>(*at_s * 1000 - now_ms, 0, kMost) : 0;
 }
 
 }  // namespace
@@ -68,9 +38,11 @@ notify::Answer WebhookSender::send(const notify::Outgoing& request) {
   options.url = url.substr(0, end);
   options.timeout_ms = kWebhookTimeoutMs;
   options.reply_bytes_max = kWebhookReplyBytesMax;
-  options.public_only = public_only_;
-  BoundedNet net(net_, clock_.steady_ns() + kWebhookTimeoutMs * 1'000'000);
-  auto client = http::Client::make(net, clock_, std::move(options));
+  options.public_only = options_.public_only;
+  options.authorities = options_.authorities;
+  options.system_authorities = true;
+  BoundedNet net(deps_.net, resolver_, deps_.clock.steady_ns() + kWebhookTimeoutMs * 1'000'000);
+  auto client = http::Client::make(net, deps_.clock, std::move(options));
   if (!client) return failed(client.error());
 
   notify::Answer out;
@@ -94,7 +66,8 @@ notify::Answer WebhookSender::send(const notify::Outgoing& request) {
   if (!reply && !taken) return failed(reply.error());
   out.status = reply ? reply->status : 200;
   if (reply && !reply->body.empty()) out.body = std::move(reply->body);
-  if (reply) out.retry_after_ms = retry_after_ms(reply->header("retry-after"));
+  if (reply)
+    out.retry_after_ms = retry_after_ms(reply->header("retry-after"), deps_.clock.now_ms());
   if (!out.accepted()) out.error = concat({"answered ", std::to_string(out.status)});
   return out;
 }

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "http/openapi.h"
+#include "http/tls.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/log.h"
@@ -84,12 +85,18 @@ Result<tracking::ArtifactRoots> artifact_roots(World& w) {
   return out;
 }
 
-void open_webhooks(World& w) {
+Status open_webhooks(World& w) {
   notify::Webhooks::Options options;
   options.allow_http = w.config.on("webhooks_allow_http");
   options.allow_private = w.config.on("webhooks_allow_private");
-  w.webhook_sender =
-      std::make_unique<WebhookSender>(real_net(), w.sys.clock, !options.allow_private);
+  WebhookSender::Options sending;
+  sending.public_only = !options.allow_private;
+  if (const std::string& file = w.config.text("webhooks_ca_file"); !file.empty()) {
+    sending.authorities = TRY(read_file(w.sys.fs, file, 1 << 20));
+    TRY(http::TlsContext::client(sending.authorities));  // A file that is none is told of now.
+  }
+  w.webhook_sender = std::make_unique<WebhookSender>(
+      WebhookSender::Deps{real_net(), w.sys.executor, w.sys.clock}, std::move(sending));
   w.webhooks = std::make_unique<notify::Webhooks>(
       notify::Webhooks::Deps{*w.db, *w.ledger, *w.webhook_sender, w.sys.clock, w.sys.rng}, options);
   w.webhook_pool = make_pool(w.sys.executor, w.sys.clock,
@@ -97,6 +104,7 @@ void open_webhooks(World& w) {
                               .threads_max = notify::kClaimsAtOnce,
                               .queue_max = 2 * notify::kClaimsAtOnce,
                               .idle_ms = 10'000});
+  return {};
 }
 
 Status open_domains(World& w) {
@@ -129,8 +137,7 @@ Status open_domains(World& w) {
   w.monitor = std::make_unique<monitor::Monitor>(
       monitor::Monitor::Deps{*w.db, *w.ledger, *w.predictions, *w.reference, *w.served, *w.outcomes,
                              w.sys.clock, w.sys.rng, w.sys.log});
-  open_webhooks(w);
-  return {};
+  return open_webhooks(w);
 }
 
 Result<std::string> admin_password(const World& w) {
@@ -262,6 +269,9 @@ Result<std::vector<http::Route>> World::prepare() {
                     .threads_max = static_cast<size_t>(config.number("pool_threads")),
                     .queue_max = 1024,
                     .idle_ms = 10'000});
+  waiting_pool =
+      make_pool(sys.executor, sys.clock,
+                {.name = "waiting", .threads_max = 8, .queue_max = 64, .idle_ms = 10'000});
   oip = std::make_unique<wire::oip::App>(
       wire::oip::App{*serving, *pool, config.text("oip_server_name"), kVersion});
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});
@@ -289,7 +299,8 @@ Status World::listen() {
                                     .gate = *gate,
                                     .probe = probe.get(),
                                     .blobs = blobs.get(),
-                                    .replays = replays.get()},
+                                    .replays = replays.get(),
+                                    .waiting_pool = waiting_pool.get()},
                                    std::move(rows), options));
   probe->bind(server->rows());
   jobs->start(static_cast<int>(config.number("job_runners")));

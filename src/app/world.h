@@ -127,6 +127,7 @@ struct World {
   std::unique_ptr<http::Replays> replays;
   std::unique_ptr<RouteProbe> probe;
   std::unique_ptr<Pool> pool;
+  std::unique_ptr<Pool> waiting_pool;  // Of rows that wait for other servers.
   std::shared_ptr<const wire::mlflow::SignedLinks> links;
   std::unique_ptr<wire::oip::App> oip;
   std::unique_ptr<wire::invocations::App> invocations;

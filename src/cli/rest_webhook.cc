@@ -11,9 +11,9 @@ namespace {
 using codec::Json;
 
 constexpr int64_t kSecretFileBytesMax = 4096;
-constexpr std::array kWebhookColumns = {Column{"UID", "uid"}, Column{"NAME", "name"},
-                                        Column{"URL", "url"}, Column{"ACTIVE", "active"},
-                                        Column{"SIGNED", "is_signed"}};
+constexpr std::array kWebhookColumns = {Column{"UID", "uid"},       Column{"FORM", "form"},
+                                        Column{"NAME", "name"},     Column{"URL", "url"},
+                                        Column{"ACTIVE", "active"}, Column{"SIGNED", "is_signed"}};
 constexpr std::array kDeliveryColumns = {Column{"UID", "uid"},       Column{"EVENT", "event"},
                                          Column{"STATE", "state"},   Column{"TRIES", "attempts"},
                                          Column{"STATUS", "status"}, Column{"ERROR", "error"}};

@@ -47,7 +47,16 @@ CREATE TABLE webhook_delivery (
 CREATE INDEX webhook_delivery_due ON webhook_delivery (project, webhook_uid, state, next_ms, seq);
 CREATE INDEX webhook_delivery_age ON webhook_delivery (created_ms)
 )";
-constexpr std::array<store::Migration, 1> kMigrations = {{{"notify", 1, kSchema1}}};
+// Webhooks of the other form: see Webhook.
+constexpr std::string_view kSchema2 = R"(
+ALTER TABLE webhook ADD COLUMN form TEXT NOT NULL DEFAULT 'mlflow';
+ALTER TABLE webhook ADD COLUMN credentials TEXT NOT NULL DEFAULT '';
+ALTER TABLE webhook ADD COLUMN model_uid TEXT NOT NULL DEFAULT '';
+ALTER TABLE webhook ADD COLUMN model_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE webhook ADD COLUMN test_mode BIGINT NOT NULL DEFAULT 0
+)";
+constexpr std::array<store::Migration, 2> kMigrations = {
+    {{"notify", 1, kSchema1}, {"notify", 2, kSchema2}}};
 
 }  // namespace
 
@@ -57,8 +66,9 @@ namespace sql {
 namespace {
 
 constexpr std::string_view kColumns =
-    "w.uid, w.name, w.url, w.description, w.secret, w.active, w.events, w.created_ms, w.updated_ms";
-constexpr int kColumnCount = 9;
+    "w.uid, w.name, w.url, w.description, w.secret, w.active, w.events, w.created_ms,"
+    " w.updated_ms, w.form, w.credentials, w.model_uid, w.model_name, w.test_mode";
+constexpr int kColumnCount = 14;
 constexpr std::string_view kDeliveryColumns =
     "d.uid, d.webhook_uid, d.event, d.seq, d.payload, d.state, d.attempts, d.next_ms, d.created_ms,"
     " d.updated_ms, d.status, d.response, d.error, d.replay_of";
@@ -67,6 +77,7 @@ constexpr int kDeliveryColumnCount = 14;
 std::string joined(const Webhook& webhook) { return join(webhook.events, " "); }
 
 int64_t for_mlflow(const Webhook& webhook) {
+  if (webhook.form != Form::kMlflow) return 0;
   for (const std::string& event : webhook.events)
     if (const EventKind* kind = find_kind(event); kind && kind->mlflow) return 1;
   return 0;
@@ -83,6 +94,11 @@ Webhook decode(const store::Row& row, int at = 0) {
   for (const std::string_view event : split(row.text(at + 6), ' ')) w.events.emplace_back(event);
   w.created_ms = row.i64(at + 7);
   w.updated_ms = row.i64(at + 8);
+  w.form = row.text(at + 9) == form_name(Form::kDatabricks) ? Form::kDatabricks : Form::kMlflow;
+  w.credentials = row.str(at + 10);
+  w.model_uid = row.str(at + 11);
+  w.model_name = row.str(at + 12);
+  w.test_mode = row.i64(at + 13) != 0;
   return w;
 }
 
@@ -117,18 +133,21 @@ Result<int64_t> number(store::Tx& tx, std::string_view sql,
 Status insert(store::Tx& tx, std::string_view project, const Webhook& w) {
   TRY(
       tx.exec("INSERT INTO webhook (project, uid, name, url, description, secret, active, events,"
-              " for_mlflow, created_ms, updated_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              " for_mlflow, created_ms, updated_ms, form, credentials, model_uid, model_name,"
+              " test_mode) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
               {project, w.uid, w.name, w.url, w.description, w.secret, int64_t{w.active}, joined(w),
-               for_mlflow(w), w.created_ms, w.updated_ms}));
+               for_mlflow(w), w.created_ms, w.updated_ms, form_name(w.form), w.credentials,
+               w.model_uid, w.model_name, int64_t{w.test_mode}}));
   return {};
 }
 
 Status update(store::Tx& tx, std::string_view project, const Webhook& w) {
   TRY(
       tx.exec("UPDATE webhook SET name = ?, url = ?, description = ?, secret = ?, active = ?,"
-              " events = ?, for_mlflow = ?, updated_ms = ? WHERE project = ? AND uid = ?",
+              " events = ?, for_mlflow = ?, updated_ms = ?, credentials = ?, test_mode = ?"
+              " WHERE project = ? AND uid = ?",
               {w.name, w.url, w.description, w.secret, int64_t{w.active}, joined(w), for_mlflow(w),
-               w.updated_ms, project, w.uid}));
+               w.updated_ms, w.credentials, int64_t{w.test_mode}, project, w.uid}));
   return {};
 }
 
@@ -158,6 +177,13 @@ Result<std::vector<Webhook>> active(store::Tx& tx, std::string_view project) {
                       " FROM webhook w WHERE w.project = ? AND w.active = 1 ORDER BY w.uid"}),
               {project}, [&](const store::Row& row) { out.push_back(decode(row)); }));
   return out;
+}
+
+Status rename_model(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                    std::string_view name) {
+  TRY(tx.exec("UPDATE webhook SET model_name = ? WHERE project = ? AND model_uid = ?",
+              {name, project, model_uid}));
+  return {};
 }
 
 Result<search::Page<Webhook>> list(store::Tx& tx, std::string_view project,

@@ -20,6 +20,9 @@ Result<std::optional<Webhook>> find(store::Tx& tx, std::string_view project, std
 Result<int64_t> count(store::Tx& tx, std::string_view project);
 Result<int64_t> count_active(store::Tx& tx);  // Of all projects.
 Result<std::vector<Webhook>> active(store::Tx& tx, std::string_view project);
+// The model is called otherwise now.
+Status rename_model(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                    std::string_view name);
 Result<search::Page<Webhook>> list(store::Tx& tx, std::string_view project,
                                    const search::PageQuery& query);
 

@@ -7,6 +7,7 @@
 #include "codec/hash.h"
 #include "core/ledger/ledger.h"
 #include "notify/events.h"
+#include "notify/registry_events.h"
 #include "notify/webhook_store.h"
 #include "sys/clock.h"
 #include "sys/net.h"
@@ -42,8 +43,24 @@ Status check_length(std::string_view field, std::string_view text, size_t max) {
                                                    std::to_string(max), " bytes"}));
 }
 
+Error unknown_event(std::string_view event) {
+  return invalid("webhook.events", concat({"no webhook can ask for '", event, "'"}));
+}
+
+// Each once, in the order of the table.
+Result<std::vector<std::string>> known_registry_events(const std::vector<std::string>& wanted) {
+  for (const std::string& event : wanted)
+    if (!is_registry_event(event)) return unknown_event(event);
+  std::vector<std::string> out;
+  for (const std::string_view name : registry_event_names())
+    if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) out.emplace_back(name);
+  if (out.empty()) return invalid("webhook.events", "a webhook asks for at least one event");
+  return out;
+}
+
 // "approval.*" and the like become what they stand for; each once, in the order of the table.
-Result<std::vector<std::string>> known_events(const std::vector<std::string>& wanted) {
+Result<std::vector<std::string>> known_events(Form form, const std::vector<std::string>& wanted) {
+  if (form == Form::kDatabricks) return known_registry_events(wanted);
   std::vector<bool> on(event_kinds().size());
   for (const std::string& event : wanted) {
     bool any = false;
@@ -53,8 +70,8 @@ Result<std::vector<std::string>> known_events(const std::vector<std::string>& wa
       on[i] = any = true;
     }
     if (!any)
-      return invalid("webhook.events", concat({"no webhook can ask for '", event, "'"}))
-          .with_hint("for example model_version.created, stage.transitioned, approval.*");
+      return unknown_event(event).with_hint(
+          "for example model_version.created, stage.transitioned, approval.*");
   }
   std::vector<std::string> out;
   for (size_t i = 0; i < on.size(); ++i)
@@ -72,6 +89,44 @@ std::vector<std::string> own_events(const Webhook& webhook) {
   return out;
 }
 
+// What a webhook of a model can't be told.
+Status check_scope(const Webhook& webhook) {
+  constexpr std::string_view kOfAll = "REGISTERED_MODEL_CREATED";
+  const bool asks =
+      std::find(webhook.events.begin(), webhook.events.end(), kOfAll) != webhook.events.end();
+  if (webhook.model_uid.empty() || !asks) return {};
+  return invalid("webhook.events",
+                 concat({kOfAll, " is for webhooks of the whole registry: leave out the model"}));
+}
+
+// It becomes a header as it is.
+Status check_credentials(std::string_view text) {
+  bool good = text.size() <= kCredentialsMax && trim(text).size() == text.size();
+  for (const char c : text) good = good && c >= ' ' && c <= '~';
+  if (good) return {};
+  return invalid("webhook.credentials",
+                 "the authorization must be one line of printable ASCII, of at most " +
+                     std::to_string(kCredentialsMax) + " bytes, without blanks around it");
+}
+
+// Scheme and authority, without the case that doesn't matter.
+std::string origin_of(std::string_view url) {
+  const size_t begin = std::min(url.find("://"), url.size());
+  return lower(url.substr(0, std::min(url.find_first_of("/?\\", begin + 3), url.size())));
+}
+
+// A receiver may say again what it was sent; its credentials are not for those who read that.
+std::string without_credentials(std::string text, std::string_view credentials) {
+  const size_t blank = credentials.find(' ');
+  const std::string_view token = blank == credentials.npos ? "" : credentials.substr(blank + 1);
+  for (const std::string_view hidden : {credentials, token}) {
+    if (hidden.empty()) continue;
+    for (size_t at = text.find(hidden); at != text.npos; at = text.find(hidden, at + 3))
+      text.replace(at, hidden.size(), "***");
+  }
+  return text;
+}
+
 // The event tells that it happened; where a webhook leads may hold a token.
 ledger::Draft draft_of(std::string_view verb, const Webhook& webhook) {
   ledger::Draft draft;
@@ -81,7 +136,11 @@ ledger::Draft draft_of(std::string_view verb, const Webhook& webhook) {
   draft.subject.name = webhook.name;
   codec::Json events = codec::Json::array();
   for (const std::string& event : webhook.events) events.push(event);
-  draft.body = codec::Json::object({{"active", webhook.active}, {"events", std::move(events)}});
+  draft.body = codec::Json::object({{"form", form_name(webhook.form)},
+                                    {"active", webhook.active},
+                                    {"events", std::move(events)}});
+  if (webhook.test_mode) draft.body.set("test_mode", true);
+  if (!webhook.model_uid.empty()) draft.body.set("model_uid", webhook.model_uid);
   return draft;
 }
 
@@ -95,7 +154,64 @@ std::string excerpt(std::string_view body) {
   return out;
 }
 
+Due due_of(const std::string& project, const Webhook& webhook) {
+  Due out;
+  out.project = project;
+  out.form = webhook.form;
+  out.url = webhook.url;
+  out.secret = webhook.secret;
+  out.credentials = webhook.credentials;
+  return out;
+}
+
+Outgoing registry_request(const Due& due) {
+  Outgoing out;
+  out.url = due.url;
+  out.body = due.delivery.payload;
+  out.headers = {{"Content-Type", "application/json"},
+                 {"User-Agent", "slipway-webhook"},
+                 {"X-Slipway-Delivery-Id", due.delivery.uid}};
+  if (!due.credentials.empty()) out.headers.emplace_back("Authorization", due.credentials);
+  if (!due.secret.empty())
+    out.headers.emplace_back("X-Databricks-Signature",
+                             to_hex(codec::hmac_sha256(due.secret, out.body)));
+  return out;
+}
+
+bool fits(const Webhook& webhook, Webhooks::Only form) { return !form || webhook.form == *form; }
+
+// What one event is to webhooks of either form.
+struct Told {
+  explicit Told(const ledger::Event& event)
+      : plain(occurrence_of(event)), registry(registry_occurrence_of(event)) {}
+
+  // By which name this webhook is told of it; "": it didn't ask.
+  std::string name_for(const Webhook& w) const {
+    const auto asked = [&](const std::string& name) {
+      return std::find(w.events.begin(), w.events.end(), name) != w.events.end();
+    };
+    if (w.form == Form::kMlflow) return plain && asked(plain->event) ? plain->event : "";
+    if (!registry) return "";
+    for (const std::string& name : registry->names)
+      if (asked(name)) return name;
+    return "";
+  }
+  std::string payload_for(const Webhook& w, const std::string& name,
+                          const ledger::Event& event) const {
+    if (w.form == Form::kMlflow) return payload_of(*plain, event.ts_us, event.project);
+    return registry_payload_of(*registry,
+                               {.name = name, .webhook_uid = w.uid, .ts_us = event.ts_us});
+  }
+
+  std::optional<Occurrence> plain;
+  std::optional<RegistryOccurrence> registry;
+};
+
 }  // namespace
+
+std::string_view form_name(Form form) {
+  return form == Form::kDatabricks ? "databricks" : "mlflow";
+}
 
 Status Webhooks::check_url(const std::string& url) const {
   TRY(check_length("URL", url, kUrlMax));
@@ -137,8 +253,8 @@ Status Webhooks::check_url(const std::string& url) const {
 }
 
 Status Webhooks::check(const Webhook& webhook) const {
-  TRY(check_name(webhook.name));
-  TRY(check_url(webhook.url));
+  if (webhook.form == Form::kMlflow || !webhook.name.empty()) TRY(check_name(webhook.name));
+  TRY(check_credentials(webhook.credentials));
   TRY(check_length("description", webhook.description, kDescriptionMax));
   return check_length("secret", webhook.secret, kSecretMax);
 }
@@ -146,7 +262,9 @@ Status Webhooks::check(const Webhook& webhook) const {
 Result<Webhook> Webhooks::create(const Ctx& ctx, const Webhook& wanted) {
   Webhook made = wanted;
   TRY(check(made));
-  made.events = TRY(known_events(wanted.events));
+  TRY(check_url(made.url));
+  made.events = TRY(known_events(made.form, wanted.events));
+  TRY(check_scope(made));
   made.uid = new_uuid7(deps_.clock, deps_.rng).text();
   made.created_ms = made.updated_ms = deps_.clock.now_ms();
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
@@ -159,36 +277,45 @@ Result<Webhook> Webhooks::create(const Ctx& ctx, const Webhook& wanted) {
   return made;
 }
 
-Result<Webhook> Webhooks::get(const Ctx& ctx, const std::string& uid) {
+Result<Webhook> Webhooks::get(const Ctx& ctx, const std::string& uid, Only form) {
   std::optional<Webhook> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out = TRY(sql::find(tx, ctx.project.text, uid));
     return {};
   }));
-  if (!out) return no_webhook(uid);
+  if (!out || !fits(*out, form)) return no_webhook(uid);
   return *std::move(out);
 }
 
-Result<Webhook> Webhooks::update(const Ctx& ctx, const std::string& uid, const Change& change) {
+Result<Webhook> Webhooks::update(const Ctx& ctx, const std::string& uid, const Change& change,
+                                 Only form) {
   Webhook out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     auto found = TRY(sql::find(tx, ctx.project.text, uid));
-    if (!found) return no_webhook(uid);
+    if (!found || !fits(*found, form)) return no_webhook(uid);
     out = *std::move(found);
+    // Who may change a webhook must not learn what was entrusted to it for another receiver.
+    if (change.url && !change.credentials && !out.credentials.empty() &&
+        origin_of(*change.url) != origin_of(out.url))
+      return invalid("webhook.credentials",
+                     "the URL leads elsewhere: give its authorization anew, or an empty one");
     if (change.name) out.name = *change.name;
     if (change.url) out.url = *change.url;
     if (change.description) out.description = *change.description;
     if (change.secret) out.secret = *change.secret;
-    if (change.active) out.active = *change.active;
-    TRY(check_name(out.name));
+    if (change.credentials) out.credentials = *change.credentials;
+    if (change.active) {
+      out.active = *change.active;
+      out.test_mode = !out.active && change.test_mode;
+    }
+    TRY(check(out));
     if (change.url) TRY(check_url(out.url));
-    TRY(check_length("description", out.description, kDescriptionMax));
-    TRY(check_length("secret", out.secret, kSecretMax));
     if (change.events) {
       std::vector<std::string> events = *change.events;
       if (change.keep_own_events)
         for (std::string& own : own_events(out)) events.push_back(std::move(own));
-      out.events = TRY(known_events(events));
+      out.events = TRY(known_events(out.form, events));
+      TRY(check_scope(out));
     }
     out.updated_ms = deps_.clock.now_ms();
     TRY(sql::update(tx, ctx.project.text, out));
@@ -197,10 +324,10 @@ Result<Webhook> Webhooks::update(const Ctx& ctx, const std::string& uid, const C
   return out;
 }
 
-Status Webhooks::remove(const Ctx& ctx, const std::string& uid) {
+Status Webhooks::remove(const Ctx& ctx, const std::string& uid, Only form) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
     const auto found = TRY(sql::find(tx, ctx.project.text, uid));
-    if (!found) return no_webhook(uid);
+    if (!found || !fits(*found, form)) return no_webhook(uid);
     TRY(sql::remove(tx, ctx.project.text, uid));
     return deps_.ledger.append(tx, ctx, draft_of("webhook.deleted", *found));
   });
@@ -210,8 +337,18 @@ Result<search::Page<Webhook>> Webhooks::list(const Ctx& ctx, const Query& query)
   if (query.max_results < 1 || query.max_results > kListMax)
     return invalid("webhook.max_results", "max_results must be between 1 and 1000.");
   search::PageQuery page;
-  page.identity = query.mlflow_only ? "webhooks of mlflow" : "webhooks";
+  page.identity = concat({query.mlflow_only ? "webhooks of mlflow" : "webhooks",
+                          query.form ? form_name(*query.form) : "", " ", query.model_uid, " ",
+                          join(query.events, " ")});
   if (query.mlflow_only) page.where.add(" AND w.for_mlflow = 1");
+  if (query.form) page.where.add(" AND w.form = ?").bind(std::string(form_name(*query.form)));
+  if (!query.model_uid.empty()) page.where.add(" AND w.model_uid = ?").bind(query.model_uid);
+  if (!query.events.empty()) {
+    page.where.add(" AND (1 = 0");
+    for (const std::string& event : query.events)
+      page.where.add(" OR (' ' || w.events || ' ') LIKE ?").bind(concat({"% ", event, " %"}));
+    page.where.add(")");
+  }
   page.keys.push_back({.expr = "w.created_ms", .ascending = false, .args = {}});
   page.keys.push_back(
       {.expr = "w.uid", .type = search::Type::kText, .ascending = false, .args = {}});
@@ -274,22 +411,52 @@ Result<Delivery> Webhooks::replay(const Ctx& ctx, const std::string& uid,
   return out;
 }
 
-Result<Answer> Webhooks::test(const Ctx& ctx, const std::string& uid, std::string_view event) {
-  const Webhook webhook = TRY(get(ctx, uid));
+Result<Answer> Webhooks::test(const Ctx& ctx, const std::string& uid, std::string_view event,
+                              Only form) {
+  const Webhook webhook = TRY(get(ctx, uid, form));
   const std::string what(event.empty() ? webhook.events.front() : event);
-  if (!find_kind(what))
-    return invalid("webhook.events", concat({"no webhook can ask for '", what, "'"}));
-  Due due;
-  due.project = ctx.project.text;
-  due.url = webhook.url;
-  due.secret = webhook.secret;
+  const bool registry = webhook.form == Form::kDatabricks;
+  if (registry ? !is_registry_event(what) : !find_kind(what)) return unknown_event(what);
+  const int64_t now_us = deps_.clock.now_us();
+  Due due = due_of(ctx.project.text, webhook);
   due.delivery.uid = new_uuid7(deps_.clock, deps_.rng).text();
   due.delivery.payload =
-      payload_of({what, example_of(what)}, deps_.clock.now_us(), ctx.project.text);
+      registry ? registry_payload_of(registry_example_of(what),
+                                     {.name = what, .webhook_uid = webhook.uid, .ts_us = now_us})
+               : payload_of({what, example_of(what)}, now_us, ctx.project.text);
   // The operator may have changed what is allowed since it was made.
   const Status allowed = check_url(webhook.url);
   if (!allowed) return Answer{.status = 0, .body = {}, .error = allowed.error().text};
-  return deps_.sender.send(signed_request(due));
+  Answer answer = deps_.sender.send(signed_request(due));
+  answer.body = without_credentials(std::move(answer.body), due.credentials);
+  answer.error = without_credentials(std::move(answer.error), due.credentials);
+  return answer;
+}
+
+Status Webhooks::tell(store::Tx& tx, const ledger::Event& event) {
+  if (event.verb == "registered_model.renamed")
+    return sql::rename_model(tx, event.project, event.subject.uid, event.subject.name);
+  const Told told(event);
+  if (!told.plain && !told.registry) return {};
+  std::optional<std::string> model;  // Whose event it is.
+  for (const Webhook& w : TRY(sql::active(tx, event.project))) {
+    const std::string name = told.name_for(w);
+    if (name.empty() || event.ts_us / 1000 < w.created_ms) continue;
+    if (!w.model_uid.empty()) {
+      if (!model) model = TRY(deps_.ledger.object_of(tx, event));
+      if (*model != w.model_uid) continue;
+    }
+    Delivery d;
+    d.uid = new_uuid7(deps_.clock, deps_.rng).text();
+    d.webhook_uid = w.uid;
+    d.event = name;
+    d.seq = event.seq;
+    d.payload = told.payload_for(w, name, event);
+    d.state = "pending";
+    d.next_ms = d.created_ms = d.updated_ms = deps_.clock.now_ms();
+    TRY(sql::insert_delivery(tx, event.project, d));
+  }
+  return {};
 }
 
 Result<bool> Webhooks::collect() {
@@ -300,27 +467,8 @@ Result<bool> Webhooks::collect() {
   }));
   const int64_t events_max = std::max<int64_t>(kRowsOfCollect / std::max<int64_t>(active, 1), 1);
   return deps_.ledger.consume(
-      "webhooks", events_max, [&](store::Tx& tx, const ledger::Event& event) -> Status {
-        const auto what = occurrence_of(event);
-        if (!what) return {};
-        std::string payload;
-        for (const Webhook& w : TRY(sql::active(tx, event.project))) {
-          const bool asked =
-              std::find(w.events.begin(), w.events.end(), what->event) != w.events.end();
-          if (!asked || event.ts_us / 1000 < w.created_ms) continue;
-          if (payload.empty()) payload = payload_of(*what, event.ts_us, event.project);
-          Delivery d;
-          d.uid = new_uuid7(deps_.clock, deps_.rng).text();
-          d.webhook_uid = w.uid;
-          d.event = what->event;
-          d.seq = event.seq;
-          d.payload = payload;
-          d.state = "pending";
-          d.next_ms = d.created_ms = d.updated_ms = deps_.clock.now_ms();
-          TRY(sql::insert_delivery(tx, event.project, d));
-        }
-        return {};
-      });
+      "webhooks", events_max,
+      [&](store::Tx& tx, const ledger::Event& event) { return tell(tx, event); });
 }
 
 Result<std::vector<Due>> Webhooks::claim() {
@@ -337,10 +485,7 @@ Result<std::vector<Due>> Webhooks::claim() {
     for (const sql::Ready& ready : TRY(sql::ready(tx, now))) {
       auto delivery = TRY(sql::first_due(tx, ready, now));
       if (!delivery) continue;
-      Due due;
-      due.project = ready.project;
-      due.url = ready.webhook.url;
-      due.secret = ready.webhook.secret;
+      Due due = due_of(ready.project, ready.webhook);
       due.lease_until_ms = now + kLeaseMs;
       due.delivery = *std::move(delivery);
       ++due.delivery.attempts;
@@ -353,6 +498,7 @@ Result<std::vector<Due>> Webhooks::claim() {
 }
 
 Outgoing Webhooks::signed_request(const Due& due) {
+  if (due.form == Form::kDatabricks) return registry_request(due);
   const std::string now_s = std::to_string(deps_.clock.now_ms() / 1000);
   Outgoing out;
   out.url = due.url;
@@ -386,8 +532,8 @@ Result<bool> Webhooks::attempt(const Due& due) {
   Delivery after = due.delivery;
   after.updated_ms = deps_.clock.now_ms();
   after.status = answer.status;
-  after.response = excerpt(answer.body);
-  after.error = excerpt(answer.error);
+  after.response = excerpt(without_credentials(answer.body, due.credentials));
+  after.error = excerpt(without_credentials(answer.error, due.credentials));
   if (answer.accepted()) {
     after.state = "delivered";
   } else if (after.attempts >= kAttemptsMax) {

@@ -19,7 +19,8 @@ class Rng;
 }  // namespace slip
 namespace slip::ledger {
 class Ledger;
-}
+struct Event;
+}  // namespace slip::ledger
 
 // Webhooks: who wants to be told of what, and the outbox that tells them. An event of the ledger
 // becomes a row of the outbox for each webhook that asks for it, in the transaction that moves the
@@ -52,21 +53,29 @@ class Webhooks {
   };
   Webhooks(Deps deps, Options options) : deps_(deps), options_(options) {}
 
-  // kInvalid `webhook.name|webhook.url|webhook.events|webhook.field_too_long`, kExhausted
-  // `webhook.limit`, kNotFound `webhook.not_found`.
+  // A client that knows one form finds no webhook of another.
+  using Only = std::optional<Form>;
+
+  // kInvalid `webhook.name|webhook.url|webhook.events|webhook.field_too_long|webhook.credentials`,
+  // kExhausted `webhook.limit`, kNotFound `webhook.not_found`.
   Result<Webhook> create(const Ctx& ctx, const Webhook& wanted);
-  Result<Webhook> get(const Ctx& ctx, const std::string& uid);
-  Result<Webhook> update(const Ctx& ctx, const std::string& uid, const Change& change);
-  Status remove(const Ctx& ctx, const std::string& uid);
-  // Newest first. `mlflow_only`: those that ask for one of MLflow's events.
+  Result<Webhook> get(const Ctx& ctx, const std::string& uid, Only form = {});
+  Result<Webhook> update(const Ctx& ctx, const std::string& uid, const Change& change,
+                         Only form = {});
+  Status remove(const Ctx& ctx, const std::string& uid, Only form = {});
+  // Newest first.
   struct Query {
-    bool mlflow_only = false;
+    bool mlflow_only = false;  // Those that ask for one of MLflow's events.
+    Only form = {};
+    std::string model_uid = {};            // Those of this model; "": whatever they are told of.
+    std::vector<std::string> events = {};  // Those that ask for one of these; empty: all.
     int64_t max_results = 100;
     std::string page_token = {};
   };
   Result<search::Page<Webhook>> list(const Ctx& ctx, const Query& query);
   // Sends an example, once, and returns what came back. `event` "": the first that it asks for.
-  Result<Answer> test(const Ctx& ctx, const std::string& uid, std::string_view event);
+  Result<Answer> test(const Ctx& ctx, const std::string& uid, std::string_view event,
+                      Only form = {});
 
   // Newest first.
   Result<search::Page<Delivery>> deliveries(const Ctx& ctx, const std::string& uid,
@@ -88,6 +97,7 @@ class Webhooks {
  private:
   Status check_url(const std::string& url) const;
   Status check(const Webhook& webhook) const;
+  Status tell(store::Tx& tx, const ledger::Event& event);
   Outgoing signed_request(const Due& due);
   int64_t backoff_ms(int64_t attempts, int64_t retry_after_ms);
 

@@ -46,7 +46,11 @@ class WebhooksTest : public test::DbTest {
     open({});
   }
   void open(Webhooks::Options options) {
-    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
+    // Versions belong to the model that is called like them.
+    std::vector<ledger::Scope> scopes = {
+        {"model_version", "'model'", "SELECT 'model of ' || e.uid"}};
+    events = std::make_unique<ledger::Ledger>(
+        ledger::Ledger::Deps{db(), clock, real_rng(), std::move(scopes)});
     hooks = std::make_unique<Webhooks>(Webhooks::Deps{db(), *events, sender, clock, real_rng()},
                                        options);
   }
@@ -59,12 +63,27 @@ class WebhooksTest : public test::DbTest {
     w.events = std::move(wanted);
     return hooks->create(ctx, w).value();
   }
+  // As databricks-sdk makes them.
+  Webhook make_registry(std::vector<std::string> wanted, const std::string& model_uid = "") {
+    Webhook w;
+    w.form = Form::kDatabricks;
+    w.url = "https://hooks.example/r";
+    w.secret = "s3cret";
+    w.credentials = "Bearer t0ken";
+    w.model_uid = model_uid;
+    w.model_name = model_uid.empty() ? "" : "fraud";
+    w.events = std::move(wanted);
+    return hooks->create(ctx, w).value();
+  }
   void happen(const std::string& verb, codec::Json body = codec::Json::object()) {
     ledger::Draft draft;
     draft.verb = verb;
     draft.subject = {
         .kind = "model_version", .uid = "u1", .name = "fraud", .version = "3", .digest = "d"};
     draft.body = std::move(body);
+    happen(draft);
+  }
+  void happen(const ledger::Draft& draft) {
     db().write([&](store::Tx& tx) { return events->append(tx, ctx, draft); }).value();
     while (events->number_pending().value() > 0) {  // On PostgreSQL nobody reads them before.
     }
@@ -114,6 +133,131 @@ TEST_P(WebhooksTest, TellsAnEventOnceAndSigned) {
   EXPECT_EQ(rows[0].state, "delivered");
   EXPECT_EQ(rows[0].status, 200);
   EXPECT_EQ(rows[0].response, "ok");
+}
+
+TEST_P(WebhooksTest, TellsTheOtherFormInItsWords) {
+  const Webhook w = make_registry(
+      {"MODEL_VERSION_TRANSITIONED_STAGE", "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION"});
+  happen("stage.transitioned", codec::Json::object({{"from", "None"}, {"to", "Production"}}));
+  happen("stage.transitioned", codec::Json::object({{"from", "None"}, {"to", "Staging"}}));
+  happen("comment.created");  // It didn't ask.
+  collect();
+  EXPECT_EQ(send(), 1);  // One at a time, and one of each event.
+  EXPECT_EQ(send(), 1);
+  EXPECT_EQ(send(), 0);
+  const Outgoing& got = sender.sent[0];
+  EXPECT_EQ(got.body,
+            R"({"event": "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION", "webhook_id": ")" + w.uid +
+                R"(", "event_timestamp": 1700000000000, "model_name": "fraud", "version": "3", )"
+                R"("to_stage": "Production", "from_stage": "None", "text": "Version 3 of )"
+                R"(registered model 'fraud' went from None to Production."})");
+  EXPECT_EQ(header(got, "X-Databricks-Signature"), to_hex(codec::hmac_sha256("s3cret", got.body)));
+  EXPECT_EQ(header(got, "Authorization"), "Bearer t0ken");
+  EXPECT_EQ(header(got, "X-MLflow-Signature"), "");
+  EXPECT_EQ(log(w)[1].uid, header(got, "X-Slipway-Delivery-Id"));
+  EXPECT_EQ(log(w)[1].event, "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION");
+  EXPECT_EQ(log(w)[0].event, "MODEL_VERSION_TRANSITIONED_STAGE");
+}
+
+TEST_P(WebhooksTest, OneOfAModelHearsOfThatModelAlone) {
+  const Webhook own = make_registry({"MODEL_VERSION_CREATED"}, "model of u1");
+  const Webhook other = make_registry({"MODEL_VERSION_CREATED"}, "model of u2");
+  const Webhook all = make_registry({"MODEL_VERSION_CREATED", "REGISTERED_MODEL_CREATED"});
+  happen("model_version.created");
+  ledger::Draft renamed;
+  renamed.verb = "registered_model.renamed";
+  renamed.subject = {.kind = "registered_model",
+                     .uid = "model of u1",
+                     .name = "fraud-2",
+                     .version = {},
+                     .digest = {}};
+  happen(renamed);
+  happen("model_version.created");
+  collect();
+  EXPECT_EQ(log(own).size(), 2U);
+  EXPECT_EQ(log(other).size(), 0U);
+  EXPECT_EQ(log(all).size(), 2U);
+  EXPECT_EQ(hooks->get(ctx, own.uid).value().model_name, "fraud-2");
+  EXPECT_EQ(hooks->get(ctx, other.uid).value().model_name, "fraud");
+}
+
+TEST_P(WebhooksTest, FormsDontMeet) {
+  const Webhook plain = make();
+  const Webhook registry = make_registry({"COMMENT_CREATED"}, "m1");
+  const auto uids = [&](const Webhooks::Query& query) {
+    std::vector<std::string> out;
+    for (const Webhook& w : hooks->list(ctx, query).value().items) out.push_back(w.uid);
+    return out;
+  };
+  using Uids = std::vector<std::string>;
+  EXPECT_EQ(uids({.mlflow_only = true}), Uids{plain.uid});
+  EXPECT_EQ(uids({.form = Form::kDatabricks}), Uids{registry.uid});
+  EXPECT_EQ(uids({}).size(), 2U);
+  EXPECT_EQ(uids({.model_uid = "m1"}), Uids{registry.uid});
+  EXPECT_EQ(uids({.model_uid = "m2"}), Uids{});
+  EXPECT_EQ(uids({.events = {"COMMENT_CREATED", "MODEL_VERSION_CREATED"}}), Uids{registry.uid});
+  EXPECT_EQ(uids({.events = {"COMMENT"}}), Uids{});
+  const auto reason = [](const auto& got) { return got.ok() ? "" : got.error().reason; };
+  EXPECT_EQ(reason(hooks->get(ctx, registry.uid, Form::kMlflow)), "webhook.not_found");
+  EXPECT_EQ(reason(hooks->update(ctx, registry.uid, {}, Form::kMlflow)), "webhook.not_found");
+  EXPECT_EQ(reason(hooks->test(ctx, registry.uid, "", Form::kMlflow)), "webhook.not_found");
+  EXPECT_EQ(reason(hooks->remove(ctx, plain.uid, Form::kDatabricks)), "webhook.not_found");
+  EXPECT_EQ(reason(hooks->test(ctx, registry.uid, "model_version.created")), "webhook.events");
+  EXPECT_EQ(reason(hooks->test(ctx, plain.uid, "COMMENT_CREATED")), "webhook.events");
+  Change change;
+  change.events = {"model_version.created"};
+  EXPECT_EQ(reason(hooks->update(ctx, registry.uid, change)), "webhook.events");
+  change.events = {"REGISTERED_MODEL_CREATED"};  // Of a model that is there already.
+  EXPECT_EQ(reason(hooks->update(ctx, registry.uid, change)), "webhook.events");
+}
+
+TEST_P(WebhooksTest, ATestModeIsOnlyTested) {
+  const Webhook w = make_registry({"COMMENT_CREATED"});
+  Change change;
+  change.active = false;
+  change.test_mode = true;
+  EXPECT_TRUE(hooks->update(ctx, w.uid, change).value().test_mode);
+  happen("comment.created");
+  collect();
+  EXPECT_TRUE(log(w).empty());
+  EXPECT_EQ(hooks->test(ctx, w.uid, "").value().status, 200);
+  EXPECT_EQ(sender.sent.size(), 1U);
+  change.active = true;
+  const Webhook on = hooks->update(ctx, w.uid, change).value();
+  EXPECT_TRUE(on.active);
+  EXPECT_FALSE(on.test_mode);
+}
+
+TEST_P(WebhooksTest, CredentialsStayWithTheirReceiver) {
+  const Webhook w = make_registry({"COMMENT_CREATED"});
+  for (const char* url : {"https://elsewhere.example/r", "https://hooks.example:8443/r"}) {
+    Change change;
+    change.url = url;
+    EXPECT_EQ(hooks->update(ctx, w.uid, change).error().reason, "webhook.credentials") << url;
+    change.credentials = "Basic eA==";
+    EXPECT_EQ(hooks->update(ctx, w.uid, change).value().credentials, "Basic eA==");
+    change.url = w.url;
+    change.credentials = w.credentials;
+    hooks->update(ctx, w.uid, change).value();
+  }
+  Change path;
+  path.url = "https://HOOKS.example/other";
+  EXPECT_EQ(hooks->update(ctx, w.uid, path).value().credentials, "Bearer t0ken");
+  for (const char* bad : {"a\r\nb", "a\nb", " a", "a ", "\xc3\xbc"}) {
+    Change change;
+    change.credentials = bad;
+    EXPECT_EQ(hooks->update(ctx, w.uid, change).error().reason, "webhook.credentials") << bad;
+  }
+  // Also when the receiver says them again.
+  happen("comment.created");
+  collect();
+  sender.answers.push_back(
+      {.status = 500, .body = "you sent 'Bearer t0ken' and t0ken", .error = "t0ken is wrong"});
+  EXPECT_EQ(send(), 0);
+  EXPECT_EQ(log(w)[0].response, "you sent '***' and ***");
+  EXPECT_EQ(log(w)[0].error, "*** is wrong");
+  for (const ledger::Event& e : events->list({.verb = "webhook."}).value())
+    EXPECT_EQ((e.leaf + codec::to_json(*e.body)).find("t0ken"), std::string::npos);
 }
 
 TEST_P(WebhooksTest, TriesLongerAndLongerThenGivesUp) {

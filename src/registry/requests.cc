@@ -158,7 +158,7 @@ Result<Request> Governance::open(store::Tx& tx, const Ctx& ctx, Found& found, co
   TRY(sql::insert_request(tx, of, request));
   ledger::Draft draft = request_event("approval.requested", found.version, request);
   draft.reason = request.comment;
-  draft.body.set("requester", request.requester);
+  draft.body.set("from", request.from_stage).set("requester", request.requester);
   if (request.plan) draft.body.set("rollback_to", request.plan->version);
   TRY(deps_.ledger.append(tx, ctx, draft));
   return request;

@@ -1,11 +1,13 @@
-"""Webhooks with MLflow's own client and a receiver on loopback: signatures, a receiver that is down, a restart in between, replay."""
+"""Webhooks with MLflow's own client and a receiver on loopback: signatures, a receiver that is down, a restart in between, replay, TLS."""
 import base64
+import datetime
 import hashlib
 import hmac
-import http.server
+import ipaddress
 import json
 import os
 import pathlib
+import ssl
 import sys
 import tempfile
 import threading
@@ -15,6 +17,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import harness  # noqa: E402
 from harness import equal, true, until  # noqa: E402
+from receiver import LOOPBACK, Receiver, arrived  # noqa: E402
 
 for variable in [name for name in os.environ if name.startswith(("MLFLOW_", "DATABRICKS_"))]:
     del os.environ[variable]
@@ -22,59 +25,14 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
 
 import mlflow  # noqa: E402
+from cryptography import x509  # noqa: E402
+from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities.webhook import WebhookStatus  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
 SECRET = "whsec-1"
-LOOPBACK = ["--webhooks-allow-http", "--webhooks-allow-private"]
-
-
-class Receiver:
-    """Keeps what is posted to it; each path answers with the status set for it, /slow after a while, /away by a redirect."""
-
-    def __init__(self):
-        self.got, self.status, self.lock = [], {}, threading.Lock()
-        self.release = threading.Event()
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                path = self.path.split("?")[0]
-                if path == "/slow":
-                    receiver.release.wait(8)
-                with receiver.lock:
-                    receiver.got.append((self.path, dict(self.headers.items()), body))
-                status = receiver.status.get(path, 200)
-                self.send_response(status)
-                answer = b"x" * (1 << 20) if path == "/large" else b"taken" if status == 200 else b"not now"
-                if status == 302:
-                    self.send_header("Location", "/redirected")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                try:
-                    self.wfile.write(answer)
-                except OSError:
-                    pass  # enough was read
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def at(self, path):
-        with self.lock:
-            return [(headers, body) for where, headers, body in self.got if where == path]
-
-    def close(self):
-        self.release.set()
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def checked(headers, body, secret=SECRET):
@@ -85,10 +43,6 @@ def checked(headers, body, secret=SECRET):
     want = "v1," + base64.b64encode(hmac.new(secret.encode(), text, hashlib.sha256).digest()).decode()
     equal(headers["X-MLflow-Signature"], want, "signature")
     return json.loads(body)
-
-
-def arrived(receiver, path, n, server, seconds=20):
-    return until(f"{n} at {path}", lambda: receiver.at(path) if len(receiver.at(path)) >= n else None, seconds, server)
 
 
 def test_mlflows_client(server, receiver):
@@ -190,6 +144,89 @@ def test_down_restart_up(server, receiver):
     equal(len(rows), 3, "neither lost nor doubled")
     equal({row["uid"] for row in rows}, {headers["X-MLflow-Delivery-Id"] for headers, _ in first}, "ids")
     equal({checked(*one)["data"]["name"] for one in receiver.at("/flaky")[3:]}, set(names), "names")
+
+
+def authority(folder, host="127.0.0.1"):
+    """An authority's certificate, and an ssl context of a server at `host` for which it vouches."""
+    now, day = datetime.datetime.now(datetime.timezone.utc), datetime.timedelta(days=1)
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)]) for text in ("test authority", "receiver")]
+
+    def certificate(n, extensions):
+        made = (x509.CertificateBuilder().subject_name(names[n]).issuer_name(names[0]).public_key(keys[n].public_key())
+                .serial_number(x509.random_serial_number()).not_valid_before(now - day).not_valid_after(now + day))
+        for extension in extensions:
+            made = made.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        return made.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+    (folder / "ca.pem").write_bytes(certificate(0, [x509.BasicConstraints(ca=True, path_length=0)]))
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))])
+    (folder / "receiver.pem").write_bytes(certificate(1, [x509.BasicConstraints(ca=False, path_length=None), alternative]))
+    (folder / "receiver.key").write_bytes(keys[1].private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                                                serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "receiver.pem", folder / "receiver.key")
+    return folder / "ca.pem", context
+
+
+def test_tls(server, _):
+    """A receiver whose authority the operator named is told over TLS; one of another authority, or of another host, is not."""
+    with tempfile.TemporaryDirectory(prefix="slipway-tls-") as root:
+        root = pathlib.Path(root)
+        for name in ("right", "wrong", "elsewhere"):
+            (root / name).mkdir()
+        ca, context = authority(root / "right")
+        right, wrong = Receiver(context), Receiver(authority(root / "wrong")[1])
+        other, other_context = authority(root / "elsewhere", host="192.0.2.1")
+        both = root / "both.pem"
+        both.write_bytes(ca.read_bytes() + other.read_bytes())
+        elsewhere = Receiver(other_context)
+        own = harness.Server(harness.BINARY, root / "data", ["--webhooks-allow-private", "--webhooks-ca-file", both])
+        try:
+            api = own.start().api()
+            uid = api.post("webhooks", {"name": "tls", "url": right.url + "/tls", "secret": SECRET, "events": ["registered_model.created"]})["uid"]
+            api.post(harness.MLFLOW + "registered-models/create", {"name": "over-tls"})
+            equal(checked(*arrived(right, "/tls", 1, own)[0])["data"]["name"], "over-tls", "over TLS")
+            true(api.post(f"webhooks/{uid}/test", {})["accepted"], "a test over TLS")
+            for receiver in (wrong, elsewhere):
+                uid = api.post("webhooks", {"name": "no", "url": receiver.url + "/tls", "events": ["prompt.created"]})["uid"]
+                got = api.post(f"webhooks/{uid}/test", {})
+                equal((got["accepted"], got["status"]), (False, 0), "a test of it")
+                true(got["error"].startswith("tls."), got["error"])
+                equal(receiver.at("/tls"), [], "nothing was said to it")
+        finally:
+            own.kill()
+            for receiver in (right, wrong, elsewhere):
+                receiver.close()
+    with tempfile.TemporaryDirectory(prefix="slipway-tls-") as root:
+        broken = harness.Server(harness.BINARY, pathlib.Path(root) / "data", ["--webhooks-ca-file", __file__])
+        try:
+            broken.start()
+            raise AssertionError("it starts with a file that holds no certificate")
+        except RuntimeError:
+            true("certificate" in broken.tail(20), broken.tail(20))
+        finally:
+            broken.kill()
+
+
+def test_tests_of_slow_receivers_hold_up_nobody(server, receiver):
+    """More tests than threads wait for a receiver that says nothing; everything else is answered meanwhile."""
+    api = server.api()
+    receiver.release.clear()
+    uid = api.post("webhooks", {"name": "slow", "url": receiver.url + "/slow", "events": ["prompt.created"]})["uid"]
+    tests = [threading.Thread(target=lambda: server.api().post(f"webhooks/{uid}/test", {})) for _ in range(70)]
+    for one in tests:
+        one.start()
+    try:
+        begun = time.monotonic()
+        for _ in range(20):
+            api.get("webhooks")
+        true(time.monotonic() - begun < 4, "others waited")
+    finally:
+        receiver.release.set()
+        for one in tests:
+            one.join()
+    api.delete(f"webhooks/{uid}")
 
 
 def test_addresses(_, receiver):

@@ -126,6 +126,7 @@ http::Route route_of(const App& app, const Row& row) {
   route.permission = row.permission;
   route.audit = row.audit;
   route.summary = row.summary;
+  route.waits_for_others = row.waits_for_others;
   route.body = http::memory();  // Also of a GET: its arguments may come as a body.
   if (const FindNeeds find = row.find ? row.find : finder_of(row.permission.resource))
     route.needs = needs_of(app, find, row.permission.right);

@@ -24,6 +24,7 @@ struct Row {
   Handler handler;
   std::string_view summary;
   FindNeeds find = nullptr;  // Null: finder_of(permission.resource).
+  bool waits_for_others = false;
 };
 
 // For a row whose handler reads its request as In does.

@@ -20,6 +20,9 @@ using http::Method;
 using http::On;
 using http::Right;
 
+// Webhooks of the other form are none to these clients.
+constexpr notify::Form kOwn = notify::Form::kMlflow;
+
 const In::EnumNames& entities() {
   static const In::EnumNames kNames{
       1,
@@ -103,7 +106,7 @@ Result<Json> create(App& app, const Ctx& ctx, const In& in) {
 }
 
 Result<Json> get(App& app, const Ctx& ctx, const In& in) {
-  return reply(TRY(app.webhooks.get(ctx, TRY(in.text("webhook_id")))));
+  return reply(TRY(app.webhooks.get(ctx, TRY(in.text("webhook_id")), kOwn)));
 }
 
 Result<Json> list(App& app, const Ctx& ctx, const In& in) {
@@ -136,18 +139,19 @@ Result<Json> update(App& app, const Ctx& ctx, const In& in) {
   change.keep_own_events = true;
   change.secret = TRY(in.maybe_text("secret"));
   if (const auto status = TRY(in.maybe_enum("status", statuses()))) change.active = *status == 1;
-  return reply(TRY(app.webhooks.update(ctx, TRY(in.text("webhook_id")), change)));
+  return reply(TRY(app.webhooks.update(ctx, TRY(in.text("webhook_id")), change, kOwn)));
 }
 
 Result<Json> remove(App& app, const Ctx& ctx, const In& in) {
-  TRY(app.webhooks.remove(ctx, TRY(in.text("webhook_id"))));
+  TRY(app.webhooks.remove(ctx, TRY(in.text("webhook_id")), kOwn));
   return Json::object();
 }
 
 Result<Json> test(App& app, const Ctx& ctx, const In& in) {
   std::string event;
   if (in.has("event")) event = TRY(read_event(TRY(in.message("event"))));
-  const notify::Answer answer = TRY(app.webhooks.test(ctx, TRY(in.text("webhook_id")), event));
+  const notify::Answer answer =
+      TRY(app.webhooks.test(ctx, TRY(in.text("webhook_id")), event, kOwn));
   Json result = Json::object({{"success", answer.accepted()}});
   if (answer.status != 0) {
     const std::string& body = answer.body;
@@ -172,7 +176,7 @@ constexpr std::array<Row, 6> kRows = {{
     {Method::kDelete, "2.0/mlflow/webhooks/{webhook_id}", kManage, Audit::kEvent, remove,
      "Delete a webhook"},
     {Method::kPost, "2.0/mlflow/webhooks/{webhook_id}/test", kManage, Audit::kNone, test,
-     "Send an example to a webhook and read what it answers"},
+     "Send an example to a webhook and read what it answers", nullptr, true},
 }};
 
 }  // namespace

@@ -18,15 +18,20 @@ using Call = Result<http::Reply> (*)(const WebhooksApp&, const Ctx&, http::Reque
 Json webhook_json(const notify::Webhook& w) {
   Json events = Json::array();
   for (const std::string& event : w.events) events.push(event);
-  return Json::object({{"uid", w.uid},
-                       {"name", w.name},
-                       {"url", w.url},
-                       {"description", w.description},
-                       {"active", w.active},
-                       {"is_signed", !w.secret.empty()},
-                       {"events", std::move(events)},
-                       {"created_ms", w.created_ms},
-                       {"updated_ms", w.updated_ms}});
+  Json out = Json::object({{"uid", w.uid},
+                           {"form", notify::form_name(w.form)},
+                           {"name", w.name},
+                           {"url", w.url},
+                           {"description", w.description},
+                           {"active", w.active},
+                           {"is_signed", !w.secret.empty()},
+                           {"events", std::move(events)},
+                           {"created_ms", w.created_ms},
+                           {"updated_ms", w.updated_ms}});
+  if (w.form == notify::Form::kMlflow) return out;
+  out.set("test_mode", w.test_mode).set("has_credentials", !w.credentials.empty());
+  if (!w.model_uid.empty()) out.set("model_uid", w.model_uid).set("model_name", w.model_name);
+  return out;
 }
 
 Json delivery_json(const notify::Delivery& d) {
@@ -162,6 +167,7 @@ std::vector<http::Route> webhook_routes(WebhooksApp app) {
     route.permission = {http::Right::kManage, "webhook", http::On::kProject};
     route.audit = row.audit;
     route.summary = row.summary;
+    route.waits_for_others = row.call == test;
     if (row.method == Method::kPost || row.method == Method::kPatch) route.body = http::memory();
     route.blocking = [app, call = row.call](const Ctx& ctx, http::Request& request) {
       return call(app, ctx, request);
