@@ -379,10 +379,6 @@ TEST_F(ObjectsTest, EachRoleReachesWhatItNames) {
   add(Role::kManage, Method::kPost, api + "runs/delete", run + "}");
   add(Role::kManage, Method::kPost, api + "runs/restore", run + "}");
   add(Role::kManage, Method::kDelete, artifacts + "new.txt");
-  add(Role::kManage, Method::kPost, api + "registry-webhooks/create",
-      R"({"model_name":")" + o.name +
-          R"(","events":["COMMENT_CREATED"],"http_url_spec":{"url":"https://h.example/x"}})");
-  add(Role::kManage, Method::kGet, api + "registry-webhooks/list?model_name=" + o.name);
   add(Role::kManage, Method::kPost, api + "experiments/delete", experiment + "}");
   add(Role::kManage, Method::kPost, api + "experiments/restore", experiment + "}");
   for (const Role role : {Role::kNone, Role::kRead, Role::kUse, Role::kEdit, Role::kManage}) {
@@ -459,6 +455,56 @@ TEST_F(ObjectsTest, ListsHoldWhatMayBeReadAndNothingElse) {
     EXPECT_NE(reply.body.find(R"("open")"), std::string::npos) << reply.body;
     EXPECT_EQ(reply.body.find(kSecret), std::string::npos) << reply.body;
   }
+}
+
+TEST_F(ObjectsTest, AWebhookOfAModelTakesItsManager) {
+  const std::string api = "/api/2.0/mlflow/registry-webhooks/";
+  const auto body = [](const std::string& name) {
+    return concat(
+        {"{", name.empty() ? "" : concat({R"("model_name":")", name, R"(",)"}),
+         R"("events":["COMMENT_CREATED"],"http_url_spec":{"url":"https://h.example/x"}})"});
+  };
+  const auto make = [&](const std::string& token, const std::string& name) {
+    return call(token, Method::kPost, api + "create", body(name));
+  };
+  const auto id_of = [&](const http::ClientReply& reply) {
+    return text(codec::parse_json(reply.body).value(), {"webhook", "id"});
+  };
+  const std::string theirs = id_of(make(admin_, secret_.name));
+  const std::string wide = id_of(make(admin_, ""));
+  const std::string ann = caller("ann", on(open_, auth::Role::kManage));
+  std::vector<auth::Grant> all_but = on(secret_, auth::Role::kNone, true);
+  all_but.push_back({"default", "", "*", "*", auth::Role::kManage, false});
+  const std::string bob = caller("bob", all_but);
+  const std::string eve = caller("eve", on(open_, auth::Role::kEdit));
+  for (const std::string& token : {ann, bob}) {
+    const http::ClientReply made = make(token, open_.name);
+    ASSERT_EQ(made.status, 200) << made.body;
+    // All that goes on in the registry is for who manages everything.
+    EXPECT_EQ(make(token, "").status, 403);
+    // A model that may not be read is none.
+    const http::ClientReply hidden = make(token, secret_.name);
+    EXPECT_EQ(hidden.status, 404);
+    EXPECT_EQ(hidden.body, make(token, "no-such-model").body);
+    const http::ClientReply unlisted =
+        call(token, Method::kGet, api + "list?model_name=" + secret_.name);
+    EXPECT_EQ(unlisted.status, 404);
+    EXPECT_EQ(unlisted.body, call(token, Method::kGet, api + "list?model_name=none").body);
+    const http::ClientReply listed = call(token, Method::kGet, api + "list");
+    EXPECT_NE(listed.body.find(id_of(made)), std::string::npos) << listed.body;
+    for (const std::string& id : {theirs, wide}) {
+      EXPECT_EQ(listed.body.find(id), std::string::npos) << listed.body;
+      const std::string one = R"({"id":")" + id + R"("})";
+      const int want = id == wide ? 403 : 404;
+      EXPECT_EQ(call(token, Method::kPatch, api + "update", one).status, want);
+      EXPECT_EQ(call(token, Method::kPost, api + "test", one).status, want);
+      EXPECT_EQ(call(token, Method::kDelete, api + "delete?id=" + id).status, want);
+    }
+    EXPECT_EQ(call(token, Method::kDelete, api + "delete?id=" + id_of(made)).status, 200);
+  }
+  EXPECT_EQ(make(eve, open_.name).status, 403);
+  EXPECT_EQ(call(eve, Method::kGet, api + "list?model_name=" + open_.name).status, 403);
+  EXPECT_EQ(call(admin_, Method::kGet, api + "list?model_name=" + secret_.name).status, 200);
 }
 
 TEST_F(ObjectsTest, WhoMakesSomethingManagesIt) {

@@ -328,6 +328,27 @@ TEST(ServerLimits, TooMuchAtOnceIsRefusedAndPasses) {
   EXPECT_EQ(b.reply().status, 200);
 }
 
+TEST(ServerLimits, WhatWaitsForOthersHoldsNobodyUp) {
+  Latch latch;
+  Route waits = slow_row(latch);
+  waits.waits_for_others = true;
+  const auto waiting = make_pool(real_executor(), real_clock(), {.threads_max = 1, .queue_max = 1});
+  World world({std::move(waits), public_row(Method::kGet, "/quick", nullptr)},
+              {.pool = {.threads_max = 1, .queue_max = 1}, .waiting_pool = waiting.get()});
+  RawClient a = world.client();
+  a.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  latch.await_waiting(1);
+  RawClient b = world.client();
+  b.send("GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  RawClient c = world.client();
+  EXPECT_EQ(c.get("/quick").status, 200);
+  EXPECT_EQ(c.get("/slow").status, 503);  // Its own pool is full.
+  EXPECT_EQ(c.get("/quick").status, 200);
+  latch.open();
+  EXPECT_EQ(a.reply().status, 200);
+  EXPECT_EQ(b.reply().status, 200);
+}
+
 TEST(ServerLimits, DrainFinishesWhatIsInFlight) {
   Latch latch;
   World world({slow_row(latch), simple_row("/health", "OK")});

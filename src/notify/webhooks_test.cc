@@ -139,6 +139,8 @@ TEST_P(WebhooksTest, TellsTheOtherFormInItsWords) {
   const Webhook w = make_registry(
       {"MODEL_VERSION_TRANSITIONED_STAGE", "MODEL_VERSION_TRANSITIONED_TO_PRODUCTION"});
   happen("stage.transitioned", codec::Json::object({{"from", "None"}, {"to", "Production"}}));
+  collect();
+  clock.advance_ms(1);  // Lists are in the order of the ids, which are of this time.
   happen("stage.transitioned", codec::Json::object({{"from", "None"}, {"to", "Staging"}}));
   happen("comment.created");  // It didn't ask.
   collect();

@@ -217,7 +217,7 @@ def test_registry_webhooks(server):
               [wide.id], "by events")
         equal([one.id for one in mia.list_webhooks(events=[EVENT.TRANSITION_REQUEST_TO_STAGING_CREATED])], [], "by an event of nobody")
 
-        plain = boss(server)
+        plain = api(server, "mia")
         equal(plain.get(harness.MLFLOW + "webhooks").get("webhooks", []), [], "what MLflow's clients see")
         harness.refused(plain, "GET", harness.MLFLOW + f"webhooks/{hook.id}", status=404)
         rows = {row["uid"]: row for row in plain.items("webhooks")}
@@ -258,7 +258,7 @@ def test_registry_webhooks_that_are_refused(server):
         bad = {"events": ["COMMENT_CREATED"], "http_url_spec": {"url": receiver.url}}
         for change in ({"events": ["NEW_COMMENT"]}, {"events": "COMMENT_CREATED "}, {"events": [1]}, {"http_url_spec": "x"}, {"status": "ON"},
                        {"http_url_spec": {"url": 7}}, {"description": 7}, {"model_name": 7}):
-            harness.refused(boss(server), "POST", path + "create", {**bad, **change})
+            harness.refused(api(server, "mia"), "POST", path + "create", {**bad, **change})
         hook = mia.create_webhook(comments, http_url_spec=http).webhook
         raises(PermissionDenied, lambda: mine.update_webhook(hook.id, description="mine"))
         raises(PermissionDenied, lambda: mine.delete_webhook(hook.id))

@@ -120,10 +120,17 @@ World::World(std::vector<Route> rows, WorldOptions options) : budget(options.bud
   Clock& clock = options.clock ? *options.clock : real_clock();
   pool_ = make_pool(real_executor(), real_clock(), options.pool);
   options.server.port = 0;
-  ServerParts parts{
-      real_executor(), clock,          real_rng(), options.log ? *options.log : null_log(),
-      *pool_,          budget,         gate,       options.probe,
-      options.blobs,   options.replays};
+  ServerParts parts{real_executor(),
+                    clock,
+                    real_rng(),
+                    options.log ? *options.log : null_log(),
+                    *pool_,
+                    budget,
+                    gate,
+                    options.probe,
+                    options.blobs,
+                    options.replays,
+                    options.waiting_pool};
   auto server = Server::start(parts, std::move(rows), std::move(options.server));
   EXPECT_TRUE(server.ok()) << (server ? "" : server.error().text);
   server_ = std::move(server).value();

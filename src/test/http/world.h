@@ -57,6 +57,7 @@ struct WorldOptions {
   Probe* probe = nullptr;
   store::Blobs* blobs = nullptr;
   Replays* replays = nullptr;
+  Pool* waiting_pool = nullptr;
 };
 
 // A started server and everything it needs.

@@ -140,7 +140,8 @@ Result<Json> create(const App& app, const Ctx& ctx, const Json& in) {
     wanted.model_uid = model.uid;
     wanted.model_name = model.name;
   }
-  return Json::object({{"webhook", webhook_json(TRY(app.webhooks.create(ctx, wanted)))}});
+  const Webhook made = TRY(app.webhooks.create(ctx, wanted));
+  return Json::object({{"webhook", webhook_json(made)}});
 }
 
 Result<Json> update(const App& app, const Ctx& ctx, const Json& in) {
