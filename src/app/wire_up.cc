@@ -271,7 +271,7 @@ Result<std::vector<http::Route>> World::prepare() {
                     .idle_ms = 10'000});
   waiting_pool =
       make_pool(sys.executor, sys.clock,
-                {.name = "waiting", .threads_max = 8, .queue_max = 64, .idle_ms = 10'000});
+                {.name = "waiting", .threads_max = 16, .queue_max = 16, .idle_ms = 10'000});
   oip = std::make_unique<wire::oip::App>(
       wire::oip::App{*serving, *pool, config.text("oip_server_name"), kVersion});
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});

@@ -336,6 +336,8 @@ Status Webhooks::remove(const Ctx& ctx, const std::string& uid, Only form) {
 Result<search::Page<Webhook>> Webhooks::list(const Ctx& ctx, const Query& query) {
   if (query.max_results < 1 || query.max_results > kListMax)
     return invalid("webhook.max_results", "max_results must be between 1 and 1000.");
+  for (const std::string& event : query.events)
+    if (!find_kind(event) && !is_registry_event(event)) return unknown_event(event);
   search::PageQuery page;
   page.identity = concat({query.mlflow_only ? "webhooks of mlflow" : "webhooks",
                           query.form ? form_name(*query.form) : "", " ", query.model_uid, " ",

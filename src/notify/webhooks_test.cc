@@ -198,8 +198,9 @@ TEST_P(WebhooksTest, FormsDontMeet) {
   EXPECT_EQ(uids({.model_uid = "m1"}), Uids{registry.uid});
   EXPECT_EQ(uids({.model_uid = "m2"}), Uids{});
   EXPECT_EQ(uids({.events = {"COMMENT_CREATED", "MODEL_VERSION_CREATED"}}), Uids{registry.uid});
-  EXPECT_EQ(uids({.events = {"COMMENT"}}), Uids{});
+  EXPECT_EQ(uids({.events = {"MODEL_VERSION_CREATED"}}), Uids{});
   const auto reason = [](const auto& got) { return got.ok() ? "" : got.error().reason; };
+  EXPECT_EQ(reason(hooks->list(ctx, {.events = {"%"}})), "webhook.events");
   EXPECT_EQ(reason(hooks->get(ctx, registry.uid, Form::kMlflow)), "webhook.not_found");
   EXPECT_EQ(reason(hooks->update(ctx, registry.uid, {}, Form::kMlflow)), "webhook.not_found");
   EXPECT_EQ(reason(hooks->test(ctx, registry.uid, "", Form::kMlflow)), "webhook.not_found");
@@ -484,6 +485,39 @@ TEST_P(WebhooksTest, AProjectHasOnlySoMany) {
   w.url = "https://a.example";
   w.events = {"prompt.created"};
   EXPECT_EQ(hooks->create(ctx, w).error().reason, "webhook.limit");
+}
+
+// Webhooks from before there were two forms go on as what they were.
+class OldWebhooksTest : public test::DbTest {};
+SLIP_EVERY_DB(OldWebhooksTest);
+
+TEST_P(OldWebhooksTest, AreMlflows) {
+  std::vector<store::Migration> steps;
+  for (const store::Migration& step : ledger::migrations()) steps.push_back(step);
+  steps.push_back(migrations().front());
+  migrated(steps);
+  db().write([](store::Tx& tx) -> Status {
+        TRY(tx.exec(
+            "INSERT INTO webhook (project, uid, name, url, description, secret, active, events,"
+            " for_mlflow, created_ms, updated_ms) VALUES ('default', 'w', 'ci', "
+            "'https://a.example',"
+            " '', 's', 1, 'model_version.created stage.transitioned', 1, 1, 1)",
+            {}));
+        return {};
+      })
+      .value();
+  steps.assign(ledger::migrations().begin(), ledger::migrations().end());
+  steps.insert(steps.end(), migrations().begin(), migrations().end());
+  migrated(steps);
+  test::FakeClock clock;
+  FakeSender sender;
+  ledger::Ledger events({db(), clock, real_rng()});
+  Webhooks hooks({db(), events, sender, clock, real_rng()}, {});
+  const Webhook w = hooks.get({}, "w", Form::kMlflow).value();
+  EXPECT_EQ(w.events.size(), 2U);
+  EXPECT_TRUE(w.active);
+  EXPECT_FALSE(w.test_mode);
+  EXPECT_EQ(w.model_uid + w.model_name + w.credentials, "");
 }
 
 TEST(WebhookEvents, PromptsHaveTheirOwn) {

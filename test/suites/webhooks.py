@@ -210,11 +210,16 @@ def test_tls(server, _):
 
 
 def test_tests_of_slow_receivers_hold_up_nobody(server, receiver):
-    """More tests than threads wait for a receiver that says nothing; everything else is answered meanwhile."""
+    """More tests than the server has threads wait for a receiver that says nothing; everything else is answered meanwhile."""
     api = server.api()
     receiver.release.clear()
     uid = api.post("webhooks", {"name": "slow", "url": receiver.url + "/slow", "events": ["prompt.created"]})["uid"]
-    tests = [threading.Thread(target=lambda: server.api().post(f"webhooks/{uid}/test", {})) for _ in range(70)]
+    statuses = []
+
+    def test():
+        statuses.append(server.api().send("POST", f"webhooks/{uid}/test", {}, check=False).status)
+
+    tests = [threading.Thread(target=test) for _ in range(40)]
     for one in tests:
         one.start()
     try:
@@ -226,6 +231,7 @@ def test_tests_of_slow_receivers_hold_up_nobody(server, receiver):
         receiver.release.set()
         for one in tests:
             one.join()
+    equal(set(statuses), {200, 503}, "answers: what there is no room for is refused at once")
     api.delete(f"webhooks/{uid}")
 
 
@@ -250,7 +256,7 @@ def main():
     failed = 0
     receiver = Receiver()
     with tempfile.TemporaryDirectory(prefix="slipway-webhooks-") as root:
-        server = harness.Server(harness.BINARY, pathlib.Path(root) / "data", LOOPBACK)
+        server = harness.Server(harness.BINARY, pathlib.Path(root) / "data", [*LOOPBACK, "--pool-threads", "4"])
         try:
             mlflow.set_tracking_uri(server.start().url)
             for name, test in [(key, value) for key, value in globals().items() if key.startswith("test_")]:
