@@ -96,8 +96,8 @@ Status Exchange::identify() {
   return {};
 }
 
-// Clients that join a server's address and a path leave "//" between them, and follow where they are
-// sent.
+// Clients that join a server's address and a path leave "//" between them, and follow where they
+// are sent.
 bool Exchange::answers_without_doubled_slashes() const {
   if (request.path.find("//") == std::string_view::npos) return false;
   if (!request.target.starts_with('/')) return false;
