@@ -13,7 +13,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 29> kSettings = {{
+constexpr std::array<SettingRow, 30> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -28,8 +28,10 @@ constexpr std::array<SettingRow, 29> kSettings = {{
     {"admin_user", kText, "", "", "First administrator, made when no principal exists."},
     {"admin_password", kText, "", "", "Its password, at least 12 bytes.", true, false},
     {"admin_password_file", kText, "", "", "File that holds the password instead."},
-    {"default_permission", kChoice, "read", "none|read|use|edit|manage",
-     "What a member of a project may do with everything in it."},
+    {"default_permission", kChoice, "read", "none|read|use|edit|manage|no_permissions",
+     "What a member of a project may do with everything in it; MLflow's names will do."},
+    {"model_source_pattern", kText, "", "",
+     "RE2 that must be found in the source of each new model version; empty: any will do."},
     {"allowed_hosts", kList, "", "", "Further names by which browsers may reach the server."},
     {"allowed_origins", kList, "", "", "Further origins whose pages may change things."},
     {"public_url", kText, "", "",
@@ -51,6 +53,15 @@ constexpr std::array<SettingRow, 29> kSettings = {{
      "Whether webhooks may lead to addresses that are not public."},
     {"webhooks_ca_file", kText, "", "",
      "PEM file of authorities that may vouch for webhooks' receivers, besides the system's."},
+}};
+
+// What MLflow's own server reads from its environment holds here too, below our own variable.
+struct Also {
+  std::string_view setting;
+  std::string_view variable;
+};
+constexpr std::array<Also, 1> kAlso = {{
+    {"model_source_pattern", "MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"},
 }};
 
 std::string spelled(std::string_view name, char from, char to, bool upper) {
@@ -98,7 +109,7 @@ Result<std::string> normal(const SettingRow& row, const std::string& value) {
       const std::vector<std::string_view> choices = split(row.unit, '|');
       const std::string wanted = as_switch(value).value_or(value);
       for (const std::string_view choice : choices)
-        if (choice == value || choice == wanted) return std::string(choice);
+        if (iequals(choice, value) || choice == wanted) return std::string(choice);
       return bad(row.unit);
     }
   }
@@ -163,6 +174,11 @@ Result<Config> Config::resolve(const Sources& sources) {
       TRY(config.put(e.key, e.value, file + ":" + std::to_string(e.line)));
   } else if (!sources.file.empty() || text.error().code != Code::kNotFound) {
     return not_found("config.file_missing", concat({file, ": ", text.error().text}));
+  }
+  for (const Also& also : kAlso) {
+    const std::string value = sources.process.env(std::string(also.variable));
+    if (!value.empty())
+      TRY(config.put(std::string(also.setting), value, std::string(also.variable)));
   }
   for (const SettingRow& row : kSettings) {
     const std::string value = sources.process.env(variable_of(row));

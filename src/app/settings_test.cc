@@ -133,6 +133,16 @@ TEST(Config, SwitchesAndChoicesReadManyWords) {
     EXPECT_EQ(f.resolve({{"auth", yes}}).value().text("auth"), "on") << yes;
   for (const char* no : {"off", "false", "0", "no"})
     EXPECT_EQ(f.resolve({{"auth", no}}).value().text("auth"), "off") << no;
+  const auto members = f.resolve({{"default_permission", "NO_PERMISSIONS"}});
+  EXPECT_EQ(members.value().text("default_permission"), "no_permissions");
+}
+
+TEST(Config, WhatMlflowsServerReadsHoldsBelowOurOwn) {
+  Fixture f;
+  f.process.variables["MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX"] = "^a";
+  EXPECT_EQ(f.resolve({}).value().text("model_source_pattern"), "^a");
+  f.process.variables["SLIPWAY_MODEL_SOURCE_PATTERN"] = "^b";
+  EXPECT_EQ(f.resolve({}).value().text("model_source_pattern"), "^b");
 }
 
 TEST(Settings, NamesAreOneSpelling) {

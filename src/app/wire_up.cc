@@ -117,9 +117,14 @@ Status open_domains(World& w) {
       TRY(sign::open_signer({w.sys.fs, w.sys.clock, *w.db}, w.data_dir + "/signing-key.pem")));
   w.trials = std::make_unique<ServedTrials>(ServedTrials::Deps{*w.blobs, w.budget, w.sys.clock});
   w.holdouts = std::make_unique<DatasetHoldouts>(*w.data, *w.auth);
-  w.registry = std::make_unique<registry::Registry>(
-      registry::Registry::Deps{*w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng, *w.origins,
-                               w.signer.get(), w.holdouts.get(), w.trials.get()});
+  if (const std::string& pattern = w.config.text("model_source_pattern"); !pattern.empty()) {
+    auto compiled = codec::Regex::compile(pattern);
+    if (!compiled.ok()) return std::move(compiled).error().within("model_source_pattern");
+    w.model_sources = std::move(*compiled);
+  }
+  w.registry = std::make_unique<registry::Registry>(registry::Registry::Deps{
+      *w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng, *w.origins, w.signer.get(),
+      w.holdouts.get(), w.trials.get(), w.model_sources ? &*w.model_sources : nullptr});
   w.governance = std::make_unique<registry::Governance>(*w.registry);
   w.model_source = std::make_unique<RegistrySource>(*w.registry, *w.blobs);
   w.predictions = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},

@@ -15,6 +15,7 @@
 #include "app/trials.h"
 #include "app/webhook_sender.h"
 #include "base/budget.h"
+#include "codec/regex.h"
 #include "core/auth/auth.h"
 #include "core/auth/directory.h"
 #include "core/hold/hold.h"
@@ -107,6 +108,7 @@ struct World {
   std::unique_ptr<sign::Signer> signer;
   std::unique_ptr<ServedTrials> trials;
   std::unique_ptr<DatasetHoldouts> holdouts;
+  std::optional<codec::Regex> model_sources;
   std::unique_ptr<registry::Registry> registry;
   std::unique_ptr<registry::Governance> governance;
   std::unique_ptr<RegistrySource> model_source;

@@ -111,6 +111,7 @@ TEST_F(WorldTest, RefusesWhatWouldBeUnsafeOrCannotWork) {
   EXPECT_EQ(open({{"host", "0.0.0.0"}, {"auth", "off"}}).error().reason, "config.auth_required");
   EXPECT_EQ(open({{"admin_user", "root"}, {"admin_password", "short"}}).error().reason,
             "auth.password_length");
+  EXPECT_EQ(open({{"model_source_pattern", "("}}).error().reason, "regex.syntax");
   ASSERT_TRUE(real_fs().make_dirs(dir_ + "/other").ok());
   ASSERT_TRUE(write_file_atomic(real_fs(), dir_ + "/other/file", "x").ok());
   EXPECT_FALSE(open({{"data_dir", dir_ + "/other/file/data"}}).ok());

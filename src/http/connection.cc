@@ -226,7 +226,8 @@ void Connection::begin_exchange(std::string_view head) {
 // request, so the connection ends.
 void Connection::refuse(const Error& error) {
   const Exchange& x = *exchange_;
-  const bool clean = x.methods != 0 || x.route != nullptr || error.reason == "http.no_route";
+  const bool clean = x.methods != 0 || x.route != nullptr || error.reason == "http.no_route" ||
+                     error.reason == "http.moved";
   unread_body_ = x.head.has_body && !body_done_;
   if (!clean || unread_body_) close_after_ = true;
   spool_pending_.clear();

@@ -26,6 +26,13 @@ bool parse_method(std::string_view text, Method* out) {
   return false;
 }
 
+std::string single_slashes(std::string_view path) {
+  std::string out;
+  for (const char c : path)
+    if (c != '/' || !out.ends_with('/')) out += c;
+  return out;
+}
+
 bool sane_id(std::string_view id) {
   return !id.empty() && id.size() <= kRequestIdBytesMax && std::ranges::all_of(id, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -89,11 +96,31 @@ Status Exchange::identify() {
   return {};
 }
 
+// Clients that join a server's address and a path leave "//" between them, and follow where they
+// are sent.
+bool Exchange::answers_without_doubled_slashes() const {
+  if (request.path.find("//") == std::string_view::npos) return false;
+  if (!request.target.starts_with('/')) return false;
+  std::vector<std::pair<std::string_view, std::string>> params;
+  const auto match = shared.router.find(request.method, single_slashes(request.path), &params);
+  return match.ok() && match->methods != 0;
+}
+
+Status Exchange::moved() {
+  const size_t query = request.target.find('?');
+  const std::string_view rest =
+      query == std::string_view::npos ? std::string_view() : request.target.substr(query);
+  // Begins with one slash: a second would name another host.
+  moved_to = concat({single_slashes(request.target.substr(0, query)), rest});
+  return not_found("http.moved", concat({"this is at ", moved_to}));
+}
+
 Status Exchange::find_route() {
   const Router::Match match =
       TRY(shared.router.find(request.method, request.path, &request.params));
   methods = match.methods;
   route = options ? nullptr : match.route;
+  if (methods == 0 && answers_without_doubled_slashes()) return moved();
   if (methods == 0)
     return not_found("http.no_route", concat({"nothing answers at ", request.path}));
   if (!route && !options)
@@ -187,6 +214,10 @@ Reply Exchange::render(const Error& error) {
   if (error.reason == "http.host_not_allowed" || error.reason == "http.origin_not_allowed") {
     out.content_type = "text/plain";
     out.body = error.text;
+  }
+  if (error.reason == "http.moved") {
+    out.status = 308;
+    out.headers.emplace_back("Location", moved_to);
   }
   if (methods != 0 && out.status == 405) out.headers.emplace_back("Allow", Router::allow(methods));
   if (out.status >= 500)

@@ -60,6 +60,7 @@ struct Exchange final : Responder::Impl, std::enable_shared_from_this<Exchange> 
   bool method_known = false;
   bool options = false;    // OPTIONS: answered by the server.
   uint8_t methods = 0;     // For Allow.
+  std::string moved_to;    // For Location.
   bool gzip_body = false;  // Content-Encoding: gzip or deflate.
   std::vector<Budget::Lease> leases;
   int64_t reserved = 0;
@@ -70,6 +71,8 @@ struct Exchange final : Responder::Impl, std::enable_shared_from_this<Exchange> 
  private:
   Status identify();
   Status find_route();
+  bool answers_without_doubled_slashes() const;
+  Status moved();
   Status check_caller(const Target& target, std::string_view peer);
   Status check_body();
 };

@@ -147,7 +147,11 @@ void append_head(std::string* out, const ReplyHead& head) {
   } else {
     out->append("HTTP/1.1 ");
     append_int(out, head.status);
-    out->append(" ").append(status_text(head.status)).append("\r\nDate: ");
+    out->append(" ");
+    for (const char c : status_text(head.status))
+      out->push_back(head.phrase_in_capitals && c >= 'a' && c <= 'z' ? static_cast<char>(c - 32)
+                                                                     : c);
+    out->append("\r\nDate: ");
   }
   out->append(head.date);
   if (!head.content_type.empty()) {

@@ -33,6 +33,7 @@ struct ReplyHead {
   std::string_view request_id;
   bool chunked = false;
   bool close = false;
+  bool phrase_in_capitals = false;
   std::span<const Header> headers;
 };
 // Line ends inside values become blanks; a header can't be smuggled in by a value.

@@ -87,6 +87,7 @@ void Connection::append_reply_head(const Reply& reply, int64_t length, bool chun
                       .request_id = exchange_->ctx.request_id,
                       .chunked = chunked,
                       .close = close_after_,
+                      .phrase_in_capitals = reply.phrase_in_capitals,
                       .headers = reply.headers});
 }
 

@@ -96,6 +96,7 @@ class Source {
 struct Reply {
   int status = 200;
   std::string content_type = "application/json";
+  bool phrase_in_capitals = false;  // "400 BAD REQUEST": clients of Flask's servers match it.
   std::string body = {};
   std::vector<Header> headers = {};
   // Instead of `body`:

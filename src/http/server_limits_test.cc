@@ -197,7 +197,11 @@ TEST(ServerLimits, RefusalsOfWholeRequestsKeepTheConnection) {
   RawClient client = world.client();
   EXPECT_EQ(client.get("/none").status, 404);
   EXPECT_EQ(client.get("/health/").status, 404);
-  EXPECT_EQ(client.get("//health").status, 404);
+  EXPECT_EQ(client.get("//none").status, 404);
+  const auto doubled = client.get("/~p//health?a=//b");
+  EXPECT_EQ(doubled.status, 308);
+  EXPECT_EQ(doubled.header("location"), "/~p/health?a=//b");
+  EXPECT_EQ(client.get("//health").header("location"), "/health");
   EXPECT_EQ(client.get("/HEALTH").status, 404);
   const auto wrong = client.get("/body");
   EXPECT_EQ(wrong.status, 405);

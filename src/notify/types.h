@@ -19,8 +19,8 @@ inline constexpr size_t kExcerptBytesMax = 1 << 10;  // Of what a receiver answe
 inline constexpr int64_t kListMax = 1'000;
 
 inline constexpr int64_t kAttemptsMax = 8;
-inline constexpr int64_t kBackoffFirstMs = 5'000;
-inline constexpr int64_t kBackoffFactor = 3;
+inline constexpr int64_t kBackoffFirstMs = 1'000;
+inline constexpr int64_t kBackoffFactor = 4;
 inline constexpr int64_t kBackoffMaxMs = 3'600'000;
 // An attempt is over long before; whoever holds it for longer has died, and it is made again.
 inline constexpr int64_t kLeaseMs = 60'000;

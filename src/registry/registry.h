@@ -40,6 +40,10 @@ class Signer;
 // Errors: kNotFound `model.not_found|model_version.not_found|model_alias.not_found`, kExists
 // `model.exists`, kForbidden `model.protected`, kInvalid `stage.unknown`, kConflict those of
 // promotion.h and `model_version.no_previous`.
+namespace slip::codec {
+class Regex;
+}
+
 namespace slip::registry {
 
 struct NewVersion {
@@ -98,6 +102,8 @@ class Registry {
     const sign::Signer* signer = nullptr;  // Signs what gates find, when there is one.
     Holdouts* holdouts = nullptr;          // Null: checks that need it fail and say so.
     Trials* trials = nullptr;              // Likewise.
+    const codec::Regex* sources =
+        nullptr;  // What sources of new versions must match; null: all do.
   };
   explicit Registry(Deps deps) : deps_(deps) {}
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "codec/regex.h"
 #include "registry/check.h"
 #include "registry/claims.h"
 #include "registry/promotion.h"
@@ -92,6 +93,9 @@ Status Registry::change_version(const Ctx& ctx, const std::string& name, int64_t
 
 Result<Version> Registry::create_version(const Ctx& ctx, const NewVersion& wanted) {
   const bool of_prompt = is_prompt(wanted.tags);
+  if (deps_.sources && !wanted.source.empty() && !deps_.sources->found_in(wanted.source))
+    return invalid("model_version.source",
+                   concat({"Invalid model version source: '", wanted.source, "'."}));
   TRY(check_source(wanted.source, of_prompt));
   TRY(check_model_name(wanted.model));
   TRY(check_tags(wanted.tags));

@@ -258,6 +258,9 @@ TEST_P(TraceTest, RunsAndPromptsAreLinked) {
   const std::string run = tracking->runs.create(ctx, wanted)->id;
   EXPECT_TRUE(tracking->traces.link_to_run(ctx, {"tr-1", "tr-none", "tr-1"}, run).ok());
   EXPECT_EQ(found("run_id = '" + run + "'"), "tr-1");
+  EXPECT_TRUE(tracking->traces.link_to_run(ctx, {"tr-late"}, run).ok());
+  log("tr-late", {{.name = "c"}}, 3'000);
+  EXPECT_EQ(found("run_id = '" + run + "'"), "tr-1,tr-late");
   EXPECT_EQ(tracking->traces.link_to_run(ctx, {"tr-1"}, "none").error().reason, "run.not_found");
   EXPECT_EQ(
       tracking->traces.link_to_run(ctx, std::vector<std::string>(101, "x"), run).error().reason,

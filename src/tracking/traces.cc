@@ -411,12 +411,12 @@ Status Traces::link_to_run(const Ctx& ctx, const std::vector<std::string>& ids,
     return invalid("trace.links", concat({"Cannot link more than ", std::to_string(kTraceLinksMax),
                                           " traces to a run in a single request. Provided ",
                                           std::to_string(ids.size()), " traces."}));
+  for (const std::string& id : ids) TRY(check_length("trace_ids", id, kKeyMax));
   return deps_.db.write([&](store::Tx& tx) -> Status {
     if (!TRY(sql::find_run(tx, ctx.project.text, run_id)))
       return not_found("run.not_found", concat({"Run with id=", run_id, " not found"}));
-    for (const std::string& id : ids)
-      if (TRY(sql::has_trace(tx, ctx.project.text, id)))
-        TRY(sql::put_link(tx, ctx.project.text, "run", run_id, id));
+    // A trace may still be on its way: clients send it in the background.
+    for (const std::string& id : ids) TRY(sql::put_link(tx, ctx.project.text, "run", run_id, id));
     return {};
   });
 }

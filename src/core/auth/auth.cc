@@ -24,8 +24,8 @@ Error bad_credentials() {
   return unauthorized("auth.bad_credentials", "the token or password is wrong, ended or revoked");
 }
 
-std::string password_proof(std::string_view stored, std::string_view password) {
-  return codec::sha256(concat({stored, "\n", password})).hex();
+std::string_view text_of(const codec::Sha256& digest) {
+  return {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()};
 }
 
 Result<std::string> pick_project(std::string_view wanted, std::string_view bound) {
@@ -55,7 +55,9 @@ Auth::Auth(Deps deps, Options options)
     : deps_(deps),
       options_(options),
       state_(std::make_shared<const State>()),
-      memory_(std::make_unique<Memory>()) {}
+      memory_(std::make_unique<Memory>()) {
+  memory_->salt = concat({std::to_string(deps_.rng.u64()), std::to_string(deps_.rng.u64())});
+}
 
 Auth::~Auth() = default;
 
@@ -86,7 +88,8 @@ Status Auth::load() {
     for (sql::TokenRow& row : TRY(sql::tokens(tx))) {
       auto used = std::make_shared<std::atomic<int64_t>>(row.last_used_ms.value_or(0));
       const std::string id = row.id;
-      next->tokens[id] = {std::move(row), std::move(used)};
+      const codec::Sha256 secret = TRY(codec::parse_sha256(row.secret_sha256));
+      next->tokens[id] = {std::move(row), secret, std::move(used)};
     }
     return {};
   }));
@@ -165,10 +168,9 @@ Result<Ctx> Auth::by_token(const State& state, std::string_view text, std::strin
   if (!token) return bad_credentials();
   const auto at = state.tokens.find(token->id);
   // The same work for an unknown id as for a wrong secret.
-  const std::string digest = codec::sha256(token->secret).hex();
-  static const std::string kNobody(64, '0');
-  const bool match =
-      equal_secret(digest, at == state.tokens.end() ? kNobody : at->second.row.secret_sha256);
+  const codec::Sha256 digest = codec::sha256(token->secret);
+  const codec::Sha256 kept = at == state.tokens.end() ? codec::Sha256() : at->second.secret;
+  const bool match = equal_secret(text_of(digest), text_of(kept));
   if (at == state.tokens.end() || !match) return bad_credentials();
   const sql::TokenRow& row = at->second.row;
   const int64_t now_ms = deps_.clock.now_ms();
@@ -193,11 +195,12 @@ Result<Ctx> Auth::by_password(const State& state, std::string_view user, std::st
     return bad_credentials();
   const PrincipalRec& who = state.principals.at(uid->second);
   if (who.row.password.empty()) return bad_credentials();
-  const std::string proof = password_proof(who.row.password, password);
+  const codec::Sha256 proof = codec::sha256(concat({memory_->salt, password}));
   const int64_t minute = deps_.clock.now_ms() / kMinuteMs;
   const auto known = memory_->proofs.with([&](auto& p) {
     const auto at = p.find(uid->second);
-    return at != p.end() && equal_secret(at->second, proof);
+    return at != p.end() && at->second.stored == who.row.password &&
+           equal_secret(text_of(at->second.salted), text_of(proof));
   });
   if (!known) {
     const bool throttled = memory_->tries.with([&](auto& tries) {
@@ -207,7 +210,7 @@ Result<Ctx> Auth::by_password(const State& state, std::string_view user, std::st
     });
     if (throttled) return exhausted("auth.throttled", "too many wrong passwords; wait a minute");
     if (!codec::check_password(password, who.row.password)) return bad_credentials();
-    memory_->proofs.with([&](auto& p) { p[uid->second] = proof; });
+    memory_->proofs.with([&](auto& p) { p[uid->second] = {who.row.password, proof}; });
     memory_->tries.with([&](auto& tries) { tries.erase(uid->second); });
   }
   Ctx ctx;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "codec/hash.h"
 #include "core/auth/auth.h"
 #include "core/auth/auth_store.h"
 #include "sys/sync.h"
@@ -19,6 +20,7 @@ namespace slip::auth {
 
 struct Auth::TokenRec {
   sql::TokenRow row;
+  codec::Sha256 secret;  // The row's, for comparing.
   std::shared_ptr<std::atomic<int64_t>> used_ms;
 };
 
@@ -67,10 +69,16 @@ struct PasswordTries {
   int64_t n = 0;
 };
 
+// That a password has passed against a stored hash, so that the slow hash is computed once a
+// process and a changed password is noticed.
+struct PasswordProof {
+  std::string stored;
+  codec::Sha256 salted;  // Of the process's salt and the password.
+};
+
 struct Auth::Memory {
-  // By principal: SHA-256 over the stored hash and a password that has passed, so that the slow
-  // hash is computed once a process and a changed password is noticed.
-  sys::Guarded<std::unordered_map<std::string, std::string>> proofs;
+  std::string salt;
+  sys::Guarded<std::unordered_map<std::string, PasswordProof>> proofs;  // By principal.
   sys::Guarded<std::unordered_map<std::string, PasswordTries>> tries;
   sys::Guarded<std::unordered_map<std::string, int64_t>> flushed;  // Time of use by token id.
 };

@@ -194,6 +194,44 @@ TEST_F(Calls, WhatIsNotOfferedSaysSo) {
   }
 }
 
+TEST_F(Calls, AUserIsMadeByAForm) {
+  const std::string body = call("GET /signup").body;
+  const std::string mark = R"(name="csrf_token" value=")";
+  const size_t at = body.find(mark);
+  ASSERT_NE(at, body.npos);
+  const std::string token =
+      body.substr(at + mark.size(), body.find('"', at + mark.size()) - at - mark.size());
+  struct Case {
+    std::string form;
+    int status;
+    const char* says;
+  };
+  const std::string good = "username=a%3Cb&password=twelve+letters&csrf_token=";
+  std::string other = token;
+  other.back() = other.back() == '0' ? '1' : '0';
+  const Case cases[] = {
+      {"username=x&password=twelve+letters", 400, "The CSRF token is missing"},
+      {good + other, 400, "The CSRF token is invalid"},
+      {good + "1." + token.substr(token.find('.') + 1), 400, "The CSRF token is invalid"},
+      {"username=&password=twelve+letters&csrf_token=" + token, 400, "cannot be empty"},
+      {"username=x&password=short&csrf_token=" + token, 400, "at least 12 characters"},
+      {"username=anna&password=twelve+letters&csrf_token=" + token, 200,
+       "Successfully signed up user: anna"},
+      {"username=anna&password=twelve+letters&csrf_token=" + token, 409,
+       "Username has already been taken: anna"},
+  };
+  for (const Case& c : cases) {
+    const auto got =
+        call("POST /api/2.0/mlflow/users/create-ui", c.form, "application/x-www-form-urlencoded");
+    EXPECT_EQ(got.status, c.status) << c.form;
+    EXPECT_NE(got.body.find(c.says), got.body.npos) << got.body;
+  }
+  const auto marked = call("POST /api/2.0/mlflow/users/create-ui", good + token,
+                           "application/x-www-form-urlencoded");
+  EXPECT_EQ(marked.body.find("a<b"), marked.body.npos);
+  EXPECT_EQ(call("POST /api/2.0/mlflow/users/create-ui", "{}").status, 400);
+}
+
 TEST_F(Calls, AModelLoggedTheOldWayIsATagOfItsRun) {
   const std::string run = new_run();
   const auto log_model = [&](const std::string& model) {

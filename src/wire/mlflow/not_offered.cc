@@ -22,7 +22,7 @@ constexpr std::string_view kLetters = "GPUAD";  // GET POST PUT PATCH DELETE
 constexpr std::array<Method, 5> kMethods = {Method::kGet, Method::kPost, Method::kPut,
                                             Method::kPatch, Method::kDelete};
 
-constexpr std::array<Absent, 19> kAbsent = {{
+constexpr std::array<Absent, 21> kAbsent = {{
     {"3.0/mlflow/datasets/{path...}", "GPAD", "Evaluation datasets are"},
     {"3.0/mlflow/scorers/{path...}", "GPUD", "Scorers are"},
     {"3.0/mlflow/scorer/{path...}", "P", "Scorers are"},
@@ -38,6 +38,8 @@ constexpr std::array<Absent, 19> kAbsent = {{
     {"3.0/mlflow/mcp-servers", "GP", "The registry of MCP servers is"},
     {"3.0/mlflow/mcp-servers/{path...}", "GPAD", "The registry of MCP servers is"},
     {"3.0/mlflow/jobs/{path...}", "GPA", "MLflow's jobs are"},
+    {"3.0/jobs/{path...}", "GPA", "MLflow's jobs are"},
+    {"3.0/mlflow/assistant/{path...}", "GPUD", "MLflow's assistant is"},
     {"3.0/mlflow/demo/{path...}", "P", "MLflow's demonstration data is"},
     {"3.0/mlflow/ui-telemetry", "GP", "Telemetry of MLflow's own pages is"},
     {"/gateway/{path...}", "GP", "The gateway to language models is"},

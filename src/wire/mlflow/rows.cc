@@ -83,6 +83,7 @@ http::Reply render_error(const Error& error, const Ctx&) {
   CHECK(row->code == error.code);
   std::string_view name = row->name;
   http::Reply reply;
+  reply.phrase_in_capitals = true;
   reply.status = row->status;
   for (const ReasonName& r : kReasons)
     if (r.reason == error.reason) name = r.name, reply.status = r.status;
@@ -181,6 +182,7 @@ std::vector<http::Route> routes(App app) {
   add_trace_analysis(&out, app);
   add_assessments(&out, app);
   add_users(&out, app);
+  add_signup(&out, app);
   add_webhooks(&out, app);
   add_roles(&out, app);
   add_permissions(&out, app);

@@ -59,6 +59,7 @@ void add_traces_v2(std::vector<http::Route>* out, const App& app);
 void add_trace_analysis(std::vector<http::Route>* out, const App& app);
 void add_assessments(std::vector<http::Route>* out, const App& app);
 void add_users(std::vector<http::Route>* out, const App& app);
+void add_signup(std::vector<http::Route>* out, const App& app);
 void add_roles(std::vector<http::Route>* out, const App& app);
 void add_permissions(std::vector<http::Route>* out, const App& app);
 void add_workspaces(std::vector<http::Route>* out, const App& app);

@@ -67,7 +67,14 @@ Result<tracking::SpanBatch> read_batch(const http::Request& request) {
 // The experiment that takes them, and those of traces that are there already.
 Result<std::vector<http::Need>> needs(const App& app, const Ctx& ctx,
                                       const http::Request& request) {
-  const tracking::SpanBatch batch = TRY(read_batch(request));
+  Result<tracking::SpanBatch> read = read_batch(request);
+  if (!read.ok()) {  // The right comes first: whoever may not write learns no more than that.
+    const auto id = tracking::parse_experiment_id(request.header("x-mlflow-experiment-id"));
+    if (!id.ok()) return std::move(read).error();
+    return std::vector<http::Need>{
+        {.right = http::Right::kEdit, .kind = "experiment", .uid = std::to_string(*id)}};
+  }
+  const tracking::SpanBatch& batch = *read;
   std::set<int64_t> known;
   std::set<std::string_view> seen;
   for (const tracking::Span& span : batch.spans) {
