@@ -233,7 +233,8 @@ TEST_P(WebhooksTest, ATestModeIsOnlyTested) {
 
 TEST_P(WebhooksTest, CredentialsStayWithTheirReceiver) {
   const Webhook w = make_registry({"COMMENT_CREATED"});
-  for (const char* url : {"https://elsewhere.example/r", "https://hooks.example:8443/r"}) {
+  // Hosts serve more than one: any other URL may be somebody else's.
+  for (const char* url : {"https://elsewhere.example/r", "https://hooks.example/other"}) {
     Change change;
     change.url = url;
     EXPECT_EQ(hooks->update(ctx, w.uid, change).error().reason, "webhook.credentials") << url;
@@ -243,14 +244,21 @@ TEST_P(WebhooksTest, CredentialsStayWithTheirReceiver) {
     change.credentials = w.credentials;
     hooks->update(ctx, w.uid, change).value();
   }
-  Change path;
-  path.url = "https://HOOKS.example/other";
-  EXPECT_EQ(hooks->update(ctx, w.uid, path).value().credentials, "Bearer t0ken");
+  Change same;
+  same.url = w.url;
+  EXPECT_EQ(hooks->update(ctx, w.uid, same).value().credentials, "Bearer t0ken");
   for (const char* bad : {"a\r\nb", "a\nb", " a", "a ", "\xc3\xbc"}) {
     Change change;
     change.credentials = bad;
     EXPECT_EQ(hooks->update(ctx, w.uid, change).error().reason, "webhook.credentials") << bad;
   }
+  Change longest;
+  longest.credentials = std::string(kCredentialsMax, 'a');
+  EXPECT_TRUE(hooks->update(ctx, w.uid, longest).ok());
+  longest.credentials->push_back('a');
+  EXPECT_EQ(hooks->update(ctx, w.uid, longest).error().reason, "webhook.credentials");
+  longest.credentials = w.credentials;
+  hooks->update(ctx, w.uid, longest).value();
   // Also when the receiver says them again.
   happen("comment.created");
   collect();
