@@ -33,5 +33,7 @@ std::vector<http::Route> routes(App app);
 Result<tracking::SpanBatch> read_protobuf(std::string_view bytes);
 // OTLP's JSON form: as protobuf's, but ids are hex digits.
 Result<tracking::SpanBatch> read_json(std::string_view text);
+// Tells of root spans which known program sent them: attribute `service.name`, by their resource.
+void name_senders(tracking::SpanBatch* batch);
 
 }  // namespace slip::wire::otlp

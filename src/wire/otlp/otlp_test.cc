@@ -148,5 +148,40 @@ TEST(Otlp, RefusesWhatIsBroken) {
     EXPECT_FALSE(read_json(text).ok()) << text;
 }
 
+TEST(Otlp, KnownSendersAreNamedOnRootSpans) {
+  struct Case {
+    const char* service;
+    const char* parent;
+    const char* own;  // What the span says itself.
+    std::vector<Read> want;
+  };
+  const Case cases[] = {
+      {"gemini-cli", "", "", {{"service.name", "gemini-cli", 's'}}},
+      {"gemini-cli", "1122334455667788", "", {}},
+      {"my-app", "", "", {}},
+      {"gemini-cli", "", "mine", {{"service.name", "mine", 's'}}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.service);
+    tracking::SpanBatch batch;
+    batch.resources = {{{"service.name", c.service}}};
+    tracking::Span& span = batch.spans.emplace_back();
+    span.parent_id = c.parent;
+    tracking::AttributeWriter writer;
+    if (*c.own) writer.text("service.name", c.own);
+    span.attributes = writer.take();
+    name_senders(&batch);
+    EXPECT_EQ(attributes_of(span), c.want);
+  }
+  tracking::SpanBatch batch;
+  batch.resources = {{{"service.name", "qwen-code"}}};
+  tracking::AttributeWriter writer;
+  writer.integer("n", 1);
+  batch.spans.emplace_back().attributes = writer.take();
+  name_senders(&batch);
+  EXPECT_EQ(attributes_of(batch.spans[0]),
+            (std::vector<Read>{{"n", "1", 'i'}, {"service.name", "qwen-code", 's'}}));
+}
+
 }  // namespace
 }  // namespace slip::wire::otlp

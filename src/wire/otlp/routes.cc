@@ -59,6 +59,7 @@ Result<tracking::SpanBatch> read_batch(const http::Request& request) {
   tracking::SpanBatch batch = TRY(binary ? read_protobuf(request.body) : read_json(request.body));
   if (batch.resources.empty())
     return invalid("otlp.empty", "Invalid OpenTelemetry format - no spans found");
+  name_senders(&batch);
   batch.experiment_id = TRY(tracking::parse_experiment_id(experiment));
   batch.run_id = request.header("x-mlflow-run-id");
   return batch;
