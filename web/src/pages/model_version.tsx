@@ -13,6 +13,7 @@ import { Icon } from "../ui/icons";
 import { Ago, Button, Copy, Facts, Panel } from "../ui/kit";
 import { Meter } from "../ui/spark";
 import { toast } from "../ui/toast";
+import { Release } from "./version_release";
 
 function check_sentence(check: GateCheck): string {
   if (check.kind === "champion" && check.champion_value != null) {
@@ -233,6 +234,7 @@ export function VersionDetail({
           </div>
         )}
       </Panel>
+      <Release model={model.name} version={version.version} />
       <Panel title="Facts">
         <Facts
           rows={[
