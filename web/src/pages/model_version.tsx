@@ -181,7 +181,7 @@ export function VersionDetail({
         )}
         <h3 className="label mt-3">Approvals</h3>
         {version.approvals.length === 0 ? (
-          <p className="py-2 text-ink-2 text-sm">Nobody has decided yet.</p>
+          <p className="py-2 text-ink-2 text-sm">No decision counts yet.</p>
         ) : (
           <ul className="divide-y divide-line">
             {version.approvals.map((a) => (

@@ -123,8 +123,8 @@ function RequestCard({ of }: { of: ReleaseRequest }) {
       )}
       {plan && (
         <p className="text-ink-2 text-xs">
-          Back to v{plan.version} by {plan.owner}, {plan.valid ? "valid" : "not valid"} when checked
-          at {timestamp(plan.checked_ms)}
+          {plan.version > 0 ? `Back to v${plan.version}` : "Rollback plan"} by {plan.owner},{" "}
+          {plan.valid ? "valid" : "not valid"} when checked at {timestamp(plan.checked_ms)}
           {plan.detail && `: ${plan.detail}`}
         </p>
       )}
