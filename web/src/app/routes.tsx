@@ -121,6 +121,12 @@ const ledger = createRoute({
   component: lazyRouteComponent(() => import("../pages/ledger"), "Ledger"),
 });
 
+const run_reproductions = createRoute({
+  getParentRoute: () => project,
+  path: "runs/$runId/reproductions",
+  component: lazyRouteComponent(() => import("../pages/run_reproductions"), "RunReproductions"),
+});
+
 const tree = root.addChildren([
   home,
   project.addChildren([
@@ -132,6 +138,7 @@ const tree = root.addChildren([
     datasets,
     dataset,
     ledger,
+    run_reproductions,
   ]),
 ]);
 

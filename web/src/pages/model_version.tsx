@@ -13,6 +13,7 @@ import { Icon } from "../ui/icons";
 import { Ago, Button, Copy, Facts, Panel } from "../ui/kit";
 import { Meter } from "../ui/spark";
 import { toast } from "../ui/toast";
+import { Release } from "./version_release";
 
 function check_sentence(check: GateCheck): string {
   if (check.kind === "champion" && check.champion_value != null) {
@@ -180,7 +181,7 @@ export function VersionDetail({
         )}
         <h3 className="label mt-3">Approvals</h3>
         {version.approvals.length === 0 ? (
-          <p className="py-2 text-ink-2 text-sm">Nobody has decided yet.</p>
+          <p className="py-2 text-ink-2 text-sm">No decision counts yet.</p>
         ) : (
           <ul className="divide-y divide-line">
             {version.approvals.map((a) => (
@@ -233,6 +234,7 @@ export function VersionDetail({
           </div>
         )}
       </Panel>
+      <Release model={model.name} version={version.version} />
       <Panel title="Facts">
         <Facts
           rows={[
