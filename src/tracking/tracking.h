@@ -6,11 +6,13 @@
 #include "store/db.h"
 #include "tracking/artifact_uploads.h"
 #include "tracking/artifacts.h"
+#include "tracking/curves.h"
 #include "tracking/deps.h"
 #include "tracking/experiments.h"
 #include "tracking/logged_models.h"
 #include "tracking/purge.h"
 #include "tracking/reproductions.h"
+#include "tracking/run_table.h"
 #include "tracking/runs.h"
 #include "tracking/trace_metrics.h"
 #include "tracking/traces.h"
@@ -23,6 +25,8 @@ struct Tracking {
   explicit Tracking(Deps deps)
       : experiments(deps),
         runs(deps, experiments),
+        run_table(deps),
+        curves(deps),
         models(deps, experiments),
         artifacts(deps),
         uploads(deps, artifacts),
@@ -33,6 +37,8 @@ struct Tracking {
 
   Experiments experiments;
   Runs runs;
+  RunTable run_table;
+  Curves curves;
   LoggedModels models;
   Artifacts artifacts;
   ArtifactUploads uploads;
