@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { journeys } from "./journeys.mjs";
 import { axe, launch, open_page, root } from "./kit.mjs";
+import { run_journeys, run_pages } from "./runs.mjs";
 
 const [url, seen_file, only] = process.argv.slice(2);
 const seen = JSON.parse(fs.readFileSync(seen_file, "utf8"));
@@ -20,6 +21,7 @@ const pages = {
   datasets: "/p/default/datasets",
   dataset: `/p/default/datasets/${seen.dataset.name}`,
   ledger: `/p/default/ledger?seq=${seen.ledger[0].seq}`,
+  ...run_pages(seen),
 };
 
 let failed = 0;
@@ -68,7 +70,7 @@ try {
       for (const width of [1440, 360]) await inspect(browser, theme, width);
     }
   }
-  for (const [name, run] of Object.entries(journeys)) {
+  for (const [name, run] of Object.entries({ ...journeys, ...run_journeys })) {
     if (!only || name.includes(only)) await step(name, () => run({ browser, url, seen }));
   }
 } finally {

@@ -11,7 +11,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "browser"))
 import harness  # noqa: E402
+import seed_runs  # noqa: E402
 from harness import ROOT, Server, until  # noqa: E402
 from dev import common, setup, web  # noqa: E402
 
@@ -130,10 +132,12 @@ def main():
         server = Server(harness.BINARY, pathlib.Path(root) / "data")
         try:
             server.start()
+            runs = seed_runs.seed(server)
             token = seed(server)
             settled(server)
             file = pathlib.Path(root) / "seen.json"
-            file.write_text(json.dumps(what_the_cli_prints(server, token)))
+            seen = {**what_the_cli_prints(server, token), "tracking": seed_runs.what_rest_prints(server, runs)}
+            file.write_text(json.dumps(seen))
             done = subprocess.run([found[0], ROOT / "test/browser/run.mjs", server.url, file, *sys.argv[1:]], check=False)
             if done.returncode:
                 print(f"the server's log:\n{server.tail(40)}")
