@@ -120,6 +120,11 @@ export const run_journeys = {
       await page.getByLabel("tags.team").check();
       await page.getByRole("button", { name: /^Show/ }).click();
       await page.waitForURL(/cols=/);
+      const row = page.getByTestId(`run-${world.seen.tracking.run_ids.at(-1)}`);
+      await row.waitFor();
+      equal(await row.getByTestId("tags.team").count(), 0, "columns out of sight");
+      const grid = page.getByRole("grid", { name: "Runs" });
+      await grid.evaluate((node) => node.scrollTo(node.scrollWidth, 0));
       const cell = page.getByTestId(`run-${world.seen.tracking.run_ids.at(-1)}`);
       await says(cell.getByTestId("tags.team"), "vision", "a tag's cell");
     });

@@ -89,6 +89,7 @@ def test_what_pages_read(server):
     refused(api, "POST", "runs/search", {"experiment_ids": [experiment], "filter": "metrics.x <"}, 400)
     refused(api, "POST", "runs/search", {"experiment_ids": ["x"]}, 400, "request.wrong_type")
     refused(api, "POST", "runs/search", {"experiment_ids": [experiment], "limit": 100_000}, 400)
+    refused(api, "POST", "runs/search", {"experiment_ids": ["0"] * 1001}, 400, "request.limit")
     refused(api, "POST", "curves", {"run_ids": [], "keys": ["a"]}, 400, "curves.limit")
     refused(api, "POST", "curves", {"run_ids": ["0" * 32], "keys": ["a"]}, 404, "run.not_found")
     refused(api, "GET", f"runs/{runs[0]}/metrics/m/curve?points=0", status=400, code="curves.limit")

@@ -11,6 +11,8 @@
 namespace slip::wire::native {
 namespace {
 
+constexpr size_t kExperimentsMax = 1'000;
+
 using codec::Json;
 using tracking::CurveAxis;
 using tracking::Run;
@@ -108,6 +110,9 @@ Result<std::vector<int64_t>> experiment_ids(const Json& body) {
     if (!id) return invalid("request.wrong_type", concat({"'", text, "' is no experiment's id"}));
     out.push_back(*id);
   }
+  if (out.size() > kExperimentsMax)
+    return invalid("request.limit",
+                   concat({"at most ", std::to_string(kExperimentsMax), " experiments at once"}));
   return out;
 }
 

@@ -16,6 +16,8 @@ import type { Page } from "./types";
 
 const enc = encodeURIComponent;
 export const kRunPoll_ms = 3_000;
+const kIdlePoll_ms = 15_000;
+const kPagesFollowed = 3;
 const kRowsAtOnce = 200;
 const kExperimentsMax = 1_000;
 
@@ -71,9 +73,10 @@ export interface Chosen {
   tags: string[];
 }
 
+// Not of the family "runs": an event would ask anew for every page that was scrolled past.
 export const run_rows_query = (project: string, asked: RunsAsked, chosen: Chosen) =>
   infiniteQueryOptions({
-    queryKey: [project, "runs", "rows", asked, chosen],
+    queryKey: [project, "run-rows", asked, chosen],
     queryFn: ({ signal, pageParam }) =>
       call<RunPage>(project, "/runs/search", {
         method: "POST",
@@ -90,11 +93,12 @@ export const run_rows_query = (project: string, asked: RunsAsked, chosen: Chosen
     getNextPageParam: (last) => last.next_page_token || undefined,
     placeholderData: keepPreviousData,
     retry: false,
-    refetchInterval: (q) =>
-      q.state.data?.pages.length === 1 &&
-      q.state.data.pages[0]?.items.some((r) => r.status === "RUNNING")
-        ? kRunPoll_ms
-        : false,
+    refetchInterval: (q) => {
+      const pages = q.state.data?.pages ?? [];
+      if (pages.length > kPagesFollowed) return false;
+      const running = pages.some((p) => p.items.some((r) => r.status === "RUNNING"));
+      return running ? kRunPoll_ms : kIdlePoll_ms;
+    },
   });
 
 export const run_keys_query = (project: string, asked: RunsAsked) =>

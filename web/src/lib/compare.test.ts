@@ -60,7 +60,12 @@ describe("axes", () => {
       "metrics.flat",
       "metrics.loss",
     ]);
-    expect(first_axes(runs, 4)).toEqual(["params.lr", "metrics.extra", "metrics.loss"]);
+    expect(first_axes(runs, 4)).toEqual([
+      "params.lr",
+      "params.seed",
+      "metrics.flat",
+      "metrics.loss",
+    ]);
   });
   it("values", () => {
     const [a, b] = runs as [RunDetail, RunDetail];

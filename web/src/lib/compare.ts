@@ -84,12 +84,15 @@ export function value_at(run: RunDetail, id: string): number | null {
   return number_of(run.metrics.find((m) => m.key === key)?.value);
 }
 
-/** The axes to begin with: params that differ, then metrics. */
+/** The axes to begin with: those that tell runs apart, then others that have a number at all. */
 export function first_axes(runs: readonly RunDetail[], max: number): string[] {
-  const differs = (id: string) => new Set(runs.map((r) => value_at(r, id))).size > 1;
-  const ids = axis_ids(runs);
-  const telling = ids.filter(differs);
-  return (telling.length > 1 ? telling : ids).slice(0, max);
+  const numbers = (id: string) =>
+    new Set(runs.map((r) => value_at(r, id)).filter((v) => v !== null && Number.isFinite(v))).size;
+  const ids = axis_ids(runs).filter((id) => numbers(id) > 0);
+  return [...ids.filter((id) => numbers(id) > 1), ...ids.filter((id) => numbers(id) === 1)].slice(
+    0,
+    max,
+  );
 }
 
 export function listed(text: string | undefined): string[] {

@@ -6,7 +6,9 @@ import { Check, type CompareProps, PickMany } from "../ui/compare_parts";
 import { CurveChart, CurveTable } from "../ui/curve_chart";
 import { Empty, Failure, Panel, Scroll, Segmented, Waiting } from "../ui/kit";
 
-const kPoints = 600;
+const kPointsMax = 600;
+const kPointsMin = 60;
+const kPointsTogether = 9_000; // Of all runs in one chart: on a shared axis every x costs every run.
 const kCurvesMax = 200; // What the server reads at once.
 const kKeysAtFirst = 4;
 
@@ -24,6 +26,7 @@ export function CompareCurves({ runs, search, set }: CompareProps) {
   ).slice(0, room);
   const x = search.x ?? "step";
   const weight = search.smooth ?? 0;
+  const points = Math.floor(kPointsTogether / Math.max(1, runs.length));
   const query = useQuery(
     curves_query(
       project,
@@ -31,7 +34,7 @@ export function CompareCurves({ runs, search, set }: CompareProps) {
         run_ids: runs.map((r) => r.run_id),
         keys,
         x: x === "step" ? "step" : "time",
-        points: kPoints,
+        points: Math.min(kPointsMax, Math.max(kPointsMin, points)),
       },
       runs.some((r) => r.status === "RUNNING"),
     ),

@@ -99,7 +99,9 @@ function Views({ id, tags }: { id: string; tags: Record<string, string> }) {
   const project = useProject();
   const client = useQueryClient();
   const [name, set_name] = useState("");
-  const here = location.search.replace(/^\?/, "");
+  const view = new URLSearchParams(location.search);
+  view.delete("sel"); // What is selected now is no part of a view.
+  const here = view.toString();
   const views = Object.entries(tags).filter(([key]) => key.startsWith(kViewTag));
   const changed = () => client.invalidateQueries({ queryKey: [project, "experiments"] });
   const save = useMutation({

@@ -173,7 +173,7 @@ function Metrics({ run }: { run: RunDetail }) {
             </>
           }
         >
-          <div className="grid gap-x-6 gap-y-5 lg:grid-cols-2">
+          <div className={`grid gap-x-6 gap-y-5 ${drawn.length > 1 ? "lg:grid-cols-2" : ""}`}>
             {drawn.map((curve) => (
               <div key={curve.key} className="min-w-0">
                 <h3 className="mb-1 font-mono text-ink-2 text-xs">{curve.key}</h3>
@@ -258,8 +258,8 @@ function Origin({ run }: { run: RunDetail }) {
   }
   add(
     "Again",
-    <Copy text={`slipway repro ${run.run_id}`} label="command">
-      slipway repro {run.run_id.slice(0, 8)}
+    <Copy text={`slipway runs repro ${run.run_id}`} label="command">
+      slipway runs repro {run.run_id.slice(0, 8)}
     </Copy>,
   );
   return (

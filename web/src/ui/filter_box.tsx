@@ -42,7 +42,7 @@ export function FilterBox({
   }
 
   return (
-    <div className="relative min-w-0 flex-1">
+    <div className="relative min-w-0 flex-1 basis-60">
       <input
         data-filter
         role="combobox"

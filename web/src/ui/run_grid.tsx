@@ -14,6 +14,8 @@ import { RunLink, RunStatusBadge } from "./run_parts";
 const kRow = 34;
 const kHead = 34;
 const kName = 250;
+const kNameNarrow = 160; // On a phone, so that a column fits beside it.
+const kNarrow = 520;
 const kCell = 132;
 const kMoreRows = 12;
 const kMoreColumns = 2;
@@ -61,7 +63,7 @@ function Head({
       role="columnheader"
       aria-sort={up ? sorted : undefined}
       aria-colindex={index + 2}
-      className="absolute flex items-center border-line border-b bg-panel px-2 text-2xs text-ink-3"
+      className={`absolute top-0 flex items-center border-line border-b bg-panel px-2 text-2xs text-ink-3 ${column.kind === "metrics" ? "justify-end" : ""}`}
       style={{ left, width: kCell, height: kHead }}
       title={column.id}
     >
@@ -110,10 +112,11 @@ export function RunGrid(props: RunGridProps) {
     };
   }, []);
 
+  const name_width = at.width < kNarrow ? kNameNarrow : kName;
   const [row_first, row_end] = window_of(at.top, at.height, kRow, rows.length, kMoreRows);
   const [col_first, col_end] = window_of(
     at.left,
-    Math.max(0, at.width - kName),
+    Math.max(0, at.width - name_width),
     kCell,
     columns.length,
     kMoreColumns,
@@ -161,7 +164,7 @@ export function RunGrid(props: RunGridProps) {
     event.preventDefault();
   }
 
-  const width = kName + columns.length * kCell;
+  const width = name_width + columns.length * kCell;
   return (
     <div
       ref={box}
@@ -186,7 +189,7 @@ export function RunGrid(props: RunGridProps) {
           role="columnheader"
           aria-colindex={1}
           className="sticky left-0 z-10 flex items-center border-line border-r border-b bg-panel px-3 text-2xs text-ink-3"
-          style={{ width: kName, height: kHead }}
+          style={{ width: name_width, height: kHead }}
         >
           Run
         </div>
@@ -195,7 +198,7 @@ export function RunGrid(props: RunGridProps) {
             key={column.id}
             column={column}
             index={col_first + i}
-            left={kName + (col_first + i) * kCell}
+            left={name_width + (col_first + i) * kCell}
             order={props.order}
             on_order={props.on_order}
           />
@@ -221,7 +224,7 @@ export function RunGrid(props: RunGridProps) {
                 role="gridcell"
                 aria-colindex={1}
                 className={`sticky left-0 z-[1] flex items-center gap-2 border-line border-r px-3 ${paper}`}
-                style={{ width: kName, height: kRow - 1 }}
+                style={{ width: name_width, height: kRow - 1 }}
               >
                 <input
                   type="checkbox"
@@ -243,7 +246,11 @@ export function RunGrid(props: RunGridProps) {
                   data-testid={column.id}
                   title={cell_text(row, column)}
                   className={`absolute top-0 truncate px-2 leading-[33px] ${column.kind === "metrics" ? "text-right tabular-nums" : "text-ink-2"}`}
-                  style={{ left: kName + (col_first + j) * kCell, width: kCell, height: kRow - 1 }}
+                  style={{
+                    left: name_width + (col_first + j) * kCell,
+                    width: kCell,
+                    height: kRow - 1,
+                  }}
                 >
                   {column.id === "attributes.status" ? (
                     <RunStatusBadge status={row.status} />

@@ -47,7 +47,7 @@ const kDashes: (number[] | undefined)[] = [undefined, [6, 3], [2, 3], [8, 3, 2, 
 export function mark_of(n: number): { mark: string; dash: number[] | undefined } {
   return {
     mark: kMarks[n % kMarks.length] as string,
-    dash: kDashes[(n + Math.floor(n / kMarks.length)) % kDashes.length],
+    dash: kDashes[n % kDashes.length],
   };
 }
 
