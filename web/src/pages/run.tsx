@@ -259,7 +259,7 @@ function Origin({ run }: { run: RunDetail }) {
   add(
     "Again",
     <Copy text={`slipway runs repro ${run.run_id}`} label="command">
-      slipway runs repro {run.run_id.slice(0, 8)}
+      runs repro {run.run_id.slice(0, 8)}
     </Copy>,
   );
   return (
