@@ -21,6 +21,7 @@
 #include "wire/native/models.h"
 #include "wire/native/monitor.h"
 #include "wire/native/requests.h"
+#include "wire/native/run_pages.h"
 #include "wire/native/runs.h"
 #include "wire/native/signing.h"
 #include "wire/native/status.h"
@@ -137,6 +138,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::requests_routes({*w.registry, *w.governance, *w.auth}));
   add(wire::native::reviews_routes({*w.registry, *w.governance, *w.auth}));
   add(wire::native::runs_routes({*w.tracking, *w.auth}));
+  add(wire::native::run_page_routes({*w.tracking, *w.auth}));
   add(wire::native::signing_routes({[&w] { return sign::public_keys(*w.db); }}));
   add(wire::native::webhook_routes({*w.webhooks}));
   add(wire::databricks::routes({*w.registry, *w.governance, *w.auth, *w.webhooks}));

@@ -140,6 +140,33 @@ TEST_P(PendingTest, EveryReaderSeesWhatWasLogged) {
          query.order_by = {"metrics.m"};
          return p.tracking.runs.search(p.ctx, query).value().items.size() == 1;
        }},
+      {"curves",
+       [](TrackingWorld& p, const std::string& run) {
+         const auto got =
+             p.tracking.curves.read(p.ctx, {.run_ids = {run}, .keys = {"m"}, .part = {}});
+         return got.ok() && got->size() == 1 && got->front().whole.has_value();
+       }},
+      {"run_table",
+       [](TrackingWorld& p, const std::string& run) {
+         RunQuery query;
+         query.experiment_ids = {0};
+         query.filter = "metrics.m = 0.25 AND attributes.run_id = '" + run + "'";
+         return p.tracking.run_table.rows(p.ctx, query, {}).value().items.size() == 1;
+       }},
+      {"run_table count",
+       [](TrackingWorld& p, const std::string& run) {
+         RunQuery query;
+         query.experiment_ids = {0};
+         query.filter = "metrics.m = 0.25 AND attributes.run_id = '" + run + "'";
+         return p.tracking.run_table.count(p.ctx, query).value() == 1;
+       }},
+      {"run_table keys",
+       [](TrackingWorld& p, const std::string& run) {
+         RunQuery query;
+         query.experiment_ids = {0};
+         query.filter = "attributes.run_id = '" + run + "'";
+         return p.tracking.run_table.keys(p.ctx, query).value().metrics.size() == 1;
+       }},
       {"reproductions",
        [](TrackingWorld& p, const std::string& run) {
          const std::string again = p.new_run();

@@ -65,12 +65,17 @@ Result<std::optional<RunRef>> find_run_ref(store::Tx& tx, std::string_view proje
   return out;
 }
 
-Result<std::vector<Run>> load_runs(store::Tx& tx, std::span<const int64_t> run_ns) {
+Result<std::vector<Run>> load_run_heads(store::Tx& tx, std::span<const int64_t> run_ns) {
   std::vector<Run> out(run_ns.size());
   const RunIndex index(run_ns);
   TRY(each_of_runs(tx, run_ns, {kSelect, "r.run_n"}, [&](const store::Row& row) {
     if (const auto at = index.at(row.i64(0))) out[*at] = decode(row);
   }));
+  return out;
+}
+
+Result<std::vector<Run>> load_runs(store::Tx& tx, std::span<const int64_t> run_ns) {
+  std::vector<Run> out = TRY(load_run_heads(tx, run_ns));
   TRY(load_run_data(tx, out));
   return out;
 }

@@ -29,6 +29,8 @@ Result<std::optional<RunRef>> find_run_ref(store::Tx& tx, std::string_view proje
                                            std::string_view run_id);
 // Runs by their numbers, in that order, with metrics, params, tags, inputs and outputs.
 Result<std::vector<Run>> load_runs(store::Tx& tx, std::span<const int64_t> run_ns);
+// Likewise, without what they logged.
+Result<std::vector<Run>> load_run_heads(store::Tx& tx, std::span<const int64_t> run_ns);
 // Metrics, params, tags, inputs, outputs of runs that were found.
 Status load_run_data(store::Tx& tx, std::span<Run> runs);
 Status update_run(store::Tx& tx, const Run& run);

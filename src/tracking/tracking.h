@@ -6,12 +6,14 @@
 #include "store/db.h"
 #include "tracking/artifact_uploads.h"
 #include "tracking/artifacts.h"
+#include "tracking/curves.h"
 #include "tracking/deps.h"
 #include "tracking/experiments.h"
 #include "tracking/logged_models.h"
 #include "tracking/pending.h"
 #include "tracking/purge.h"
 #include "tracking/reproductions.h"
+#include "tracking/run_table.h"
 #include "tracking/runs.h"
 #include "tracking/trace_metrics.h"
 #include "tracking/traces.h"
@@ -25,6 +27,8 @@ struct Tracking {
       : experiments(deps),
         pending(deps),
         runs(deps, experiments, pending),
+        run_table(deps, pending),
+        curves(deps, pending),
         models(deps, experiments),
         artifacts(deps),
         uploads(deps, artifacts),
@@ -36,6 +40,8 @@ struct Tracking {
   Experiments experiments;
   PendingMetrics pending;
   Runs runs;
+  RunTable run_table;
+  Curves curves;
   LoggedModels models;
   Artifacts artifacts;
   ArtifactUploads uploads;

@@ -4,13 +4,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { journeys } from "./journeys.mjs";
 import { axe, launch, open_page, root } from "./kit.mjs";
+import { run_journeys, run_pages } from "./runs.mjs";
 
 const [url, seen_file, only] = process.argv.slice(2);
 const seen = JSON.parse(fs.readFileSync(seen_file, "utf8"));
 const shots = path.join(root, "build/screenshots");
 const kSettle_ms = 700; // Charts draw after their data; a screenshot waits for that, no assertion does.
 
-const pages = {
+const release_pages = () => ({
   overview: "/p/default",
   models: "/p/default/models",
   model: `/p/default/models/${seen.model.name}`,
@@ -20,7 +21,10 @@ const pages = {
   datasets: "/p/default/datasets",
   dataset: `/p/default/datasets/${seen.dataset.name}`,
   ledger: `/p/default/ledger?seq=${seen.ledger[0].seq}`,
-};
+});
+// Each world has its own pages and journeys: releases and serving, or experiments and runs.
+const pages = seen.tracking ? run_pages(seen) : release_pages();
+const named = seen.tracking ? run_journeys : journeys;
 
 let failed = 0;
 
@@ -68,7 +72,7 @@ try {
       for (const width of [1440, 360]) await inspect(browser, theme, width);
     }
   }
-  for (const [name, run] of Object.entries(journeys)) {
+  for (const [name, run] of Object.entries(named)) {
     if (!only || name.includes(only)) await step(name, () => run({ browser, url, seen }));
   }
 } finally {

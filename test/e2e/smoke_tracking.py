@@ -57,5 +57,45 @@ def test_refusals(server):
                     "INVALID_PARAMETER_VALUE")
 
 
+def test_what_pages_read(server):
+    """The native rows: experiments with their use, a table of chosen cells, its columns, one run, curves."""
+    api = server.api()
+    experiment = api.post(MLFLOW + "experiments/create", {"name": "pages"})["experiment_id"]
+    runs = []
+    for number in range(3):
+        info = api.post(MLFLOW + "runs/create", {"experiment_id": experiment, "run_name": f"n{number}", "start_time": number + 1})
+        runs.append(info["run"]["info"]["run_id"])
+        points = [{"key": "val/loss", "value": "NaN" if step == 7 else number + step, "timestamp": step, "step": step} for step in range(50)]
+        api.post(MLFLOW + "runs/log-batch", {"run_id": runs[-1], "metrics": points, "params": [{"key": "p", "value": str(number)}]})
+    shown = api.get(f"experiments/{experiment}")
+    equal((shown["name"], shown["runs"], shown["running"]), ("pages", 3, 3), "an experiment")
+    true("pages" in [item["name"] for item in api.items("experiments")], "the list of experiments")
+    asked = {"experiment_ids": [experiment], "order_by": ["metrics.`val/loss` DESC"]}
+    page = api.post("runs/search", {**asked, "limit": 2, "count": True, "metrics": ["val/loss"]})
+    equal([(item["name"], item["metrics"], item["params"]) for item in page["items"]],
+          [("n2", {"val/loss": 51}, {}), ("n1", {"val/loss": 50}, {})], "chosen cells")
+    equal(page["total"], 3, "count")
+    rest = api.post("runs/search", {**asked, "limit": 2, "page_token": page["next_page_token"]})
+    equal([item["name"] for item in rest["items"]], ["n0"], "second page")
+    columns = api.post("runs/columns", {"experiment_ids": [experiment]})
+    equal(columns["params"], [{"key": "p", "runs": 3, "differs": True}], "columns")
+    equal(api.get(f"runs/{runs[0]}")["params"], {"p": "0"}, "one run")
+    curve = api.get(f"runs/{runs[1]}/metrics/val%2Floss/curve?points=10")
+    equal((curve["points"], len(curve["last"]), curve["last"][-1], curve["max"][-1]), (50, 10, 50, 50), "a curve")
+    equal(curve["marks"], [{"x": 5, "nan": 1, "above": 0, "below": 0}], "its NaN")
+    both = api.post("curves", {"run_ids": runs[:2], "keys": ["val/loss", "none"], "points": 5, "from": 10, "to": 19})["items"]
+    equal([(c["points"], len(c["last"])) for c in both], [(10, 5), (0, 0), (10, 5), (0, 0)], "curves of a part")
+    refused = harness.refused
+    refused(api, "POST", "runs/search", {"experiment_ids": [experiment], "filter": "metrics.x <"}, 400)
+    refused(api, "POST", "runs/search", {"experiment_ids": ["x"]}, 400, "request.wrong_type")
+    refused(api, "POST", "runs/search", {"experiment_ids": [experiment], "limit": 100_000}, 400)
+    refused(api, "POST", "runs/search", {"experiment_ids": ["0"] * 1001}, 400, "request.limit")
+    refused(api, "POST", "curves", {"run_ids": [], "keys": ["a"]}, 400, "curves.limit")
+    refused(api, "POST", "curves", {"run_ids": ["0" * 32], "keys": ["a"]}, 404, "run.not_found")
+    refused(api, "GET", f"runs/{runs[0]}/metrics/m/curve?points=0", status=400, code="curves.limit")
+    refused(api, "GET", f"runs/{runs[0]}/metrics/m/curve?x=epoch", status=400, code="request.query")
+    refused(api, "GET", "experiments/99999", status=404)
+
+
 if __name__ == "__main__":
     harness.run(globals())

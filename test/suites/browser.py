@@ -11,7 +11,9 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "browser"))
 import harness  # noqa: E402
+import seed_runs  # noqa: E402
 from harness import ROOT, Server, until  # noqa: E402
 from dev import common, setup, web  # noqa: E402
 
@@ -126,22 +128,38 @@ def main():
     except common.Failed as error:
         print(f"the browser suite can't run here: {error}")
         sys.exit(SKIPPED)
+    failed = [world for world in (releases, runs) if not lived(world, found[0])]
+    sys.exit(1 if failed else 0)
+
+
+def releases(server):
+    """Models, deployments, datasets, monitors and the ledger."""
+    token = seed(server)
+    settled(server)
+    return what_the_cli_prints(server, token)
+
+
+def runs(server):
+    """Experiments and runs, in a ledger of their own: what they log is counted there long after they are seeded."""
+    return {"tracking": seed_runs.what_rest_prints(server, seed_runs.seed(server))}
+
+
+def lived(world, node):
+    """The journeys of one world, on a server of its own."""
     with tempfile.TemporaryDirectory(prefix="slipway-browser-") as root:
         server = Server(harness.BINARY, pathlib.Path(root) / "data")
         try:
             server.start()
-            token = seed(server)
-            settled(server)
             file = pathlib.Path(root) / "seen.json"
-            file.write_text(json.dumps(what_the_cli_prints(server, token)))
-            done = subprocess.run([found[0], ROOT / "test/browser/run.mjs", server.url, file, *sys.argv[1:]], check=False)
+            file.write_text(json.dumps(world(server)))
+            done = subprocess.run([node, ROOT / "test/browser/run.mjs", server.url, file, *sys.argv[1:]], check=False)
             if done.returncode:
                 print(f"the server's log:\n{server.tail(40)}")
             else:
                 harness.equal(server.stop(), 0, "exit status after SIGTERM")
         finally:
             server.kill()
-    sys.exit(done.returncode)
+    return done.returncode == 0
 
 
 if __name__ == "__main__":

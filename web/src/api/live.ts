@@ -54,6 +54,7 @@ export function stale_keys(project: string, event: Pick<Invalidate, "key">): str
   if (!family || family === "ledger") return keys;
   keys.push([project, family]);
   if (family === "monitor" || family === "labels") keys.push([project, "deployments"]);
+  if (family === "runs") keys.push([project, "experiments"]);
   if (family !== "alerts") keys.push([project, "alerts"]);
   return keys;
 }
@@ -174,7 +175,7 @@ async function poll(
       const page = await call<Page<LedgerEvent>>(project, "/ledger?order=desc&limit=1", { signal });
       const seq = page.items[0]?.seq ?? 0;
       if (head >= 0 && seq !== head) {
-        for (const family of ["models", "deployments", "datasets"]) {
+        for (const family of ["models", "deployments", "datasets", "runs", "experiments"]) {
           publish({ type: "invalidate", key: [family], rev: seq });
         }
       }

@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-router";
 import { base_path } from "../api/client";
 import { CrashPanel, NotFound, Shell } from "./shell";
+import { tracking_routes } from "./tracking_routes";
 
 const text = (value: unknown): string | undefined =>
   typeof value === "string" && value !== ""
@@ -131,6 +132,7 @@ const tree = root.addChildren([
   home,
   project.addChildren([
     overview,
+    ...tracking_routes(project),
     models,
     model,
     deployments,

@@ -15,6 +15,7 @@ import { set_theme, useTheme } from "./theme";
 
 const kNav = [
   { to: "/p/$project", label: "Overview", icon: "overview", key: "o", exact: true },
+  { to: "/p/$project/experiments", label: "Experiments", icon: "chart", key: "e", exact: false },
   { to: "/p/$project/models", label: "Models", icon: "models", key: "m", exact: false },
   {
     to: "/p/$project/deployments",

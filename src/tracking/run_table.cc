@@ -1,0 +1,108 @@
+#include "tracking/run_table.h"
+
+#include <utility>
+
+#include "base/text.h"
+#include "core/search/filter.h"
+#include "store/db.h"
+#include "tracking/pending.h"
+#include "tracking/run_finder.h"
+#include "tracking/run_search.h"
+#include "tracking/run_store.h"
+#include "tracking/run_table_store.h"
+#include "tracking/validate.h"
+
+namespace slip::tracking {
+namespace {
+
+search::Sql visible_to(const Ctx& ctx) {
+  search::Sql out;
+  out.add(store::readable(ctx, "run", "CAST(r.experiment_id AS TEXT)"));
+  return out;
+}
+
+Result<RunSearch> search_of(const Ctx& ctx, const RunQuery& query) {
+  RunSearch search{.project = ctx.project.text, .query = query, .filter = {}, .page = {}};
+  search.page.limit = query.max_results;
+  search.page.keys = TRY(run_sort_keys(search.project, query.order_by));
+  search.filter = TRY(search::parse_filter(query.filter));
+  TRY(check_search(search));
+  std::string identity = concat({"run table\n", query.filter, "\n", join(query.order_by, "\n"),
+                                 "\n", std::to_string(static_cast<int>(query.view))});
+  for (const int64_t id : query.experiment_ids) identity += "," + std::to_string(id);
+  search.page.identity = std::move(identity);
+  search.page.visible = visible_to(ctx);
+  TRY(search.page.start_at(query.page_token));
+  return search;
+}
+
+Status check_columns(const TableColumns& columns) {
+  for (const auto* keys : {&columns.metrics, &columns.params, &columns.tags})
+    if (keys->size() > kTableColumnsMax)
+      return invalid("run_table.columns",
+                     concat({"at most ", std::to_string(kTableColumnsMax), " columns of a kind"}));
+  return {};
+}
+
+}  // namespace
+
+Result<Page<Run>> RunTable::rows(const Ctx& ctx, const RunQuery& query,
+                                 const TableColumns& columns) {
+  TRY(check_max_results(query.max_results, kTableRowsMax));
+  TRY(check_columns(columns));
+  const RunSearch search = TRY(search_of(ctx, query));
+  Page<Run> out;
+  if (query.experiment_ids.empty()) return out;
+  TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    Page<int64_t> found = TRY(find_runs(tx, search));
+    out.items = TRY(sql::load_run_heads(tx, found.items));
+    out.next_page_token = std::move(found.next_page_token);
+    return sql::load_cells(tx, search.project, columns, out.items);
+  }));
+  return out;
+}
+
+Result<int64_t> RunTable::count(const Ctx& ctx, const RunQuery& query) {
+  const RunSearch search = TRY(search_of(ctx, query));
+  int64_t out = 0;
+  if (query.experiment_ids.empty()) return out;
+  TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
+  search::Sql sql;
+  sql.add("SELECT COUNT(*) FROM run r WHERE r.project = ? AND ").bind(std::string(search.project));
+  add_experiments(&sql, "r.experiment_id", query.experiment_ids);
+  TRY(add_run_conditions(&sql, search.project, query, search.filter));
+  sql.add(search.page.visible);
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    return tx.each(sql.text, sql.values(), [&](const store::Row& row) { out = row.i64(0); });
+  }));
+  return out;
+}
+
+Result<TableKeys> RunTable::keys(const Ctx& ctx, RunQuery query) {
+  query.max_results = kTableKeyRunsMax;
+  query.page_token.clear();
+  const RunSearch search = TRY(search_of(ctx, query));
+  TableKeys out;
+  if (query.experiment_ids.empty()) return out;
+  TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    const Page<int64_t> found = TRY(find_runs(tx, search));
+    out.runs = static_cast<int64_t>(found.items.size());
+    out.whole = found.next_page_token.empty();
+    return sql::count_keys(tx, found.items, &out);
+  }));
+  return out;
+}
+
+Result<std::vector<ExperimentUse>> RunTable::use_of(const Ctx& ctx,
+                                                    const std::vector<int64_t>& ids) {
+  std::vector<ExperimentUse> out;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    out = TRY(sql::experiment_use(tx, ctx.project.text, visible_to(ctx), ids));
+    return {};
+  }));
+  return out;
+}
+
+}  // namespace slip::tracking

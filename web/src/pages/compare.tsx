@@ -1,0 +1,98 @@
+// Runs side by side. What is shown, and how, is in the address.
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { run_list_query } from "../api/tracking_queries";
+import { useProject } from "../app/project";
+import type { CompareSearch } from "../app/tracking_routes";
+import { plural } from "../lib/format";
+import { Empty, Failure, PageHead, Panel, Segmented, Waiting } from "../ui/kit";
+import { RunLink, RunMark } from "../ui/run_parts";
+import { CompareCurves } from "./compare_curves";
+import { CompareParallel } from "./compare_parallel";
+import { CompareScatter } from "./compare_scatter";
+import { CompareTable } from "./compare_table";
+
+const kRunsMax = 100;
+
+export function Compare() {
+  const project = useProject();
+  const search = useSearch({ strict: false }) as CompareSearch;
+  const navigate = useNavigate();
+  const ids = [...new Set((search.runs ?? "").split(",").filter(Boolean))].slice(0, kRunsMax);
+  const query = useQuery(run_list_query(project, ids));
+  const set = (change: Partial<CompareSearch>) =>
+    void navigate({
+      to: ".",
+      search: ((old: CompareSearch) => ({ ...old, ...change })) as never,
+      replace: true,
+    });
+  const runs = query.data ?? [];
+  const tab = search.tab ?? "curves";
+  const parts = { runs, search, set };
+  if (ids.length === 0)
+    return (
+      <>
+        <PageHead title="Compare runs" />
+        <Panel>
+          <Empty title="No runs are chosen">
+            Select some in the table of{" "}
+            <Link to="/p/$project/experiments" params={{ project }} className="link">
+              an experiment
+            </Link>
+            .
+          </Empty>
+        </Panel>
+      </>
+    );
+  return (
+    <>
+      <PageHead
+        eyebrow={
+          <Link to="/p/$project/experiments" params={{ project }} className="link">
+            Experiments
+          </Link>
+        }
+        title={`Compare ${plural(ids.length, "run")}`}
+        actions={
+          <Segmented
+            label="View"
+            value={tab}
+            onChange={(next) => set({ tab: next === "curves" ? undefined : next })}
+            options={[
+              { value: "curves", label: "Curves" },
+              { value: "parallel", label: "Parallel" },
+              { value: "scatter", label: "Scatter" },
+              { value: "table", label: "Table" },
+            ]}
+          />
+        }
+      />
+      {query.error && <Failure error={query.error} retry={() => void query.refetch()} />}
+      {query.isPending && <Waiting rows={8} />}
+      {runs.length > 0 && (
+        <>
+          <ul className="mb-4 flex flex-wrap gap-x-4 gap-y-1 text-sm" aria-label="Runs compared">
+            {runs.map((run, i) => (
+              <li key={run.run_id} className="flex items-center gap-1.5">
+                <RunMark n={i} />
+                <RunLink id={run.run_id}>{run.name || run.run_id.slice(0, 8)}</RunLink>
+                <button
+                  type="button"
+                  aria-label={`Leave out ${run.name}`}
+                  className="grid size-6 place-items-center rounded text-ink-3 hover:text-bad"
+                  onClick={() => set({ runs: ids.filter((id) => id !== run.run_id).join(",") })}
+                >
+                  ×
+                </button>
+              </li>
+            ))}
+          </ul>
+          {tab === "curves" && <CompareCurves {...parts} />}
+          {tab === "parallel" && <CompareParallel {...parts} />}
+          {tab === "scatter" && <CompareScatter {...parts} />}
+          {tab === "table" && <CompareTable {...parts} />}
+        </>
+      )}
+    </>
+  );
+}
