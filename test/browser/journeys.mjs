@@ -322,7 +322,7 @@ export const journeys = {
       await tab_to(page, "button", "Approve");
       await page.keyboard.press("Enter");
       await page.getByRole("dialog").waitFor({ state: "detached" });
-      await page.getByText("read in the console").waitFor();
+      await page.getByText("read in the console").first().waitFor();
 
       await tab_to(page, "button", "Promote to production");
       await page.keyboard.press("Enter");

@@ -34,7 +34,7 @@ function Conditions({ of }: { of: Explanation }) {
             <Mark ok={c.ok} />
             <span className="font-medium">{words(c.condition)}</span>
           </div>
-          <p className="pl-[22px] text-ink-2 text-xs">{c.detail}</p>
+          <p className="wrap-anywhere pl-[22px] text-ink-2 text-xs">{c.detail}</p>
         </li>
       ))}
     </ul>
@@ -54,7 +54,7 @@ function Evidence({ of }: { of: Explanation }) {
               <Mark ok={c.passed} />
               <span className="font-medium">{words(c.kind)}</span>
             </div>
-            <p className="pl-[22px] text-ink-2 text-xs">{c.detail}</p>
+            <p className="wrap-anywhere pl-[22px] text-ink-2 text-xs">{c.detail}</p>
             {c.waiver && (
               <p className="pl-[22px] text-ink-2 text-xs">
                 Waived by {c.waiver.actor} until {timestamp(c.waiver.expires_ms)}: {c.waiver.reason}
