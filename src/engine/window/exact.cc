@@ -39,8 +39,8 @@ Limbs minus(const Limbs& a, const Limbs& b) {
 double assemble(Uint128 m, bool inexact, int64_t exponent) {
   if (m == 0) return 0;
   const auto high = static_cast<uint64_t>(m >> 64);
-  const int width = high ? 128 - std::countl_zero(high)
-                         : 64 - std::countl_zero(static_cast<uint64_t>(m));
+  const int width =
+      high ? 128 - std::countl_zero(high) : 64 - std::countl_zero(static_cast<uint64_t>(m));
   const int64_t top = exponent + width;  // The value lies in [2^(top-1), 2^top).
   if (top > 1024) return std::numeric_limits<double>::infinity();
   const int64_t keep = std::min<int64_t>(53, top + 1074);
@@ -58,7 +58,8 @@ double assemble(Uint128 m, bool inexact, int64_t exponent) {
   // The unit of `bits` is 2^(top - keep), at least 2^-1074: biased exponents follow from addition.
   const int64_t unit = top - keep;
   if (bits >> 53) return assemble(bits, false, unit);  // Rounded up to the next power of two.
-  if (bits < (uint64_t{1} << 52)) return std::bit_cast<double>(bits);  // Subnormal; unit is 2^-1074.
+  if (bits < (uint64_t{1} << 52))
+    return std::bit_cast<double>(bits);  // Subnormal; unit is 2^-1074.
   return std::bit_cast<double>((bits & ((uint64_t{1} << 52) - 1)) |
                                static_cast<uint64_t>(unit + 1075) << 52);
 }
@@ -94,6 +95,12 @@ int Big::compare(const Limbs& a, const Limbs& b) {
     if (a[i] != b[i]) return a[i] < b[i] ? -1 : 1;
   }
   return 0;
+}
+
+int64_t Big::to_int64() const {
+  uint64_t v = 0;
+  for (size_t i = 0; i < std::min<size_t>(mag_.size(), 2); ++i) v |= uint64_t{mag_[i]} << (32 * i);
+  return static_cast<int64_t>(negative_ ? 0 - v : v);
 }
 
 Big Big::operator-() const {
@@ -328,9 +335,7 @@ Big ExactSum::value(int64_t* exponent) const {
   return out;
 }
 
-int64_t ExactSum::lowest_exponent() const {
-  return limbs_.empty() ? 0 : first_ * 32 + kLowBit;
-}
+int64_t ExactSum::lowest_exponent() const { return limbs_.empty() ? 0 : first_ * 32 + kLowBit; }
 
 Big ExactSum::value_at(int64_t exponent) const {
   int64_t own = 0;

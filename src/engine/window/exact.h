@@ -21,7 +21,8 @@ class Big {
 
   bool zero() const { return mag_.empty(); }
   bool negative() const { return negative_; }
-  int64_t bits() const;  // Of the magnitude; 0 for zero.
+  int64_t bits() const;      // Of the magnitude; 0 for zero.
+  int64_t to_int64() const;  // The low 64 bits.
   Big operator-() const;
   friend Big operator+(const Big& a, const Big& b);
   friend Big operator-(const Big& a, const Big& b) { return a + -b; }
@@ -76,9 +77,9 @@ class ExactSum {
   void carry();
   ExactSum canonical() const;
 
-  int64_t first_ = 0;            // Index of limbs_[0] in limbs of 32 bits above kLowBit.
-  std::vector<int64_t> limbs_;   // Carries are put off: |limb| < 2^63.
-  int64_t pending_ = 0;          // Additions since the last carry().
+  int64_t first_ = 0;           // Index of limbs_[0] in limbs of 32 bits above kLowBit.
+  std::vector<int64_t> limbs_;  // Carries are put off: |limb| < 2^63.
+  int64_t pending_ = 0;         // Additions since the last carry().
 };
 
 }  // namespace slip::window

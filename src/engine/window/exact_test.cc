@@ -27,7 +27,7 @@ TEST(ExactSum, RoundsOnce) {
   EXPECT_EQ(sum_of({max, tiny, -max}), tiny);
   EXPECT_EQ(sum_of({max, max}), std::numeric_limits<double>::infinity());
   EXPECT_EQ(sum_of({-0.1, -0.2}), -0.1 + -0.2);
-  EXPECT_EQ(sum_of({0x1p53, 1}), 0x1p53);           // Tie to even.
+  EXPECT_EQ(sum_of({0x1p53, 1}), 0x1p53);            // Tie to even.
   EXPECT_EQ(sum_of({0x1p53, 1, tiny}), 0x1p53 + 2);  // Just above the tie.
   EXPECT_EQ(sum_of({tiny, tiny}), 2 * tiny);
   EXPECT_EQ(sum_of({0x1p-1022, -tiny}), 0x1p-1022 - tiny);
@@ -54,7 +54,9 @@ TEST(ExactSum, TheSameBytesInAnyOrderSplitAndTakenBack) {
   auto dice = gen::Dice::seeded(12);
   for (int round = 0; round < 300; ++round) {
     std::vector<double> xs(1 + dice.below(40));
-    for (double& x : xs) x = std::ldexp(static_cast<double>(dice.below(uint64_t{1} << 52)) - 0x1p51, static_cast<int>(dice.below(120)) - 60);
+    for (double& x : xs)
+      x = std::ldexp(static_cast<double>(dice.below(uint64_t{1} << 52)) - 0x1p51,
+                     static_cast<int>(dice.below(120)) - 60);
     const int power = 1 + round % 4;
     ExactSum whole, left, right;
     for (const double x : xs) whole.add(x, power);
@@ -77,7 +79,8 @@ TEST(ExactSum, TheSameBytesInAnyOrderSplitAndTakenBack) {
 TEST(Big, QuotientsAndRootsAreRoundedOnce) {
   auto dice = gen::Dice::seeded(13);
   for (int i = 0; i < 20000; ++i) {
-    const auto a = static_cast<int64_t>(dice.below(uint64_t{1} << 52)), b = static_cast<int64_t>(dice.below(uint64_t{1} << 52)) + 1;
+    const auto a = static_cast<int64_t>(dice.below(uint64_t{1} << 52)),
+               b = static_cast<int64_t>(dice.below(uint64_t{1} << 52)) + 1;
     EXPECT_EQ(round_ratio(Big(a), Big(b), 0), static_cast<double>(a) / static_cast<double>(b));
     EXPECT_EQ(round_ratio(Big(-a) * Big(b) * Big(b) * Big(b), Big(b) * Big(b) * Big(b) * Big(b), 0),
               -static_cast<double>(a) / static_cast<double>(b));
