@@ -36,13 +36,19 @@ Status Blob::check(const Plan& plan, const Record& record) const {
   return {};
 }
 
-void Blob::apply(const Plan& plan, Cell& cell, const Record& record) const {
+// False, and nothing changed: a list of another length than the cell's.
+bool Blob::apply(const Plan& plan, Cell& cell, const Record& record) const {
   if (cell.states.empty()) cell.states = plan.fresh();
+  for (size_t k = 0; k < cell.states.size(); ++k) {
+    const Datum& v = record.values[plan.column_of(k)];
+    if (v.index() != 0 && !fits(plan.kernels()[k], cell.states[k], v)) return false;
+  }
   ++cell.n;
   for (size_t k = 0; k < cell.states.size(); ++k) {
     const Datum& v = record.values[plan.column_of(k)];
     if (v.index() != 0) update(plan.kernels()[k], cell.states[k], v, record.at);
   }
+  return true;
 }
 
 bool Blob::unapply(const Plan& plan, Cell& cell, const Record& record) const {
@@ -76,7 +82,8 @@ Result<Added> Blob::add(const Plan& plan, const Record& record) {
   if (!raw_.emplace(key, record.values).second) return Added::kDuplicate;
   rings_.resize(plan.levels().size());
   for (size_t l = 0; l < rings_.size(); ++l) {
-    apply(plan, rings_[l][floor_to(record.at.ts_us, plan.levels()[l].hop_us)], record);
+    Cell& cell = rings_[l][floor_to(record.at.ts_us, plan.levels()[l].hop_us)];
+    CHECK(apply(plan, cell, record));  // check() has seen it.
   }
   return Added::kAdded;
 }
@@ -116,7 +123,8 @@ void Blob::fold(const Plan& plan, std::vector<State>& to, Tile range) const {
     for (auto i = raw_.lower_bound({range.from_us, 0}); i != end; ++i) {
       for (size_t k = 0; k < to.size(); ++k) {
         const Datum& v = i->second[plan.column_of(k)];
-        if (v.index() != 0) update(plan.kernels()[k], to[k], v, {i->first.first, i->first.second});
+        if (v.index() == 0 || !fits(plan.kernels()[k], to[k], v)) continue;
+        update(plan.kernels()[k], to[k], v, {i->first.first, i->first.second});
       }
     }
     return;
@@ -290,7 +298,8 @@ Status Blob::recompute(const Plan& plan, const Tile& tile, std::span<const Recor
   }
   std::set<Key> seen;
   for (const Record& r : records) {
-    if (seen.insert({r.at.ts_us, r.at.seq}).second) apply(plan, cell, r);
+    if (!seen.insert({r.at.ts_us, r.at.seq}).second) continue;
+    if (!apply(plan, cell, r)) return invalid("window.bad_record", "lists of different lengths");
   }
   stale_.erase(key);
   if (tile.level < 0) {

@@ -68,7 +68,7 @@ class Blob {
   using Key = std::pair<int64_t, uint64_t>;
 
   Status check(const Plan& plan, const Record& record) const;
-  void apply(const Plan& plan, Cell& cell, const Record& record) const;
+  bool apply(const Plan& plan, Cell& cell, const Record& record) const;
   bool unapply(const Plan& plan, Cell& cell, const Record& record) const;
   static void absorb(const Plan& plan, std::vector<State>& to, const std::vector<State>& from);
   bool rebuild(const Plan& plan, size_t level, int64_t begin);

@@ -54,6 +54,7 @@ Answer central(Op op, const Moments& m) {
   }
   const auto sum = [&](int64_t p) { return m.sums[static_cast<size_t>(p - 1)].value_at(p * unit); };
   const Big s1 = sum(1), s2 = sum(2), b = n * s2 - s1 * s1;
+  if (b.negative()) return out;  // Of no events: bytes that only look like a state.
   if (op == Op::kVarPop) out.value = round_ratio(b, n * n, 2 * unit);
   if (op == Op::kVarSample) out.value = round_ratio(b, n * (n - Big(1)), 2 * unit);
   if (op == Op::kStddevPop) out.value = round_sqrt(b, n * n, 2 * unit);
@@ -100,7 +101,7 @@ Answer keys(Op op, const Params& params, const Keys& k) {
   Answer out;
   if (op == Op::kDistinct) {
     out.approximate = k.over;
-    out.value = k.over ? static_cast<int64_t>(hll_estimate(k.registers) + 0.5)
+    out.value = k.over ? static_cast<int64_t>(std::min(hll_estimate(k.registers), 9e18) + 0.5)
                        : static_cast<int64_t>(k.counts.size());
     return out;
   }

@@ -349,8 +349,10 @@ void merge(const Kernel& kernel, State& state, const State& other) {
 bool retract(const Kernel& kernel, State& state, const Datum& value, Event at) {
   if (!fits(kernel, state, value)) return false;
   if (auto* counted = std::get_if<Counted>(&state)) {
+    if (counted->n <= 0) return false;
     --counted->n;
   } else if (auto* m = std::get_if<Moments>(&state)) {
+    if (m->n <= 0) return false;
     add_number(*m, value, -1);
   } else if (auto* e = std::get_if<Extreme>(&state)) {
     const bool is_best = e->times > 0 && compare(value, e->best) == 0;
@@ -369,10 +371,14 @@ bool retract(const Kernel& kernel, State& state, const Datum& value, Event at) {
   } else if (auto* k = std::get_if<Keys>(&state)) {
     return uncount(kernel, *k, key_of(value));
   } else if (auto* s = std::get_if<Sketch>(&state)) {
+    if (s->n <= 0) return false;
     sketch_add(*s, as_double(value), kernel.accuracy, -1);
   } else if (auto* f = std::get_if<Flags>(&state)) {
-    --(std::get<bool>(value) ? f->yes : f->no);
+    int64_t& count = std::get<bool>(value) ? f->yes : f->no;
+    if (count <= 0) return false;
+    --count;
   } else {
+    if (std::get<Lists>(state).n <= 0) return false;
     add_list(std::get<Lists>(state), std::get<std::vector<double>>(value), -1);
   }
   return true;

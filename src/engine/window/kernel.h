@@ -62,6 +62,7 @@ enum class Family : uint8_t {
   kLists,
 };
 inline constexpr uint32_t kMaxLimit = 65536;
+inline constexpr int64_t kMaxEvents = int64_t{1} << 48;  // Of one state that is read.
 
 // What a state is, without what is read from it: aggregates with equal kernels share a state.
 struct Kernel {

@@ -16,7 +16,7 @@ void write_moments(const Moments& m, std::string& out) {
 
 bool read_moments(std::string_view& in, Moments& m) {
   for (int64_t* v : {&m.n, &m.nans, &m.highs, &m.lows, &m.doubles}) {
-    if (!take(in, *v) || *v < 0 || *v > m.n) return false;
+    if (!take(in, *v) || *v < 0 || *v > m.n || *v > kMaxEvents) return false;
   }
   for (ExactSum& s : m.sums) {
     if (!s.read(in)) return false;
@@ -32,6 +32,8 @@ void write_side(const std::map<int32_t, int64_t>& side, std::string& out) {
   }
 }
 
+constexpr int32_t kMaxBucket = 1 << 24;  // Beyond what the finest accuracy needs.
+
 bool read_side(std::string_view& in, std::map<int32_t, int64_t>& side) {
   uint32_t n = 0;
   if (!take(in, n) || n > in.size() / 12) return false;
@@ -39,6 +41,7 @@ bool read_side(std::string_view& in, std::map<int32_t, int64_t>& side) {
     int32_t bucket = 0;
     int64_t count = 0;
     if (!take(in, bucket) || !take(in, count) || count <= 0) return false;
+    if (count > kMaxEvents || bucket > kMaxBucket || bucket < -kMaxBucket) return false;
     if (!side.empty() && side.rbegin()->first >= bucket) return false;
     side.emplace_hint(side.end(), bucket, count);
   }
@@ -60,14 +63,15 @@ void write_keys(const Keys& k, std::string& out) {
 bool read_keys(const Kernel& kernel, std::string_view& in, Keys& k) {
   uint8_t over = 0;
   uint32_t n = 0;
-  if (!take(in, k.n) || k.n < 0 || !take(in, over) || over > 1 || !take(in, n)) return false;
+  if (!take(in, k.n) || k.n < 0 || k.n > kMaxEvents || !take(in, over) || over > 1 || !take(in, n))
+    return false;
   k.over = over;
   if (n > kernel.limit || (over && kernel.family != Family::kTop && n > 0)) return false;
   for (uint32_t i = 0; i < n; ++i) {
     std::string key;
     int64_t count = 0;
     Datum value;
-    if (!take_text(in, key) || !take(in, count) || count <= 0) return false;
+    if (!take_text(in, key) || !take(in, count) || count <= 0 || count > k.n) return false;
     std::string_view rest = key;
     if (!read_datum(rest, value) || !rest.empty()) return false;
     if (!fits(kernel, State(Keys{}), value)) return false;
@@ -83,7 +87,7 @@ bool read_keys(const Kernel& kernel, std::string_view& in, Keys& k) {
   if (over && kernel.family == Family::kTop) {
     k.cells.resize(size_t{kCmRows} * kCmColumns);
     for (int64_t& c : k.cells) {
-      if (!take(in, c) || c < 0) return false;
+      if (!take(in, c) || c < 0 || c > kMaxEvents) return false;
     }
   }
   return true;
@@ -91,7 +95,8 @@ bool read_keys(const Kernel& kernel, std::string_view& in, Keys& k) {
 
 bool read_recent(const Kernel& kernel, std::string_view& in, Recent& r) {
   uint32_t n = 0;
-  if (!take(in, r.n) || !take(in, n) || n > kernel.limit || r.n < n) return false;
+  if (!take(in, r.n) || !take(in, n) || n > kernel.limit || r.n < n || r.n > kMaxEvents)
+    return false;
   for (uint32_t i = 0; i < n; ++i) {
     Entry e;
     if (!take(in, e.at.ts_us) || !take(in, e.at.seq) || !read_datum(in, e.value)) return false;
@@ -107,30 +112,32 @@ bool read_recent(const Kernel& kernel, std::string_view& in, Recent& r) {
 }
 
 bool read_body(const Kernel& kernel, std::string_view& in, State& state) {
-  if (auto* c = std::get_if<Counted>(&state)) return take(in, c->n) && c->n >= 0;
+  if (auto* c = std::get_if<Counted>(&state))
+    return take(in, c->n) && c->n >= 0 && c->n <= kMaxEvents;
   if (auto* m = std::get_if<Moments>(&state)) return read_moments(in, *m);
   if (auto* e = std::get_if<Extreme>(&state)) {
     return take(in, e->n) && take(in, e->times) && read_datum(in, e->best) && e->times >= 0 &&
-           e->n >= e->times && (e->n == 0) == (e->times == 0) &&
+           e->n <= kMaxEvents && e->n >= e->times && (e->n == 0) == (e->times == 0) &&
            (e->times ? fits(kernel, state, e->best) : e->best.index() == 0);
   }
   if (auto* r = std::get_if<Recent>(&state)) return read_recent(kernel, in, *r);
   if (auto* k = std::get_if<Keys>(&state)) return read_keys(kernel, in, *k);
   if (auto* s = std::get_if<Sketch>(&state)) {
     for (int64_t* v : {&s->n, &s->nans, &s->highs, &s->lows, &s->zeros}) {
-      if (!take(in, *v) || *v < 0) return false;
+      if (!take(in, *v) || *v < 0 || *v > kMaxEvents) return false;
     }
     return read_side(in, s->above) && read_side(in, s->below);
   }
   if (auto* f = std::get_if<Flags>(&state)) {
-    return take(in, f->yes) && take(in, f->no) && f->yes >= 0 && f->no >= 0;
+    return take(in, f->yes) && take(in, f->no) && f->yes >= 0 && f->no >= 0 &&
+           f->yes <= kMaxEvents && f->no <= kMaxEvents;
   }
   auto& l = std::get<Lists>(state);
   uint32_t n = 0;
   if (!take(in, l.n) || !take(in, n) || n > in.size() / 40 || (l.n > 0) != (n > 0)) return false;
   l.items.resize(n, Moments{0, 0, 0, 0, 0, {ExactSum()}});
   for (Moments& m : l.items) {
-    if (!read_moments(in, m)) return false;
+    if (!read_moments(in, m) || m.n != l.n || m.doubles != l.n) return false;
   }
   return l.n >= 0;
 }

@@ -145,7 +145,7 @@ void sketch_add(Sketch& s, double x, double accuracy, int64_t times) {
 
 double sketch_quantile(const Sketch& s, double q, double accuracy) {
   const int64_t n = s.n - s.nans;
-  if (n == 0) return std::numeric_limits<double>::quiet_NaN();
+  if (n <= 0) return std::numeric_limits<double>::quiet_NaN();
   auto left = static_cast<int64_t>(q * static_cast<double>(n - 1));  // Rank floor(q (n - 1)).
   if ((left -= s.lows) < 0) return -kInf;
   for (auto i = s.below.rbegin(); i != s.below.rend(); ++i) {
