@@ -64,9 +64,9 @@ Double2 odd_series(Double2 x, double sign, size_t terms) {
 }
 
 struct Tables {
-  std::array<Double2, 129> exp_64;   // exp((i - 64) / 64)
-  std::array<Double2, 100> log_64;   // log(i / 64)
-  std::array<Double2, 65> atan_64;   // atan(i / 64)
+  std::array<Double2, 129> exp_64;  // exp((i - 64) / 64)
+  std::array<Double2, 100> log_64;  // log(i / 64)
+  std::array<Double2, 65> atan_64;  // atan(i / 64)
   Tables() {
     for (size_t i = 0; i < exp_64.size(); ++i) {
       const Double2 x{(double(i) - 64) / 64};
@@ -81,8 +81,8 @@ struct Tables {
     for (size_t i = 1; i < atan_64.size(); ++i) {
       const double a = double(i) / 64;
       const double b = double(i - 1) / 64;
-      atan_64[i] = atan_64[i - 1] +
-                   odd_series(Double2{1.0 / 64} / (Double2{1} + Double2{a * b}), -1, 12);
+      atan_64[i] =
+          atan_64[i - 1] + odd_series(Double2{1.0 / 64} / (Double2{1} + Double2{a * b}), -1, 12);
     }
   }
 };
@@ -171,8 +171,7 @@ Reduced reduce(double x) {
   }
   if (up < 0) {  // Small a: shift right instead.
     const int down = -up;
-    for (int i = 4; i-- > 0;)
-      top[i] = product[i] >> down | (i ? product[i - 1] << (64 - down) : 0);
+    for (int i = 4; i-- > 0;) top[i] = product[i] >> down | (i ? product[i - 1] << (64 - down) : 0);
   }
   auto q = static_cast<unsigned>(top[0] >> 62);
   for (int i = 0; i < 3; ++i) top[i] = top[i] << 2 | top[i + 1] >> 62;
@@ -351,8 +350,7 @@ double atan2(double y, double x) {
   const double fy = std::frexp(ay, &ey);
   const double fx = std::frexp(to_x, &ex);
   if (ey - ex > 120) return std::copysign(kHalfPi.hi, y);
-  if (ex - ey > 120)
-    return std::copysign(to_x < 0 ? kPi.hi : std::ldexp(fy / fx, ey - ex), y);
+  if (ex - ey > 120) return std::copysign(to_x < 0 ? kPi.hi : std::ldexp(fy / fx, ey - ex), y);
   if (to_x > 0 && ex - ey > 30)  // atan(t) = t - t^3/3: the quotient, rounded once.
     return std::copysign(std::ldexp(fy / fx, ey - ex), y);
   return std::copysign(angle({std::ldexp(fy, ey - ex)}, {fx}).rounded(), y);

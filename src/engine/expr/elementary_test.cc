@@ -428,7 +428,8 @@ TEST(Elementary, SpecialValuesAsInAnnexF) {
   namespace e = elementary;
   const double inf = std::numeric_limits<double>::infinity();
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  const double values[] = {0.0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, inf, -inf, nan, 1e300, -1e300, 5e-324};
+  const double values[] = {0.0, -0.0, 1,   -1,   0.5, -0.5,  2,      -2,
+                           3,   -3,   inf, -inf, nan, 1e300, -1e300, 5e-324};
   const auto same = [](double a, double b) {
     return std::isnan(a) ? std::isnan(b) : std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
   };
