@@ -133,6 +133,43 @@ void Values::add_text(std::string_view v) {
   add_valid(true);
 }
 
+void Values::add_words(const void* words, size_t n) {
+  const size_t at = data_.size();
+  data_.resize(at + n * 8);
+  if (n) std::memcpy(data_.data() + at, words, n * 8);
+  if (validity_.empty()) {
+    n_ += static_cast<int64_t>(n);
+    return;
+  }
+  for (size_t i = 0; i < n; ++i) add_valid(true);
+}
+
+void Values::add_i64s(std::span<const int64_t> v) {
+  CHECK(type_ == Type::kInt64 || type_ == Type::kTimestampUs);
+  add_words(v.data(), v.size());
+}
+
+void Values::add_f64s(std::span<const double> v) {
+  CHECK(type_ == Type::kDouble);
+  add_words(v.data(), v.size());
+}
+
+void Values::add_bools(std::span<const bool> v) {
+  CHECK(type_ == Type::kBool);
+  size_t i = 0;
+  while (i < v.size() && (n_ % 8 != 0 || !validity_.empty())) add_bool(v[i++]);
+  const size_t whole = (v.size() - i) / 8;
+  const size_t from = data_.size();
+  data_.resize(from + whole);
+  for (size_t b = 0; b < whole; ++b, i += 8) {
+    unsigned bits = 0;
+    for (size_t k = 0; k < 8; ++k) bits |= unsigned{v[i + k]} << k;
+    data_[from + b] = static_cast<uint8_t>(bits);
+  }
+  n_ += static_cast<int64_t>(whole * 8);
+  while (i < v.size()) add_bool(v[i++]);
+}
+
 void Values::end_list() {
   CHECK(type_ == Type::kList);
   offsets_.push_back(offset_of(static_cast<size_t>(child_.front().size())));

@@ -61,6 +61,10 @@ class Values {
   void add_i64(int64_t v);  // kTimestampUs too.
   void add_f64(double v);
   void add_text(std::string_view v);  // kBytes too. The column's bytes stay below 2 GiB (CHECK).
+  // Many at once, none of them null.
+  void add_bools(std::span<const bool> v);
+  void add_i64s(std::span<const int64_t> v);
+  void add_f64s(std::span<const double> v);
   // kList: the values added to items() since the last row are this row's.
   Values& items() { return child_.front(); }
   void end_list();
@@ -69,6 +73,7 @@ class Values {
 
  private:
   void add_valid(bool valid);
+  void add_words(const void* words, size_t n);
 
   Type type_;
   int64_t n_ = 0;
