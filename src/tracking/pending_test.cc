@@ -102,88 +102,89 @@ class PendingTest : public test::DbTest {
 };
 SLIP_EVERY_DB(PendingTest);
 
+struct Reader {
+  const char* name;
+  std::function<bool(TrackingWorld&, const std::string& run)> sees;
+};
+const Reader kReaders[] = {
+    {"get",
+     [](TrackingWorld& p, const std::string& run) {
+       return p.tracking.runs.get(p.ctx, run).value().metrics.size() == 1;
+     }},
+    {"history",
+     [](TrackingWorld& p, const std::string& run) {
+       return p.tracking.runs.history(p.ctx, {.run_id = run, .key = "m", .page_token = {}})
+                  .value()
+                  .items.size() == 2;
+     }},
+    {"points_of",
+     [](TrackingWorld& p, const std::string& run) {
+       return p.tracking.runs.points_of(p.ctx, {run}, "m", 10).value().size() == 2;
+     }},
+    {"thinned",
+     [](TrackingWorld& p, const std::string& run) {
+       return p.tracking.runs.thinned(p.ctx, {.run_ids = {run}, .key = "m", .steps = {}})
+                  .value()
+                  .size() == 2;
+     }},
+    {"latest",
+     [](TrackingWorld& p, const std::string& run) {
+       return p.tracking.runs.latest(p.ctx, run, "m").value() == 0.25;
+     }},
+    {"search",
+     [](TrackingWorld& p, const std::string& run) {
+       RunQuery query;
+       query.experiment_ids = {0};
+       query.filter = "metrics.m = 0.25 AND attributes.run_id = '" + run + "'";
+       query.order_by = {"metrics.m"};
+       return p.tracking.runs.search(p.ctx, query).value().items.size() == 1;
+     }},
+    {"curves",
+     [](TrackingWorld& p, const std::string& run) {
+       const auto got =
+           p.tracking.curves.read(p.ctx, {.run_ids = {run}, .keys = {"m"}, .part = {}});
+       return got.ok() && got->size() == 1 && got->front().whole.has_value();
+     }},
+    {"run_table",
+     [](TrackingWorld& p, const std::string& run) {
+       RunQuery query;
+       query.experiment_ids = {0};
+       query.filter = "metrics.m = 0.25 AND attributes.run_id = '" + run + "'";
+       return p.tracking.run_table.rows(p.ctx, query, {}).value().items.size() == 1;
+     }},
+    {"run_table count",
+     [](TrackingWorld& p, const std::string& run) {
+       RunQuery query;
+       query.experiment_ids = {0};
+       query.filter = "metrics.m = 0.25 AND attributes.run_id = '" + run + "'";
+       return p.tracking.run_table.count(p.ctx, query).value() == 1;
+     }},
+    {"run_table keys",
+     [](TrackingWorld& p, const std::string& run) {
+       RunQuery query;
+       query.experiment_ids = {0};
+       query.filter = "attributes.run_id = '" + run + "'";
+       return p.tracking.run_table.keys(p.ctx, query).value().metrics.size() == 1;
+     }},
+    {"reproductions",
+     [](TrackingWorld& p, const std::string& run) {
+       const std::string again = p.new_run();
+       EXPECT_TRUE(p.log(again, {metric("m", 0.5, 1), metric("m", 0.25, 2)}).ok());
+       for (const std::string& id : {run, again})
+         EXPECT_TRUE(
+             p.tracking.runs
+                 .update(p.ctx, id, {.status = RunStatus::kFinished, .end_ms = 9, .name = {}})
+                 .ok());
+       const auto made = p.tracking.reproductions.add(
+           p.ctx, run,
+           {.again_run_id = again, .environment = {}, .outputs = {}, .ignored_metrics = {}});
+       return made.ok() && made->verdict == Verdict::kMetricIdentical;
+     }},
+};
+
 TEST_P(PendingTest, EveryReaderSeesWhatWasLogged) {
-  struct Reader {
-    const char* name;
-    std::function<bool(TrackingWorld&, const std::string& run)> sees;
-  };
-  const Reader readers[] = {
-      {"get",
-       [](TrackingWorld& p, const std::string& run) {
-         return p.tracking.runs.get(p.ctx, run).value().metrics.size() == 1;
-       }},
-      {"history",
-       [](TrackingWorld& p, const std::string& run) {
-         return p.tracking.runs.history(p.ctx, {.run_id = run, .key = "m", .page_token = {}})
-                    .value()
-                    .items.size() == 2;
-       }},
-      {"points_of",
-       [](TrackingWorld& p, const std::string& run) {
-         return p.tracking.runs.points_of(p.ctx, {run}, "m", 10).value().size() == 2;
-       }},
-      {"thinned",
-       [](TrackingWorld& p, const std::string& run) {
-         return p.tracking.runs.thinned(p.ctx, {.run_ids = {run}, .key = "m", .steps = {}})
-                    .value()
-                    .size() == 2;
-       }},
-      {"latest",
-       [](TrackingWorld& p, const std::string& run) {
-         return p.tracking.runs.latest(p.ctx, run, "m").value() == 0.25;
-       }},
-      {"search",
-       [](TrackingWorld& p, const std::string& run) {
-         RunQuery query;
-         query.experiment_ids = {0};
-         query.filter = "metrics.m = 0.25 AND attributes.run_id = '" + run + "'";
-         query.order_by = {"metrics.m"};
-         return p.tracking.runs.search(p.ctx, query).value().items.size() == 1;
-       }},
-      {"curves",
-       [](TrackingWorld& p, const std::string& run) {
-         const auto got =
-             p.tracking.curves.read(p.ctx, {.run_ids = {run}, .keys = {"m"}, .part = {}});
-         return got.ok() && got->size() == 1 && got->front().whole.has_value();
-       }},
-      {"run_table",
-       [](TrackingWorld& p, const std::string& run) {
-         RunQuery query;
-         query.experiment_ids = {0};
-         query.filter = "metrics.m = 0.25 AND attributes.run_id = '" + run + "'";
-         return p.tracking.run_table.rows(p.ctx, query, {}).value().items.size() == 1;
-       }},
-      {"run_table count",
-       [](TrackingWorld& p, const std::string& run) {
-         RunQuery query;
-         query.experiment_ids = {0};
-         query.filter = "metrics.m = 0.25 AND attributes.run_id = '" + run + "'";
-         return p.tracking.run_table.count(p.ctx, query).value() == 1;
-       }},
-      {"run_table keys",
-       [](TrackingWorld& p, const std::string& run) {
-         RunQuery query;
-         query.experiment_ids = {0};
-         query.filter = "attributes.run_id = '" + run + "'";
-         return p.tracking.run_table.keys(p.ctx, query).value().metrics.size() == 1;
-       }},
-      {"reproductions",
-       [](TrackingWorld& p, const std::string& run) {
-         const std::string again = p.new_run();
-         EXPECT_TRUE(p.log(again, {metric("m", 0.5, 1), metric("m", 0.25, 2)}).ok());
-         for (const std::string& id : {run, again})
-           EXPECT_TRUE(
-               p.tracking.runs
-                   .update(p.ctx, id, {.status = RunStatus::kFinished, .end_ms = 9, .name = {}})
-                   .ok());
-         const auto made = p.tracking.reproductions.add(
-             p.ctx, run,
-             {.again_run_id = again, .environment = {}, .outputs = {}, .ignored_metrics = {}});
-         return made.ok() && made->verdict == Verdict::kMetricIdentical;
-       }},
-  };
   TrackingWorld world(db(), clock);
-  for (const Reader& reader : readers) {
+  for (const Reader& reader : kReaders) {
     SCOPED_TRACE(reader.name);
     const std::string run = world.new_run();
     ASSERT_TRUE(world.log(run, {metric("m", 0.5, 1)}).ok());
