@@ -22,13 +22,14 @@ constexpr Double2 kLog10Of2 = {0x1.34413509f79ffp-2, -0x1.9dc1da994fd21p-59};
 constexpr double kLn2Head = 0x1.62e42fefa2000p-1;  // 40 bits: k * kLn2Head is exact.
 constexpr Double2 kLn2Tail = {0x1.9ef35793c7673p-41, 0x1.f97b57a079a19p-103};
 
-// The leading 1280 bits of 2/pi (Payne and Hanek 1983).
+// The leading 1408 bits of 2/pi (Payne and Hanek 1983).
 constexpr uint64_t kTwoPerPi[] = {
     0xa2f9836e4e441529, 0xfc2757d1f534ddc0, 0xdb6295993c439041, 0xfe5163abdebbc561,
     0xb7246e3a424dd2e0, 0x06492eea09d1921c, 0xfe1deb1cb129a73e, 0xe88235f52ebb4484,
     0xe99c7026b45f7e41, 0x3991d639835339f4, 0x9c845f8bbdf9283b, 0x1ff897ffde05980f,
     0xef2f118b5a0a6d1f, 0x6d367ecf27cb09b7, 0x4f463f669e5fea2d, 0x7527bac7ebe5f17b,
-    0x3d0739f78a5292ea, 0x6bfb5fb11f8d5d08, 0x56033046fc7b6bab, 0xf0cfbc209af4361d};
+    0x3d0739f78a5292ea, 0x6bfb5fb11f8d5d08, 0x56033046fc7b6bab, 0xf0cfbc209af4361d,
+    0xa9e391615ee61b08, 0x6599855f14a06840};
 
 struct Inverses {  // 1/n! and 1/n
   std::array<Double2, 34> factorial;

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/text.h"
+#include "engine/expr/civil.h"
 #include "engine/expr/plan.h"
 
 namespace slip::engine::expr {
@@ -19,6 +20,18 @@ void spread(T value, int n, Register* to) {
 // Bits from `start` on as one byte each.
 void unpack(const uint8_t* bits, int64_t start, int n, bool* out) {
   for (int i = 0; i < n; ++i) out[i] = bits[(start + i) / 8] >> ((start + i) % 8) & 1;
+}
+
+// A time outside of years 0 to 9999 fails its row: no function has to think of it.
+void refuse_strange_times(int n, Vec* v) {
+  const auto* us = v->read<int64_t>();
+  bool strange = false;
+  for (int i = 0; i < n; ++i) strange |= !in_range(us[i]);
+  if (!strange) return;
+  if (v->clean) std::fill_n(v->state, n, uint8_t{kValid});
+  v->clean = false;
+  for (int i = 0; i < n; ++i)
+    if (v->state[i] == kValid && !in_range(us[i])) v->state[i] = kOutOfRange;
 }
 
 }  // namespace
@@ -89,9 +102,11 @@ void Evaluator::Machine::load(const Column& column, int64_t start, int n, Regist
                     reinterpret_cast<bool*>(memory));
     case Type::kInt64:
     case Type::kDouble:
-    case Type::kTimestampUs:
       v.data = static_cast<const std::byte*>(column.data) + start * 8;
       return;
+    case Type::kTimestampUs:
+      v.data = static_cast<const std::byte*>(column.data) + start * 8;
+      return refuse_strange_times(n, &v);
     case Type::kText:
     case Type::kBytes: {
       auto* out = reinterpret_cast<std::string_view*>(memory);

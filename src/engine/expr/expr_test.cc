@@ -460,6 +460,26 @@ TEST(Expr, IdentityIsCanonical) {
   EXPECT_TRUE(engine_fingerprint().starts_with("expr-1-"));
 }
 
+TEST(Expr, TimesOfColumnsOutOfRangeFailTheirRow) {
+  const auto plain = compile("last_day(ts)", schema());
+  const auto safe = compile("try(last_day(ts))", schema());
+  ASSERT_TRUE(plain.ok() && safe.ok());
+  Values in(Type::kTimestampUs);
+  in.add_i64(0);
+  in.add_i64(std::numeric_limits<int64_t>::max());
+  in.add_null();
+  const Column column = in.view();
+  Evaluator e(*plain);
+  Values out = e.make_output();
+  const Status done = e.evaluate({&column, 1}, 3, &out);
+  ASSERT_FALSE(done.ok());
+  EXPECT_TRUE(done.error().text.starts_with("row 1: a time lies outside")) << done.error().text;
+  Evaluator tried(*safe);
+  Values nulls = tried.make_output();
+  ASSERT_TRUE(tried.evaluate({&column, 1}, 3, &nulls).ok());
+  EXPECT_EQ(nulls.nulls(), 2);
+}
+
 TEST(Expr, InputsAreChecked) {
   const auto program = compile("i + 1", schema());
   ASSERT_TRUE(program.ok());

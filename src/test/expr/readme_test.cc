@@ -1,7 +1,6 @@
-#include "engine/expr/function.h"
-
 #include <gtest/gtest.h>
 
+#include "engine/expr/function.h"
 #include "sys/fs.h"
 
 namespace slip::engine::expr {
