@@ -159,21 +159,21 @@ Big Big::shifted(int64_t left) const {
   return out;
 }
 
-// floor(|a| * 2^shift / b), which the caller knows to fit 128 bits: one bit a step.
+// floor(|a| * 2^shift / b), which the caller knows to fit 128 bits.
 Big::Quotient divide(const Big& a, const Big& b, int64_t shift) {
   Big num = a.negative() ? -a : a;
   Big den = b;
   shift >= 0 ? void(num = num.shifted(shift)) : void(den = den.shifted(-shift));
   Big::Quotient out;
-  if (num.bits() <= 128 && den.bits() <= 128) {
-    const auto small = [](const Big& v) {
-      Uint128 m = 0;
-      for (size_t i = v.mag_.size(); i-- > 0;) m = m << 32 | v.mag_[i];
-      return m;
-    };
-    const Uint128 n = small(num), d = small(den);
-    out.value = n / d;
-    out.inexact = n % d != 0;
+  if (den.bits() <= 96) {  // Limb by limb: what is left stays below den, so one more limb fits.
+    Uint128 d = 0, rest = 0;
+    for (size_t i = den.mag_.size(); i-- > 0;) d = d << 32 | den.mag_[i];
+    for (size_t i = num.mag_.size(); i-- > 0;) {
+      rest = rest << 32 | num.mag_[i];
+      out.value = out.value << 32 | rest / d;
+      rest %= d;
+    }
+    out.inexact = rest != 0;
     return out;
   }
   const int64_t steps = num.bits() - den.bits();

@@ -131,6 +131,19 @@ void count_key(const Kernel& kernel, Keys& k, const std::string& key) {
   }
 }
 
+// Both are sorted: one walk, unless it would pass many for a few.
+template <class Map>
+void add_counts(Map& to, const Map& from) {
+  const bool few = from.size() * 8 < to.size();
+  auto at = to.begin();
+  for (const auto& [key, n] : from) {
+    if (few) at = to.lower_bound(key);
+    while (at != to.end() && at->first < key) ++at;
+    if (at == to.end() || key < at->first) at = to.emplace_hint(at, key, 0);
+    at->second += n;
+  }
+}
+
 void merge_keys(const Kernel& kernel, Keys& to, Keys from) {
   to.n += from.n;
   if (kernel.family == Family::kTop && to.over != from.over) {  // Both as count-min.
@@ -139,7 +152,7 @@ void merge_keys(const Kernel& kernel, Keys& to, Keys from) {
     for (const auto& [key, count] : small.counts) cm_add(small.cells, hash_bytes(key), count);
     small.over = true;
   }
-  for (const auto& [key, count] : from.counts) to.counts[key] += count;
+  add_counts(to.counts, from.counts);
   if (to.cells.empty()) to.cells.resize(from.cells.size());
   for (size_t i = 0; i < from.cells.size(); ++i) to.cells[i] += from.cells[i];
   if (to.registers.empty()) to.registers.resize(from.registers.size());
@@ -184,8 +197,8 @@ struct Merge {
     s.highs += o.highs;
     s.lows += o.lows;
     s.zeros += o.zeros;
-    for (const auto& [b, n] : o.above) s.above[b] += n;
-    for (const auto& [b, n] : o.below) s.below[b] += n;
+    add_counts(s.above, o.above);
+    add_counts(s.below, o.below);
   }
   void operator()(Flags& s) const {
     s.yes += std::get<Flags>(other).yes;

@@ -44,7 +44,7 @@ double tau(double x) {
 // 7 / (10 ln gamma), gamma = (1 + a) / (1 - a): ln gamma = 2 (a + a^3/3 + a^5/5 + …).
 double buckets_per_octave(double a) {
   double term = a, sum = 0;
-  for (int k = 1; k < 200; k += 2) {
+  for (int k = 1; k < 200 && sum + term / k != sum; k += 2) {
     sum += term / k;
     term *= a * a;
   }
