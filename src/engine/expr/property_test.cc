@@ -220,6 +220,7 @@ void check(Dice& dice, const std::string& text, const Rows& rows, int64_t n) {
   ASSERT_TRUE(safe.ok()) << safe.error().text;
   const std::vector<std::string> one = in_steps(*safe, rows, n, 1);
   EXPECT_EQ(one, in_steps(*safe, rows, n, 1024)) << text;
+  EXPECT_EQ(one, in_steps(*safe, rows, n, n)) << text;  // Of more than one block.
   EXPECT_EQ(one, in_steps(*safe, rows, n, 1 + static_cast<int64_t>(dice.below(70)))) << text;
   const std::vector<std::string> bare = in_steps(*plain, rows, std::min<int64_t>(n, 40), 1);
   for (size_t i = 0; i < bare.size(); ++i)
