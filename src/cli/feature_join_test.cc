@@ -75,8 +75,10 @@ class FeatureJoinTest : public testing::Test {
   }
 
   Table get(const std::string& path) {
-    const auto source = codec::text_source(read_file(disk_, path, 1 << 20).value());
-    const auto reader = codec::open_table(codec::Format::kParquet, *source).value();
+    const auto source = codec::text_source(read_file(disk_, path, 1 << 24).value());
+    codec::ReadOptions options;
+    options.batch_rows = 1 << 20;
+    const auto reader = codec::open_table(codec::Format::kParquet, *source, options).value();
     return reader->next().value().value();
   }
 
@@ -134,6 +136,32 @@ TEST_F(FeatureJoinTest, ModesTtlThreadsAndPasses) {
   FeatureJoin two = wanted();
   two.threads = 2;
   EXPECT_EQ(words(two), (Words{"late", "eighth", "-", "-", "late"}));
+}
+
+TEST_F(FeatureJoinTest, BeyondTheMemoryTheSourceIsReadAgain) {
+  Table e = table({{"part", ColumnType::kText}, {"event_timestamp", ColumnType::kTimestampUs}});
+  Table s = table({{"part", ColumnType::kText},
+                   {"event_timestamp", ColumnType::kTimestampUs},
+                   {"word", ColumnType::kText}});
+  for (int64_t i = 0; i < 30'000; ++i) {
+    e.columns[0].add_text("k" + std::to_string(i * 7 % 5000));
+    e.columns[1].add_i64(i * 31 % 1000);
+    s.columns[0].add_text("k" + std::to_string(i % 6000));
+    s.columns[1].add_i64(i * 17 % 1000);
+    s.columns[2].add_text("row " + std::to_string(i));
+  }
+  e.rows = s.rows = 30'000;
+  put("/w/e.parquet", e);
+  put("/w/s.parquet", s);
+  FeatureJoin what = wanted();
+  what.keys = {"part"};
+  what.features = {"word"};
+  const Words whole = words(what);
+  EXPECT_EQ(join(what)->passes, 1);
+  what.memory_bytes = 1 << 20;
+  what.threads = 2;
+  EXPECT_GT(join(what)->passes, 2);
+  EXPECT_EQ(words(what), whole);
 }
 
 TEST_F(FeatureJoinTest, RefusesAndLeavesNothing) {
