@@ -54,6 +54,9 @@ void add_gc_commands(Commands& commands, const Connect& connect);
 // archive list|get: files are written through `fs`.
 void add_archive_commands(Commands& commands, const Connect& connect, Fs& fs);
 
+// feature join: files to a file.
+void add_feature_commands(Commands& commands, const Machine& machine);
+
 // All of them.
 void add_rest_commands(Commands& commands, const Machine& machine, const Connect& connect);
 

@@ -1,5 +1,4 @@
 #include <arrow/api.h>
-#include <arrow/io/interfaces.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/ipc/writer.h>
 #include <parquet/arrow/reader.h>
@@ -8,6 +7,7 @@
 
 #include "base/guard.h"
 #include "base/text.h"
+#include "codec/arrow_io.h"
 #include "codec/table_internal.h"
 
 // Parquet and Arrow IPC streams. Arrow is entered from here alone; its threads are never started,
@@ -15,99 +15,12 @@
 namespace slip::codec {
 namespace {
 
-constexpr int64_t kArrowBytesMax = int64_t{1} << 30;  // Of one reader.
 constexpr int64_t kRowGroupRows = 128 << 10;
 
-Error to_error(const arrow::Status& status) {
-  if (status.IsOutOfMemory())
-    return exhausted("table.too_large", "the file needs more than " + format_size(kArrowBytesMax));
-  if (status.IsNotImplemented()) return unsupported("table.unsupported", status.message());
-  return invalid("table.syntax", status.message());
-}
-
-Status take(const arrow::Status& status) {
-  if (!status.ok()) return to_error(status);
-  return {};
-}
-
-class SourceFile final : public arrow::io::RandomAccessFile {
- public:
-  SourceFile(ByteSource& source, arrow::MemoryPool* pool) : source_(source), pool_(pool) {}
-
-  arrow::Status Close() override {
-    closed_ = true;
-    return arrow::Status::OK();
-  }
-  bool closed() const override { return closed_; }
-  arrow::Result<int64_t> Tell() const override { return at_; }
-  arrow::Status Seek(int64_t position) override {
-    at_ = position;
-    return arrow::Status::OK();
-  }
-  arrow::Result<int64_t> GetSize() override { return source_.size(); }
-  arrow::Result<int64_t> ReadAt(int64_t position, int64_t n, void* out) override {
-    if (position < 0 || n < 0) return arrow::Status::Invalid("a read lies outside of the file");
-    const std::span<char> to(static_cast<char*>(out), static_cast<size_t>(n));
-    Result<size_t> got = source_.read_at(position, to);
-    if (got.ok()) return static_cast<int64_t>(*got);
-    failure_ = got.error();
-    return arrow::Status::IOError(got.error().text);
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t n) override {
-    n = std::max<int64_t>(0, std::min(n, source_.size() - position));
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateResizableBuffer(n, pool_));
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(position, n, buffer->mutable_data()));
-    ARROW_RETURN_NOT_OK(buffer->Resize(got));
-    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
-  }
-  arrow::Result<int64_t> Read(int64_t n, void* out) override {
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, ReadAt(at_, n, out));
-    at_ += got;
-    return got;
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t n) override {
-    ARROW_ASSIGN_OR_RAISE(auto buffer, ReadAt(at_, n));
-    at_ += buffer->size();
-    return buffer;
-  }
-
-  // What the source said, which is better than what Arrow made of it.
-  const std::optional<Error>& failure() const { return failure_; }
-
- private:
-  ByteSource& source_;
-  arrow::MemoryPool* pool_;
-  int64_t at_ = 0;
-  bool closed_ = false;
-  std::optional<Error> failure_;
-};
-
-class SinkStream final : public arrow::io::OutputStream {
- public:
-  explicit SinkStream(ByteSink& sink) : sink_(sink) {}
-  arrow::Status Close() override {
-    closed_ = true;
-    return arrow::Status::OK();
-  }
-  bool closed() const override { return closed_; }
-  arrow::Result<int64_t> Tell() const override { return at_; }
-  arrow::Status Write(const void* data, int64_t n) override {
-    const Status done = sink_.write({static_cast<const char*>(data), static_cast<size_t>(n)});
-    if (!done.ok()) {
-      failure_ = done.error();
-      return arrow::Status::IOError(done.error().text);
-    }
-    at_ += n;
-    return arrow::Status::OK();
-  }
-  const std::optional<Error>& failure() const { return failure_; }
-
- private:
-  ByteSink& sink_;
-  int64_t at_ = 0;
-  bool closed_ = false;
-  std::optional<Error> failure_;
-};
+using arrow_io::kArrowBytesMax;
+using arrow_io::SinkStream;
+using arrow_io::SourceFile;
+using arrow_io::take;
 
 // ---- from Arrow
 
@@ -329,7 +242,7 @@ class Appender {
 class ArrowReader : public TableReader {
  public:
   ArrowReader(ByteSource& source, ReadOptions options)
-      : file_(std::make_shared<SourceFile>(source, &pool_)), options_(std::move(options)) {}
+      : file_(arrow_io::open_source(source, &pool_)), options_(std::move(options)) {}
 
   const std::vector<Field>& schema() const override { return schema_; }
 
@@ -354,7 +267,7 @@ class ArrowReader : public TableReader {
 
  protected:
   Status checked(const Result<arrow::Status>& done) const {
-    if (file_->failure()) return *file_->failure();
+    if (*file_.failure) return **file_.failure;
     if (!done.ok()) return done.error();
     return take(*done);
   }
@@ -374,7 +287,7 @@ class ArrowReader : public TableReader {
   }
 
   arrow::CappedMemoryPool pool_{arrow::system_memory_pool(), kArrowBytesMax};
-  std::shared_ptr<SourceFile> file_;
+  SourceFile file_;
   ReadOptions options_;
   std::vector<Field> schema_;
   std::vector<size_t> chosen_;
@@ -395,7 +308,7 @@ class ParquetReader final : public ArrowReader {
       arrow_properties.set_batch_size(options_.batch_rows);
       arrow_properties.set_pre_buffer(false);
       parquet::arrow::FileReaderBuilder builder;
-      ARROW_RETURN_NOT_OK(builder.Open(file_, properties));
+      ARROW_RETURN_NOT_OK(builder.Open(file_.file, properties));
       ARROW_ASSIGN_OR_RAISE(reader_,
                             builder.memory_pool(&pool_)->properties(arrow_properties)->Build());
       return reader_->GetSchema(&arrow_schema_);
@@ -435,7 +348,8 @@ class IpcReader final : public ArrowReader {
       arrow::ipc::IpcReadOptions options = arrow::ipc::IpcReadOptions::Defaults();
       options.memory_pool = &pool_;
       options.use_threads = false;
-      ARROW_ASSIGN_OR_RAISE(batches_, arrow::ipc::RecordBatchStreamReader::Open(file_, options));
+      ARROW_ASSIGN_OR_RAISE(batches_,
+                            arrow::ipc::RecordBatchStreamReader::Open(file_.file, options));
       return arrow::Status::OK();
     })));
     all_columns_ = true;
@@ -489,7 +403,7 @@ std::shared_ptr<arrow::RecordBatch> borrow_batch(const std::shared_ptr<arrow::Sc
 class ArrowWriter final : public TableWriter {
  public:
   ArrowWriter(const std::vector<Field>& schema, ByteSink& sink)
-      : stream_(std::make_shared<SinkStream>(sink)) {
+      : stream_(arrow_io::open_sink(sink)) {
     arrow::FieldVector fields;
     for (const Field& f : schema)
       fields.push_back(arrow::field(f.name, to_arrow_type(f.type), f.nullable));
@@ -503,9 +417,9 @@ class ArrowWriter final : public TableWriter {
                                   ->compression(parquet::Compression::ZSTD)
                                   ->max_row_group_length(kRowGroupRows)
                                   ->build();
-      ARROW_ASSIGN_OR_RAISE(
-          parquet_, parquet::arrow::FileWriter::Open(*schema_, arrow::system_memory_pool(), stream_,
-                                                     properties));
+      ARROW_ASSIGN_OR_RAISE(parquet_,
+                            parquet::arrow::FileWriter::Open(*schema_, arrow::system_memory_pool(),
+                                                             stream_.stream, properties));
       return parquet_->NewBufferedRowGroup();
     });
   }
@@ -514,7 +428,7 @@ class ArrowWriter final : public TableWriter {
       arrow::ipc::IpcWriteOptions options = arrow::ipc::IpcWriteOptions::Defaults();
       options.memory_pool = arrow::system_memory_pool();
       options.use_threads = false;
-      ARROW_ASSIGN_OR_RAISE(ipc_, arrow::ipc::MakeStreamWriter(stream_, schema_, options));
+      ARROW_ASSIGN_OR_RAISE(ipc_, arrow::ipc::MakeStreamWriter(stream_.stream, schema_, options));
       return arrow::Status::OK();
     });
   }
@@ -535,12 +449,12 @@ class ArrowWriter final : public TableWriter {
   template <class F>
   Status run(F&& f) {
     const Result<arrow::Status> done = guarded(Code::kInternal, "table.write", f);
-    if (stream_->failure()) return *stream_->failure();
+    if (*stream_.failure) return **stream_.failure;
     if (!done.ok()) return done.error();
     return take(*done);
   }
 
-  std::shared_ptr<SinkStream> stream_;
+  SinkStream stream_;
   std::shared_ptr<arrow::Schema> schema_;
   std::unique_ptr<parquet::arrow::FileWriter> parquet_;
   std::shared_ptr<arrow::ipc::RecordBatchWriter> ipc_;
