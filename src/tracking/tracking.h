@@ -9,6 +9,7 @@
 #include "tracking/curves.h"
 #include "tracking/deps.h"
 #include "tracking/experiments.h"
+#include "tracking/imports.h"
 #include "tracking/logged_models.h"
 #include "tracking/pending.h"
 #include "tracking/purge.h"
@@ -35,7 +36,8 @@ struct Tracking {
         traces(deps, experiments),
         trace_metrics(deps),
         purge(deps, pending),
-        reproductions(deps, pending) {}
+        reproductions(deps, pending),
+        imports(deps, experiments, pending) {}
 
   Experiments experiments;
   PendingMetrics pending;
@@ -49,6 +51,7 @@ struct Tracking {
   TraceMetrics trace_metrics;
   Purge purge;
   Reproductions reproductions;
+  Imports imports;
 };
 
 std::span<const store::Migration> migrations();
