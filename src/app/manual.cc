@@ -8,24 +8,9 @@
 namespace slip::app {
 namespace {
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&')
-      out += "&amp;";
-    else if (c == '<')
-      out += "&lt;";
-    else if (c == '>')
-      out += "&gt;";
-    else
-      out += c;
-  }
-  return out;
-}
-
 void row(std::string* out, std::initializer_list<std::string_view> cells) {
   *out += "<tr>";
-  for (const std::string_view cell : cells) *out += concat({"<td>", escaped(cell), "</td>"});
+  for (const std::string_view cell : cells) *out += concat({"<td>", escape_html(cell), "</td>"});
   *out += "</tr>\n";
 }
 

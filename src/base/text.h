@@ -50,6 +50,9 @@ std::string format_time_ms(int64_t unix_ms);
 // milliseconds as digits. UTC only.
 std::optional<int64_t> parse_time_ms(std::string_view text);
 
+// For HTML's text and attributes in double quotes.
+std::string escape_html(std::string_view text);
+
 // True in time that depends on the lengths alone.
 bool equal_secret(std::string_view a, std::string_view b);
 

@@ -32,29 +32,6 @@ constexpr std::string_view kApiOnlyPage =
     "found when it was made. The API, the command line and <a href=\"openapi.json\">its "
     "description</a> are whole.</p></body></html>\n";
 
-std::string escape_attribute(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string etag_of(std::string_view digest) { return "\"" + to_hex(digest.substr(0, 16)) + "\""; }
 
 // One element of Accept-Encoding: "gzip;q=0.5" → {"gzip", 0.5}; an unreadable q refuses.
@@ -104,10 +81,9 @@ Result<std::string> render_page(std::string_view page, const Settings& settings)
   if (at == std::string_view::npos) {
     return corrupt("ui.page_mark", "the console's page has no place for its settings");
   }
-  return concat({page.substr(0, at), "<base href=\"", escape_attribute(settings.base_href),
-                 "\" /><meta name=\"slipway-config\" content=\"",
-                 escape_attribute(settings.config_json), "\" />",
-                 page.substr(at + kHeadMark.size())});
+  return concat({page.substr(0, at), "<base href=\"", escape_html(settings.base_href),
+                 "\" /><meta name=\"slipway-config\" content=\"", escape_html(settings.config_json),
+                 "\" />", page.substr(at + kHeadMark.size())});
 }
 
 Result<Console> Console::open(std::string_view pack_bytes, const Settings& settings) {

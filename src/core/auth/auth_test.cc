@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/crc32.h"
 #include "base/text.h"
 #include "core/auth/token.h"
 #include "sys/sim/sim_rng.h"

@@ -28,6 +28,4 @@ TokenText make_token(Rng& rng);
 // Nothing when the form or the checksum is wrong.
 std::optional<TokenText> parse_token(std::string_view text);
 
-uint32_t crc32(std::string_view bytes);  // IEEE 802.3, as zlib's.
-
 }  // namespace slip::auth

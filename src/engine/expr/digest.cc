@@ -25,19 +25,6 @@ constexpr uint64_t kP5 = 0x27d4eb2f165667c5;
 uint64_t xx_round(uint64_t acc, uint64_t lane) { return std::rotl(acc + lane * kP2, 31) * kP1; }
 uint64_t xx_merge(uint64_t h, uint64_t acc) { return (h ^ xx_round(0, acc)) * kP1 + kP4; }
 
-const std::array<uint32_t, 256>& crc_table() {
-  static const auto table = [] {
-    std::array<uint32_t, 256> t{};
-    for (uint32_t i = 0; i < 256; ++i) {
-      uint32_t c = i;
-      for (int k = 0; k < 8; ++k) c = c & 1 ? 0xedb88320U ^ c >> 1 : c >> 1;
-      t[i] = c;
-    }
-    return t;
-  }();
-  return table;
-}
-
 // The first 32 bits of the fractions of the cube roots of the first 64 primes.
 constexpr std::array<uint32_t, 64> kSha = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -120,13 +107,6 @@ uint32_t murmur3_32(std::string_view bytes, uint32_t seed) {
   h = (h ^ h >> 16) * 0x85ebca6b;
   h = (h ^ h >> 13) * 0xc2b2ae35;
   return h ^ h >> 16;
-}
-
-uint32_t crc32(std::string_view bytes) {
-  const auto& table = crc_table();
-  uint32_t c = 0xffffffff;
-  for (const char b : bytes) c = table[(c ^ static_cast<uint8_t>(b)) & 0xffU] ^ c >> 8;
-  return ~c;
 }
 
 std::string sha256_hex(std::string_view bytes) {

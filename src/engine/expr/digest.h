@@ -12,7 +12,6 @@ namespace slip::engine::expr {
 
 uint64_t xxh64(std::string_view bytes, uint64_t seed);
 uint32_t murmur3_32(std::string_view bytes, uint32_t seed);
-uint32_t crc32(std::string_view bytes);
 std::string sha256_hex(std::string_view bytes);
 
 }  // namespace slip::engine::expr

@@ -2,6 +2,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/crc32.h"
 #include "base/text.h"
 #include "engine/expr/digest.h"
 #include "engine/expr/kernel.h"

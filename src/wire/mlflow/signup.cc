@@ -29,29 +29,6 @@ constexpr std::string_view kHead =
     "</style></head><body><main>";
 constexpr std::string_view kEnd = "</main></body></html>";
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 http::Reply page(int status, std::string_view content) {
   http::Reply reply;
   reply.status = status;
@@ -63,7 +40,7 @@ http::Reply page(int status, std::string_view content) {
 }
 
 http::Reply said(int status, std::string_view text) {
-  return page(status, concat({"<p role=\"status\">", escaped(text),
+  return page(status, concat({"<p role=\"status\">", escape_html(text),
                               "</p><p><a href=\"/signup\">Make a user</a></p>"}));
 }
 
