@@ -77,12 +77,8 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
   query.filter = TRY(in.text_or("filter", ""));
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.tracking.experiments.search(ctx, query));
-  std::vector<Json> items;
-  for (const tracking::Experiment& e : page.items) items.push_back(message_of(e, ctx.project.text));
-  Json out = Json::object();
-  set_list(&out, "experiments", std::move(items));
-  set_token(&out, page.next_page_token);
-  return out;
+  return page_of("experiments", page,
+                 [&](const tracking::Experiment& e) { return message_of(e, ctx.project.text); });
 }
 
 Result<Json> search_datasets(App& app, const Ctx& ctx, const In& in) {

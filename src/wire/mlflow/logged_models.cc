@@ -92,12 +92,7 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
   query.max_results = TRY(in.integer_or("max_results", 50));
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.tracking.models.search(ctx, query));
-  std::vector<Json> items;
-  for (const tracking::LoggedModel& m : page.items) items.push_back(message_of(m));
-  Json out = Json::object();
-  set_list(&out, "models", std::move(items));
-  set_token(&out, page.next_page_token);
-  return out;
+  return page_of("models", page, [](const tracking::LoggedModel& m) { return message_of(m); });
 }
 
 constexpr http::Permission kRead{Right::kRead, "logged_model"};

@@ -106,12 +106,7 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
   query.order_by = TRY(in.texts("order_by"));
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.registry.search_versions(ctx, query));
-  std::vector<Json> items;
-  for (const registry::Version& v : page.items) items.push_back(message_of(v));
-  Json out = Json::object();
-  set_list(&out, "model_versions", std::move(items));
-  set_token(&out, page.next_page_token);
-  return out;
+  return page_of("model_versions", page, [](const registry::Version& v) { return message_of(v); });
 }
 
 constexpr http::Permission kRead{Right::kRead, "model_version"};

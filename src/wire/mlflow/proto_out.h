@@ -29,6 +29,17 @@ double clamped(double value);
 void set_list(codec::Json* object, std::string_view name, std::vector<codec::Json> items);
 void set_token(codec::Json* object, const std::string& token);
 
+// A page of a list: each item as `message` prints it, and the token of the next page.
+template <class Page, class Message>
+codec::Json page_of(std::string_view name, const Page& page, Message message) {
+  std::vector<codec::Json> items;
+  for (const auto& item : page.items) items.push_back(message(item));
+  codec::Json out = codec::Json::object();
+  set_list(&out, name, std::move(items));
+  set_token(&out, page.next_page_token);
+  return out;
+}
+
 template <class T>
 codec::Json tag_list(const std::vector<T>& tags) {
   codec::Json out = codec::Json::array();

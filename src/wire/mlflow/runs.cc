@@ -190,12 +190,7 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
       static_cast<tracking::View>(TRY(in.maybe_enum("run_view_type", view_types())).value_or(1));
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.tracking.runs.search(ctx, query));
-  std::vector<Json> items;
-  for (const tracking::Run& run : page.items) items.push_back(message_of(run));
-  Json out = Json::object();
-  set_list(&out, "runs", std::move(items));
-  set_token(&out, page.next_page_token);
-  return out;
+  return page_of("runs", page, [](const tracking::Run& run) { return message_of(run); });
 }
 
 constexpr http::Permission kRead{Right::kRead, "run"};

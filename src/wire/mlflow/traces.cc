@@ -165,12 +165,7 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
   query.max_results = TRY(in.integer_or("max_results", 100));
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.tracking.traces.search(ctx, query));
-  std::vector<Json> traces;
-  for (const tracking::Trace& t : page.items) traces.push_back(trace_info(t));
-  Json out = Json::object();
-  set_list(&out, "traces", std::move(traces));
-  set_token(&out, page.next_page_token);
-  return out;
+  return page_of("traces", page, [](const tracking::Trace& t) { return trace_info(t); });
 }
 
 Result<Json> set_tag(App& app, const Ctx& ctx, const In& in) {

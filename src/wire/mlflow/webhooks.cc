@@ -116,12 +116,7 @@ Result<Json> list(App& app, const Ctx& ctx, const In& in) {
   if (query.max_results == 0) query.max_results = 100;
   query.page_token = TRY(in.text_or("page_token", ""));
   const auto page = TRY(app.webhooks.list(ctx, query));
-  std::vector<Json> items;
-  for (const notify::Webhook& w : page.items) items.push_back(message_of(w));
-  Json out = Json::object();
-  set_list(&out, "webhooks", std::move(items));
-  set_token(&out, page.next_page_token);
-  return out;
+  return page_of("webhooks", page, [](const notify::Webhook& w) { return message_of(w); });
 }
 
 std::optional<std::string> if_any(std::string text) {
