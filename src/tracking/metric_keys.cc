@@ -3,17 +3,13 @@
 #include "base/text.h"
 
 namespace slip::tracking {
-namespace {
 
-// No name holds U+0000.
-std::string joined(std::string_view project, std::string_view key) {
-  return concat({project, std::string_view("\0", 1), key});
+std::string in_project(std::string_view project, std::string_view name) {
+  return concat({project, std::string_view("\0", 1), name});
 }
 
-}  // namespace
-
 std::optional<int64_t> MetricKeys::find(std::string_view project, std::string_view key) const {
-  const std::string both = joined(project, key);
+  const std::string both = in_project(project, key);
   return known_.with([&](const auto& known) -> std::optional<int64_t> {
     const auto found = known.find(both);
     if (found == known.end()) return std::nullopt;
@@ -24,7 +20,7 @@ std::optional<int64_t> MetricKeys::find(std::string_view project, std::string_vi
 void MetricKeys::remember(std::string_view project, std::string_view key, int64_t key_n) {
   known_.with([&](auto& known) {
     if (known.size() >= kMetricKeysRemembered) known.clear();
-    known[joined(project, key)] = key_n;
+    known[in_project(project, key)] = key_n;
   });
 }
 

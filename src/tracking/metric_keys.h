@@ -14,6 +14,9 @@ namespace slip::tracking {
 
 inline constexpr size_t kMetricKeysRemembered = 50'000;
 
+// A name in a project as one key. No name holds U+0000.
+std::string in_project(std::string_view project, std::string_view name);
+
 class MetricKeys {
  public:
   std::optional<int64_t> find(std::string_view project, std::string_view key) const;

@@ -11,6 +11,7 @@
 #include "core/ledger/ledger.h"
 #include "store/db.h"
 #include "sys/clock.h"
+#include "tracking/metric_keys.h"
 #include "tracking/metric_store.h"
 #include "tracking/pending_store.h"
 #include "tracking/run_rules.h"
@@ -23,11 +24,6 @@ constexpr int64_t kChangesOfRow = 3;
 constexpr int64_t kChangesAtOnce = store::kWriteRowsMax;
 constexpr int64_t kNsOfMs = 1'000'000;
 constexpr int64_t kMinuteUs = 60'000'000;
-
-// No name holds U+0000.
-std::string key_of(std::string_view project, std::string_view run_id) {
-  return concat({project, std::string_view("\0", 1), run_id});
-}
 
 // Folds rows in one transaction; remembers the numbers of metrics' names over its runs.
 class Folding {
@@ -137,7 +133,7 @@ Status PendingMetrics::put(store::Tx& tx, sql::PendingRow* row) {
 }
 
 void PendingMetrics::add(Waiting& waiting, const Where& where, const sql::PendingRow& row) {
-  OfRun& run = waiting.runs[key_of(where.project, where.run_id)];
+  OfRun& run = waiting.runs[in_project(where.project, where.run_id)];
   if (run.rows.empty()) {
     run.project = where.project;
     run.experiment_id = where.experiment_id;
@@ -249,7 +245,7 @@ Status PendingMetrics::settle_runs(std::string_view project, std::span<const std
   if (idle()) return {};
   return settle([&](const Waiting& waiting, std::vector<Piece>* out) {
     for (const std::string& id : run_ids) {
-      const std::string key = key_of(project, id);
+      const std::string key = in_project(project, id);
       if (const auto at = waiting.runs.find(key); at != waiting.runs.end())
         cut(key, at->second, out);
     }

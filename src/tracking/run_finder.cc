@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "core/search/filter.h"
 #include "tracking/run_search.h"
 
 namespace slip::tracking {
@@ -103,9 +104,26 @@ Result<search::PageQuery> page_by(const RunSearch& search, const Plan& plan) {
 
 }  // namespace
 
-Status check_search(const RunSearch& search) {
-  search::Sql unused;
-  return add_run_conditions(&unused, search.project, search.query, search.filter);
+search::Sql visible_runs(const Ctx& ctx) {
+  search::Sql out;
+  out.add(store::readable(ctx, "run", "CAST(r.experiment_id AS TEXT)"));
+  return out;
+}
+
+Result<RunSearch> search_of(const Ctx& ctx, const RunQuery& query, std::string_view list) {
+  RunSearch search{.project = ctx.project.text, .query = query, .filter = {}, .page = {}};
+  search.page.limit = query.max_results;
+  search.page.keys = TRY(run_sort_keys(search.project, query.order_by));
+  search.filter = TRY(search::parse_filter(query.filter));
+  search::Sql unused;  // Only whether there are such conditions.
+  TRY(add_run_conditions(&unused, search.project, query, search.filter));
+  std::string identity = concat({list, "\n", query.filter, "\n", join(query.order_by, "\n"), "\n",
+                                 std::to_string(static_cast<int>(query.view))});
+  for (const int64_t id : query.experiment_ids) identity += "," + std::to_string(id);
+  search.page.identity = std::move(identity);
+  search.page.visible = visible_runs(ctx);
+  TRY(search.page.start_at(query.page_token));
+  return search;
 }
 
 Result<search::Page<int64_t>> find_runs(store::Tx& tx, const RunSearch& search) {

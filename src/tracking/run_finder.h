@@ -20,8 +20,11 @@ struct RunSearch {
   search::PageQuery page;  // Everything but `where`.
 };
 
-// kInvalid when the filter asks for what runs don't have.
-Status check_search(const RunSearch& search);
+// Only what the caller may read.
+search::Sql visible_runs(const Ctx& ctx);
+// `list` is the list's own name: a page token of one is no token of another. `ctx` and `query` are
+// borrowed. kInvalid when filter, order or token ask for what runs don't have.
+Result<RunSearch> search_of(const Ctx& ctx, const RunQuery& query, std::string_view list);
 Result<search::Page<int64_t>> find_runs(store::Tx& tx, const RunSearch& search);
 
 }  // namespace slip::tracking

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/text.h"
-#include "core/search/filter.h"
 #include "store/db.h"
 #include "tracking/pending.h"
 #include "tracking/run_finder.h"
@@ -14,27 +13,6 @@
 
 namespace slip::tracking {
 namespace {
-
-search::Sql visible_to(const Ctx& ctx) {
-  search::Sql out;
-  out.add(store::readable(ctx, "run", "CAST(r.experiment_id AS TEXT)"));
-  return out;
-}
-
-Result<RunSearch> search_of(const Ctx& ctx, const RunQuery& query) {
-  RunSearch search{.project = ctx.project.text, .query = query, .filter = {}, .page = {}};
-  search.page.limit = query.max_results;
-  search.page.keys = TRY(run_sort_keys(search.project, query.order_by));
-  search.filter = TRY(search::parse_filter(query.filter));
-  TRY(check_search(search));
-  std::string identity = concat({"run table\n", query.filter, "\n", join(query.order_by, "\n"),
-                                 "\n", std::to_string(static_cast<int>(query.view))});
-  for (const int64_t id : query.experiment_ids) identity += "," + std::to_string(id);
-  search.page.identity = std::move(identity);
-  search.page.visible = visible_to(ctx);
-  TRY(search.page.start_at(query.page_token));
-  return search;
-}
 
 Status check_columns(const TableColumns& columns) {
   for (const auto* keys : {&columns.metrics, &columns.params, &columns.tags})
@@ -50,7 +28,7 @@ Result<Page<Run>> RunTable::rows(const Ctx& ctx, const RunQuery& query,
                                  const TableColumns& columns) {
   TRY(check_max_results(query.max_results, kTableRowsMax));
   TRY(check_columns(columns));
-  const RunSearch search = TRY(search_of(ctx, query));
+  const RunSearch search = TRY(search_of(ctx, query, "run table"));
   Page<Run> out;
   if (query.experiment_ids.empty()) return out;
   TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
@@ -64,7 +42,7 @@ Result<Page<Run>> RunTable::rows(const Ctx& ctx, const RunQuery& query,
 }
 
 Result<int64_t> RunTable::count(const Ctx& ctx, const RunQuery& query) {
-  const RunSearch search = TRY(search_of(ctx, query));
+  const RunSearch search = TRY(search_of(ctx, query, "run table"));
   int64_t out = 0;
   if (query.experiment_ids.empty()) return out;
   TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
@@ -82,7 +60,7 @@ Result<int64_t> RunTable::count(const Ctx& ctx, const RunQuery& query) {
 Result<TableKeys> RunTable::keys(const Ctx& ctx, RunQuery query) {
   query.max_results = kTableKeyRunsMax;
   query.page_token.clear();
-  const RunSearch search = TRY(search_of(ctx, query));
+  const RunSearch search = TRY(search_of(ctx, query, "run table"));
   TableKeys out;
   if (query.experiment_ids.empty()) return out;
   TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
@@ -99,7 +77,7 @@ Result<std::vector<ExperimentUse>> RunTable::use_of(const Ctx& ctx,
                                                     const std::vector<int64_t>& ids) {
   std::vector<ExperimentUse> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    out = TRY(sql::experiment_use(tx, ctx.project.text, visible_to(ctx), ids));
+    out = TRY(sql::experiment_use(tx, ctx.project.text, visible_runs(ctx), ids));
     return {};
   }));
   return out;

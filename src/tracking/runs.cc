@@ -12,7 +12,6 @@
 #include "tracking/location.h"
 #include "tracking/run_finder.h"
 #include "tracking/run_rules.h"
-#include "tracking/run_search.h"
 #include "tracking/run_store.h"
 #include "tracking/validate.h"
 
@@ -241,22 +240,11 @@ Status Runs::log_outputs(const Ctx& ctx, const std::string& run_id,
 
 Result<Page<Run>> Runs::search(const Ctx& ctx, const RunQuery& query) {
   TRY(check_max_results(query.max_results, kSearchRunsMax));
-  const std::string& project = ctx.project.text;
-  RunSearch search{.project = project, .query = query, .filter = {}, .page = {}};
-  search.page.limit = query.max_results;
-  search.page.keys = TRY(run_sort_keys(project, query.order_by));
-  search.filter = TRY(search::parse_filter(query.filter));
-  TRY(check_search(search));
-  std::string identity = concat({"runs\n", query.filter, "\n", join(query.order_by, "\n"), "\n",
-                                 std::to_string(static_cast<int>(query.view))});
-  for (const int64_t id : query.experiment_ids) identity += "," + std::to_string(id);
-  search.page.identity = std::move(identity);
-  search.page.visible.add(store::readable(ctx, "run", "CAST(r.experiment_id AS TEXT)"));
-  TRY(search.page.start_at(query.page_token));
+  const RunSearch search = TRY(search_of(ctx, query, "runs"));
   Page<Run> out;
   if (query.experiment_ids.empty()) return out;
 
-  TRY(pending_.settle_experiments(project, query.experiment_ids));
+  TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     Page<int64_t> found = TRY(find_runs(tx, search));
     out.items = TRY(sql::load_runs(tx, found.items));
