@@ -5,14 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "core/hold/hold.h"
-#include "core/ledger/ledger.h"
-#include "sys/rng.h"
-#include "test/fake/clock.h"
 #include "test/sim/faulty_db.h"
-#include "test/store/dbs.h"
 #include "test/store/mem_blobs.h"
-#include "tracking/tracking.h"
+#include "test/tracking/world.h"
 
 namespace slip::tracking {
 namespace {
@@ -20,10 +15,7 @@ namespace {
 class UploadTest : public test::DbTest {
  protected:
   void SetUp() override {
-    std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-      steps.insert(steps.end(), all.begin(), all.end());
-    migrated(steps);
+    migrated(test::tracking_steps());
     start_again();
   }
   void start_again() {

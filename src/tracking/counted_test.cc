@@ -5,14 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/hold/hold.h"
-#include "sys/executor.h"
-#include "sys/log.h"
-#include "sys/rng.h"
-#include "sys/sim/sim_fs.h"
-#include "test/fake/clock.h"
-#include "test/store/dbs.h"
-#include "tracking/tracking.h"
+#include "test/tracking/world.h"
 
 namespace slip::tracking {
 namespace {
@@ -42,10 +35,7 @@ class CountedTest : public test::DbTest {};
 SLIP_EVERY_DB(CountedTest);
 
 TEST_P(CountedTest, WhatIsLoggedIsOneEventAMinuteAndObject) {
-  std::vector<store::Migration> steps;
-  for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-    steps.insert(steps.end(), all.begin(), all.end());
-  migrated(steps);
+  migrated(test::tracking_steps());
   sim::SimFs fs{1};
   test::FakeClock clock;
   Ctx ctx;

@@ -4,30 +4,13 @@
 
 #include <gtest/gtest.h>
 
-#include "core/hold/hold.h"
-#include "core/ledger/ledger.h"
-#include "sys/executor.h"
-#include "sys/log.h"
-#include "sys/rng.h"
-#include "sys/sim/sim_fs.h"
-#include "test/fake/clock.h"
-#include "test/store/dbs.h"
-#include "tracking/tracking.h"
+#include "test/tracking/world.h"
 
 namespace slip::tracking {
 namespace {
 
-class ImportsTest : public test::DbTest {
+class ImportsTest : public test::TrackingDbTest {
  protected:
-  void SetUp() override {
-    std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-      steps.insert(steps.end(), all.begin(), all.end());
-    migrated(steps);
-    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
-    blobs = store::open_blobs({fs, clock, real_executor(), null_log()}, "/blobs").value();
-    tracking = std::make_unique<Tracking>(Deps{db(), *blobs, *events, clock, real_rng()});
-  }
   static Experiment some_experiment(int64_t id, const std::string& name) {
     Experiment e;
     e.id = id;
@@ -53,13 +36,6 @@ class ImportsTest : public test::DbTest {
     run.tags = {{"mlflow.runName", "old"}};
     return run;
   }
-
-  sim::SimFs fs{1};
-  test::FakeClock clock;
-  Ctx ctx;
-  std::unique_ptr<ledger::Ledger> events;
-  std::unique_ptr<store::Blobs> blobs;
-  std::unique_ptr<Tracking> tracking;
 };
 SLIP_EVERY_DB(ImportsTest);
 

@@ -10,31 +10,16 @@
 #include <gtest/gtest.h>
 
 #include "codec/hash.h"
-#include "core/hold/hold.h"
-#include "core/ledger/ledger.h"
-#include "sys/executor.h"
-#include "sys/log.h"
-#include "sys/rng.h"
-#include "sys/sim/sim_fs.h"
-#include "test/fake/clock.h"
 #include "test/gen/dice.h"
-#include "test/store/dbs.h"
+#include "test/tracking/world.h"
 #include "tracking/counted.h"
 #include "tracking/pending_store.h"
-#include "tracking/tracking.h"
 
 // What waits to be folded is seen by every reader, survives, and counts once.
 namespace slip::tracking {
 namespace {
 
 using gen::Dice;
-
-std::vector<store::Migration> steps() {
-  std::vector<store::Migration> out;
-  for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-    out.insert(out.end(), all.begin(), all.end());
-  return out;
-}
 
 Metric metric(std::string key, double value, int64_t step) {
   Metric m;
@@ -97,7 +82,7 @@ struct TrackingWorld {
 
 class PendingTest : public test::DbTest {
  protected:
-  void SetUp() override { migrated(steps()); }
+  void SetUp() override { migrated(test::tracking_steps()); }
   test::FakeClock clock;
 };
 SLIP_EVERY_DB(PendingTest);
@@ -345,7 +330,7 @@ TEST_P(PendingTest, APurgedRunTakesWhatWaitsWithIt) {
 
 TEST(Pending, IsFoldedWhenOldOrMuch) {
   test::TempDb db;
-  ASSERT_TRUE(store::migrate(*db, steps()).ok());
+  ASSERT_TRUE(store::migrate(*db, test::tracking_steps()).ok());
   test::FakeClock clock;
   TrackingWorld world(*db, clock);
   PendingMetrics& pending = world.tracking.pending;
@@ -407,7 +392,7 @@ TEST(Pending, SurvivesAFaultAtEveryChange) {
     bool happened = false;
     {
       auto db = open().value();
-      ASSERT_TRUE(store::migrate(*db, steps()).ok());
+      ASSERT_TRUE(store::migrate(*db, test::tracking_steps()).ok());
       TrackingWorld world(*db);
       run = world.new_run();
       fs.fail_nth_change(n);

@@ -6,14 +6,9 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "core/hold/hold.h"
-#include "core/ledger/ledger.h"
-#include "sys/rng.h"
 #include "sys/sim/sim_rng.h"
-#include "test/fake/clock.h"
-#include "test/store/dbs.h"
 #include "test/store/mem_blobs.h"
-#include "tracking/tracking.h"
+#include "test/tracking/world.h"
 
 namespace slip::tracking {
 namespace {
@@ -69,10 +64,7 @@ class AnyObject final : public hold::Objects {
 class PurgeTest : public test::DbTest {
  protected:
   void SetUp() override {
-    std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-      steps.insert(steps.end(), all.begin(), all.end());
-    migrated(steps);
+    migrated(test::tracking_steps());
     failing = std::make_unique<FailingDb>(db());
     events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{*failing, clock, real_rng()});
     tracking = std::make_unique<Tracking>(Deps{*failing, blobs, *events, clock, real_rng()});

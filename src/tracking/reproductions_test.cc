@@ -6,14 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "core/ledger/ledger.h"
-#include "sys/executor.h"
-#include "sys/log.h"
-#include "sys/rng.h"
-#include "sys/sim/sim_fs.h"
-#include "test/fake/clock.h"
-#include "test/store/dbs.h"
-#include "tracking/tracking.h"
+#include "test/tracking/world.h"
 
 namespace slip::tracking {
 namespace {
@@ -80,17 +73,8 @@ TEST(Verdict, MetricsArePairedByTheirBits) {
   EXPECT_EQ(seen, "a!wn gone!w nan=wn new!n step!wn ");
 }
 
-class ReproductionsTest : public test::DbTest {
+class ReproductionsTest : public test::TrackingDbTest {
  protected:
-  void SetUp() override {
-    std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), migrations()})
-      steps.insert(steps.end(), all.begin(), all.end());
-    migrated(steps);
-    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
-    blobs = store::open_blobs({fs, clock, real_executor(), null_log()}, "/blobs").value();
-    tracking = std::make_unique<Tracking>(Deps{db(), *blobs, *events, clock, real_rng()});
-  }
   std::string run(std::vector<Metric> metrics, RunStatus status = RunStatus::kFinished) {
     const std::string id = tracking->runs.create(ctx, {}).value().id;
     Batch batch;
@@ -113,13 +97,6 @@ class ReproductionsTest : public test::DbTest {
     const auto got = add(was, now, std::move(outputs));
     return got.ok() ? "ok" : got.error().reason;
   }
-
-  sim::SimFs fs{1};
-  test::FakeClock clock;
-  Ctx ctx;
-  std::unique_ptr<ledger::Ledger> events;
-  std::unique_ptr<store::Blobs> blobs;
-  std::unique_ptr<Tracking> tracking;
 };
 SLIP_EVERY_DB(ReproductionsTest);
 

@@ -9,16 +9,8 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "core/hold/hold.h"
-#include "core/ledger/ledger.h"
-#include "sys/executor.h"
-#include "sys/log.h"
-#include "sys/rng.h"
-#include "sys/sim/sim_fs.h"
-#include "test/fake/clock.h"
 #include "test/gen/dice.h"
-#include "test/store/dbs.h"
-#include "tracking/tracking.h"
+#include "test/tracking/world.h"
 
 // Searches and histories against brute force over the same things in memory.
 namespace slip::tracking {
@@ -45,10 +37,7 @@ struct Condition {
 class SearchPropertyTest : public test::DbTest {
  protected:
   void SetUp() override {
-    std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-      steps.insert(steps.end(), all.begin(), all.end());
-    migrated(steps);
+    migrated(test::tracking_steps());
     tracking = std::make_unique<Tracking>(Deps{db(), *blobs, *events(), clock, real_rng()});
   }
   ledger::Ledger* events() {
@@ -246,10 +235,7 @@ class RunNumbersTest : public test::DbTest {};
 SLIP_EVERY_DB(RunNumbersTest);
 
 TEST_P(RunNumbersTest, MigratesFromEveryVersion) {
-  std::vector<store::Migration> steps;
-  for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-    steps.insert(steps.end(), all.begin(), all.end());
-  test::expect_migrates_from_every_version(*this, steps);
+  test::expect_migrates_from_every_version(*this, test::tracking_steps());
 }
 
 // What the steps before this one hold, as their code wrote it.

@@ -9,16 +9,8 @@
 
 #include <gtest/gtest.h>
 
-#include "core/hold/hold.h"
-#include "core/ledger/ledger.h"
-#include "sys/executor.h"
-#include "sys/log.h"
-#include "sys/rng.h"
-#include "sys/sim/sim_fs.h"
-#include "test/fake/clock.h"
 #include "test/gen/dice.h"
-#include "test/store/dbs.h"
-#include "tracking/tracking.h"
+#include "test/tracking/world.h"
 
 // The table of runs and the curves, over what was logged as a client logs it.
 namespace slip::tracking {
@@ -26,18 +18,8 @@ namespace {
 
 using gen::Dice;
 
-class RunTableTest : public test::DbTest {
+class RunTableTest : public test::TrackingDbTest {
  protected:
-  void SetUp() override {
-    std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-      steps.insert(steps.end(), all.begin(), all.end());
-    migrated(steps);
-    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
-    blobs = store::open_blobs({fs, clock, real_executor(), null_log()}, "/blobs").value();
-    tracking = std::make_unique<Tracking>(Deps{db(), *blobs, *events, clock, real_rng()});
-  }
-
   std::string new_run(int64_t start_ms, Batch batch) {
     NewRun wanted;
     wanted.name = "r" + std::to_string(start_ms);
@@ -65,13 +47,6 @@ class RunTableTest : public test::DbTest {
     query.experiment_ids = {0};
     return query;
   }
-
-  sim::SimFs fs{1};
-  test::FakeClock clock;
-  Ctx ctx;
-  std::unique_ptr<ledger::Ledger> events;
-  std::unique_ptr<store::Blobs> blobs;
-  std::unique_ptr<Tracking> tracking;
 };
 SLIP_EVERY_DB(RunTableTest);
 

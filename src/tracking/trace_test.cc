@@ -4,14 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "core/hold/hold.h"
-#include "core/ledger/ledger.h"
-#include "sys/rng.h"
-#include "test/fake/clock.h"
-#include "test/store/dbs.h"
 #include "test/store/mem_blobs.h"
+#include "test/tracking/world.h"
 #include "tracking/trace_spans.h"
-#include "tracking/tracking.h"
 
 // Searches, metrics and merging of traces, on both databases.
 namespace slip::tracking {
@@ -29,10 +24,7 @@ struct SpanSpec {
 class TraceTest : public test::DbTest {
  protected:
   void SetUp() override {
-    std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-      steps.insert(steps.end(), all.begin(), all.end());
-    migrated(steps);
+    migrated(test::tracking_steps());
     events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
     tracking = std::make_unique<Tracking>(Deps{db(), blobs, *events, clock, real_rng()});
   }

@@ -1,4 +1,3 @@
-#include "tracking/tracking.h"
 
 #include <cmath>
 #include <set>
@@ -6,31 +5,14 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
-#include "core/hold/hold.h"
-#include "core/ledger/ledger.h"
-#include "sys/executor.h"
-#include "sys/log.h"
-#include "sys/rng.h"
-#include "sys/sim/sim_fs.h"
-#include "test/fake/clock.h"
-#include "test/store/dbs.h"
+#include "test/tracking/world.h"
 #include "tracking/validate.h"
 
 namespace slip::tracking {
 namespace {
 
-class TrackingTest : public test::DbTest {
+class TrackingTest : public test::TrackingDbTest {
  protected:
-  void SetUp() override {
-    std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
-      steps.insert(steps.end(), all.begin(), all.end());
-    migrated(steps);
-    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
-    blobs = store::open_blobs({fs, clock, real_executor(), null_log()}, "/blobs").value();
-    tracking = std::make_unique<Tracking>(Deps{db(), *blobs, *events, clock, real_rng()});
-  }
-
   std::string new_run(int64_t experiment = 0, int64_t start_ms = 1) {
     NewRun wanted;
     wanted.experiment_id = experiment;
@@ -68,13 +50,6 @@ class TrackingTest : public test::DbTest {
     for (const ledger::Event& e : events->list({}).value()) out.insert(e.verb);
     return out;
   }
-
-  sim::SimFs fs{1};
-  test::FakeClock clock;
-  Ctx ctx;
-  std::unique_ptr<ledger::Ledger> events;
-  std::unique_ptr<store::Blobs> blobs;
-  std::unique_ptr<Tracking> tracking;
 };
 SLIP_EVERY_DB(TrackingTest);
 
