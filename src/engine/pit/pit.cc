@@ -107,15 +107,18 @@ Status PitJoin::check(const SourceRows& rows) const {
   if (!is_time(rows.event)) return invalid("pit.time_type", "the source's event time is no time");
   if (rows.created && !is_time(*rows.created))
     return invalid("pit.time_type", "the source's created time is no time");
+  if (rows.known && !is_time(*rows.known))
+    return invalid("pit.time_type", "the time a row became known is no time");
   if (rows.sequence && rows.sequence->type != Type::kInt64)
     return invalid("pit.time_type", "the source's sequence is no int64");
   if (rows.tombstone && rows.tombstone->type != Type::kBool)
     return invalid("pit.time_type", "the source's tombstones are no bool");
   for (const Track& track : tracks_)
-    if (track.as_known && !rows.created)
+    if (track.as_known && !rows.created && !rows.known)
       return invalid("pit.no_created", "as_known needs the source's created time");
   bool same = std::ranges::all_of(rows.keys, [&](const Column& c) { return c.n == rows.event.n; });
-  for (const std::optional<Column>* c : {&rows.created, &rows.sequence, &rows.tombstone})
+  for (const std::optional<Column>* c :
+       {&rows.created, &rows.known, &rows.sequence, &rows.tombstone})
     same = same && (!*c || (*c)->n == rows.event.n);
   if (!same) return invalid("pit.length", "the source's columns differ in length");
   return {};
@@ -153,8 +156,9 @@ void PitJoin::place(const SourceRows& rows, int64_t from, Morsel* morsel) const 
       if (key == kNoKey || rows.event.is_null(i)) continue;
       int64_t visible = rows.event.i64(i);
       if (tracks_[t].as_known) {
-        if (rows.created->is_null(i)) continue;
-        visible = std::max(visible, rows.created->i64(i));
+        const Column& known = rows.known ? *rows.known : *rows.created;
+        if (known.is_null(i)) continue;
+        visible = std::max(visible, known.i64(i));
       }
       const uint32_t end = begins_[size_t{key} + 1];
       const uint32_t first =

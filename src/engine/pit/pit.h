@@ -14,11 +14,12 @@
 // streams by once, in any order and in batches of any size, and is neither sorted nor kept; the
 // answer is rows' numbers, so that features are fetched for winners alone.
 //
-// A source row is visible at its event time (as_of) or at the later of event time and created time
-// (as_known; without a created time never). Of the rows visible at an entity row's time the
-// greatest (event, created, sequence, row) wins. The winner counts if its event time is no older
-// than time - ttl (both ends belong), and if it is no tombstone. Rows without key or event time,
-// and entity rows without key or time, match nothing. Times are int64 in one unit of the caller's.
+// A source row is visible at its event time (as_of) or at the later of event time and the time it
+// became known (as_known; without one, or a created time, never). Of the rows visible at an entity
+// row's time the greatest (event, created, sequence, row) wins. The winner counts if its event time
+// is no older than time - ttl (both ends belong), and if it is no tombstone. Rows without key or
+// event time, and entity rows without key or time, match nothing. Times are int64 in one unit of
+// the caller's.
 //
 // The result does not depend on order of arrival (given a sequence), batches or threads. One
 // thread calls; Workers may spread a call over several.
@@ -44,12 +45,13 @@ struct Look {
 };
 
 struct SourceRows {
-  std::vector<Column> keys;         // Types as the frame's.
-  Column event;                     // kTimestampUs or kInt64.
-  std::optional<Column> created;    // A null is older than every time.
-  std::optional<Column> sequence;   // kInt64; none: the row's number.
-  std::optional<Column> tombstone;  // kBool.
-  int64_t first_row = 0;            // The number of the first row; ≥ 0, unique over the source.
+  std::vector<Column> keys;          // Types as the frame's.
+  Column event;                      // kTimestampUs or kInt64.
+  std::optional<Column> created;     // A null is older than every time.
+  std::optional<Column> sequence;    // kInt64; none: the row's number.
+  std::optional<Column> tombstone;   // kBool.
+  int64_t first_row = 0;             // The number of the first row; ≥ 0, unique over the source.
+  std::optional<Column> known = {};  // as_known: seen from then on; none: from `created` on.
 };
 
 class PitJoin {

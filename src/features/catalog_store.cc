@@ -1,0 +1,78 @@
+#include "features/catalog_store.h"
+
+#include "codec/json.h"
+
+namespace slip::features {
+
+std::span<const store::Migration> migrations() {
+  static constexpr store::Migration kSteps[] = {
+      {"features", 1,
+       "CREATE TABLE feature_definition ("
+       " project TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, version BIGINT NOT NULL,"
+       " uid TEXT NOT NULL, digest TEXT NOT NULL, document TEXT NOT NULL,"
+       " created_ms BIGINT NOT NULL, created_by TEXT NOT NULL,"
+       " PRIMARY KEY (project, kind, name, version));"
+       "CREATE UNIQUE INDEX feature_definition_uid ON feature_definition (uid);"
+       "CREATE TABLE feature_segment ("
+       " project TEXT NOT NULL, source TEXT NOT NULL, first_seq BIGINT NOT NULL,"
+       " last_seq BIGINT NOT NULL, loaded BIGINT NOT NULL, ingest_us BIGINT NOT NULL,"
+       " digest TEXT NOT NULL, schema_json TEXT NOT NULL, rows_count BIGINT NOT NULL,"
+       " bytes BIGINT NOT NULL, min_event_us BIGINT NOT NULL, max_event_us BIGINT NOT NULL,"
+       " PRIMARY KEY (project, source, first_seq));"
+       "CREATE TABLE feature_archived ("
+       " log_segment BIGINT NOT NULL, last_seq BIGINT NOT NULL, PRIMARY KEY (log_segment));"
+       "CREATE TABLE feature_materialized ("
+       " project TEXT NOT NULL, view_uid TEXT NOT NULL, through_seq BIGINT NOT NULL,"
+       " end_us BIGINT NOT NULL, updated_ms BIGINT NOT NULL, PRIMARY KEY (project, view_uid))"},
+  };
+  return kSteps;
+}
+
+namespace sql {
+
+Status insert_definition(store::Tx& tx, const std::string& project, const Applied& a) {
+  const std::string document = codec::to_json(a.definition.document());
+  TRY(
+      tx.exec("INSERT INTO feature_definition (project, kind, name, version, uid, digest, document,"
+              " created_ms, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              {project, kind_name(a.definition.kind), a.definition.name, a.definition.version,
+               a.uid, a.digest, document, a.created_ms, a.created_by}));
+  return {};
+}
+
+Status update_document(store::Tx& tx, const std::string& project, const Applied& a) {
+  const std::string document = codec::to_json(a.definition.document());
+  TRY(tx.exec(
+      "UPDATE feature_definition SET document = ? WHERE project = ? AND kind = ?"
+      " AND name = ? AND version = ?",
+      {document, project, kind_name(a.definition.kind), a.definition.name, a.definition.version}));
+  return {};
+}
+
+Status delete_definition(store::Tx& tx, const std::string& project, Kind kind,
+                         const std::string& name) {
+  TRY(tx.exec("DELETE FROM feature_definition WHERE project = ? AND kind = ? AND name = ?",
+              {project, kind_name(kind), name}));
+  return {};
+}
+
+Status each_definition(store::Tx& tx, const std::function<void(Stored)>& on_definition) {
+  return tx.each(
+      "SELECT project, kind, document, uid, digest, created_ms, created_by, version"
+      " FROM feature_definition ORDER BY project, kind, name, version",
+      {}, [&](const store::Row& row) {
+        Stored s;
+        s.project = row.str(0);
+        s.kind = row.str(1);
+        s.document = row.str(2);
+        s.applied.uid = row.str(3);
+        s.applied.digest = row.str(4);
+        s.applied.created_ms = row.i64(5);
+        s.applied.created_by = row.str(6);
+        s.applied.definition.version = row.i64(7);
+        on_definition(std::move(s));
+      });
+}
+
+}  // namespace sql
+}  // namespace slip::features

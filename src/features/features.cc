@@ -1,0 +1,256 @@
+#include "features/features.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "core/ledger/ledger.h"
+#include "features/packed.h"
+#include "features/ready.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+namespace slip::features {
+
+Features::Features(Deps deps)
+    : deps_(std::move(deps)),
+      catalog_(Catalog::Deps{deps_.db, deps_.ledger, deps_.clock, deps_.rng}),
+      history_(History::Deps{deps_.db, deps_.blobs, deps_.log, deps_.clock, deps_.notes}) {}
+
+Status Features::open() {
+  TRY(catalog_.load());
+  const History::Last last = TRY(history_.last());
+  last_seq_ = last.seq;
+  last_ingest_us_ = last.ingest_us;
+  int64_t from = 0;
+  TRY(load_snapshot(&from));
+  TRY(replay(from));
+  last_seq_ = std::max(last_seq_, from);
+  saved_seq_ = from;
+  applied_seq_.store(last_seq_, std::memory_order_release);
+  return {};
+}
+
+Status Features::replay(int64_t after_seq) {
+  return history_.replay(after_seq, [&](const Batch& batch) -> Status {
+    if (!goes_online(batch.to)) return {};
+    Result<std::vector<Ready>> ready = transform(batch);
+    if (!ready.ok()) {  // A view that came later can't read these rows.
+      deps_.notes.warn("arrivals left out of the online table",
+                       {{"source", std::string_view(batch.source)},
+                        {"reason", std::string_view(ready.error().reason)}});
+      return {};
+    }
+    return apply_ready(batch, *ready);
+  });
+}
+
+// ---- turns: rows are appended side by side and applied in order
+
+Features::Turn Features::take_turn(int64_t rows) {
+  const sys::Lock lock(turns_);
+  Turn out;
+  out.number = next_turn_++;
+  out.first_seq = last_seq_ + 1;
+  last_seq_ += rows;
+  last_ingest_us_ = std::max(last_ingest_us_, deps_.clock.now_us());
+  out.ingest_us = last_ingest_us_;
+  return out;
+}
+
+void Features::await(const Turn& turn) {
+  sys::Lock lock(turns_);
+  while (turn_ != turn.number) turn_ended_.wait(lock);
+}
+
+void Features::end_turn(const Turn& turn, int64_t through_seq) {
+  {
+    const sys::Lock lock(turns_);
+    turn_ = turn.number + 1;
+    applied_seq_.store(through_seq, std::memory_order_release);
+  }
+  turn_ended_.notify_all();
+}
+
+// ---- rows
+
+Result<Source> Features::source_for(const Ctx& ctx, const std::string& source,
+                                    const std::string& view) const {
+  const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
+  if (!view.empty()) {
+    const ViewPtr found = shelf->view(view);
+    if (!found)
+      return not_found(
+          "feature_view.not_found",
+          concat({"Feature view ", view, " does not exist in project ", ctx.project.text}));
+    return found->source;
+  }
+  const auto& sources = shelf->latest[static_cast<size_t>(Kind::kSource)];
+  if (const auto found = sources.find(source); found != sources.end())
+    return found->second->definition.source;
+  for (const ViewPtr& v : shelf->views_of(source))
+    if (shelf->view(v->name) == v) return v->source;
+  return not_found("feature_source.not_found",
+                   concat({"no source of rows '", source, "' in project ", ctx.project.text}));
+}
+
+namespace {
+
+Error row_error(std::string_view reason, int64_t row, std::string_view what) {
+  return invalid(reason, concat({"row ", std::to_string(row), ": ", what}));
+}
+
+}  // namespace
+
+Status Features::check(const Batch& batch, const Source& source,
+                       const std::vector<ViewPtr>& views) const {
+  for (const FeatureField& f : batch.schema) {
+    const FeatureField* known = source.find(f.name);
+    if (known == nullptr)
+      return invalid("feature.column", concat({"no column '", f.name, "' in the source"}));
+    if (known->type.type != f.type.type)
+      return invalid("feature.value",
+                     concat({"column ", f.name, " is of type ", known->type.text()}));
+  }
+  for (size_t i = 0; i < batch.columns.size(); ++i)
+    if (batch.columns[i].size() != batch.rows())
+      return invalid(
+          "feature.column",
+          concat({"column ", batch.schema[i].name, " has ", std::to_string(batch.columns[i].size()),
+                  " values for ", std::to_string(batch.rows()), " rows"}));
+  const engine::Column event = batch.event.view();
+  for (int64_t i = 0; i < batch.rows(); ++i) {
+    if (event.is_null(i)) return row_error("feature.time", i, "no event time");
+    if (event.i64(i) <= -window::kMaxTimeUs || event.i64(i) >= window::kMaxTimeUs)
+      return row_error("feature.time", i, "the event time is out of range");
+  }
+  for (const ViewPtr& view : views)
+    for (const FeatureField& key : view->join_keys) {
+      const engine::Values* values = batch.find(key.name);
+      if (values == nullptr)
+        return invalid("feature.missing_key", concat({"no column for the key '", key.name, "'"}));
+      if (values->nulls() == 0) continue;
+      for (int64_t i = 0; i < batch.rows(); ++i)
+        if (values->view().is_null(i))
+          return row_error("feature.null_key", i, concat({"the key ", key.name, " is null"}));
+    }
+  return {};
+}
+
+Result<std::vector<Features::Ready>> Features::transform_for(const Batch& batch,
+                                                             const ViewPtr& view) const {
+  std::vector<Ready> out;
+  Ready& one = out.emplace_back();
+  one.view = view;
+  one.source_columns = columns_as(batch, view->source.columns);
+  std::vector<engine::Column> columns;
+  for (const engine::Values& v : one.source_columns) columns.push_back(v.view());
+  Transform run(view);
+  Result<Transform::Output> made = run.run(columns, batch.event.view());
+  if (!made.ok()) return std::move(made).error().within(concat({"view ", view->name}));
+  one.made = std::move(*made);
+  return out;
+}
+
+Result<std::vector<Features::Ready>> Features::transform(const Batch& batch) const {
+  std::vector<Ready> out;
+  const std::shared_ptr<const Shelf> shelf = catalog_.shelf(batch.project);
+  for (const ViewPtr& view : shelf->views_of(batch.source)) {
+    if (!view->view().online || (!batch.view.empty() && batch.view != view->name)) continue;
+    for (Ready& one : TRY(transform_for(batch, view))) out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready) {
+  const engine::Column event = batch.event.view();
+  for (const Ready& one : ready) {
+    std::vector<engine::Column> keys;
+    for (const size_t k : one.view->key_columns) keys.push_back(one.source_columns[k].view());
+    for (int64_t i = 0; i < batch.rows(); ++i) {
+      if (!one.made.wanted[static_cast<size_t>(i)]) continue;
+      Online::Arrival at;
+      at.event_us = event.i64(i);
+      at.created_us = batch.created_at(i);
+      at.ingest_us = batch.ingest(i);
+      at.seq = batch.seq(i);
+      at.deleted = batch.is_deleted(i);
+      if (one.view->plan && at.deleted) continue;
+      std::string key;
+      bool whole = true;
+      for (const engine::Column& k : keys) whole = whole && append_key(&key, k, i);
+      if (!whole) continue;
+      const Status done = online_.apply(*one.view, key, at, one.made.columns, i);
+      if (!done.ok())  // Lists of another length than the ones before: no window holds both.
+        deps_.notes.warn("row left out of windows",
+                         {{"view", std::string_view(one.view->name)},
+                          {"seq", at.seq},
+                          {"reason", std::string_view(done.error().reason)}});
+    }
+  }
+  return {};
+}
+
+Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
+  const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
+  const Source source = TRY(source_for(ctx, batch.source, batch.view));
+  if (!batch.view.empty()) batch.source = shelf->view(batch.view)->source_name;
+  batch.project = ctx.project.text;
+  std::vector<ViewPtr> views = shelf->views_of(batch.source);
+  std::erase_if(views,
+                [&](const ViewPtr& v) { return !batch.view.empty() && v->name != batch.view; });
+  TRY(check(batch, source, views));
+  if (batch.rows() == 0) return Pushed{};
+  if (batch.rows() > kBatchRowsMax)
+    return exhausted("feature.too_many_rows",
+                     concat({"a push has at most ", std::to_string(kBatchRowsMax), " rows"}))
+        .with_hint("load a file: slipway feature load");
+  // Before anything is written: a row that a view can't compute refuses the push.
+  const std::vector<Ready> ready =
+      goes_online(batch.to) ? TRY(transform(batch)) : std::vector<Ready>();
+  const Turn turn = take_turn(batch.rows());
+  batch.first_seq = turn.first_seq;
+  batch.ingest_us = turn.ingest_us;
+  const Status kept = history_.append(batch);
+  await(turn);
+  const Status applied = kept.ok() ? apply_ready(batch, ready) : Status();
+  end_turn(turn, turn.first_seq + batch.rows() - 1);
+  TRY(kept);
+  TRY(applied);
+  return Pushed{batch.rows(), turn.first_seq};
+}
+
+Result<std::vector<Change>> Features::apply(const Ctx& ctx, std::vector<Definition> definitions,
+                                            Severity allow) {
+  std::vector<Change> changes = TRY(catalog_.apply(ctx, std::move(definitions), allow));
+  Materializing wanted;
+  for (const Change& c : changes)
+    if (c.kind == Kind::kView && (c.action == "create" || c.action == "new_version"))
+      wanted.views.push_back(c.name);
+  if (!wanted.views.empty()) TRY(materialize(ctx, wanted));
+  return changes;
+}
+
+Result<std::shared_ptr<const ReadPlan>> Features::cached_plan(
+    const Ctx& ctx, const std::string& key,
+    const std::function<Result<ReadPlan>(const Shelf&)>& make) {
+  constexpr size_t kPlansMax = 1000;
+  const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
+  std::shared_ptr<const ReadPlan> found =
+      plans_.with([&](auto& all) -> std::shared_ptr<const ReadPlan> {
+        const auto plans = all.find(ctx.project.text);
+        if (plans == all.end() || plans->second.of != shelf) return nullptr;
+        const auto known = plans->second.by_key.find(key);
+        return known == plans->second.by_key.end() ? nullptr : known->second;
+      });
+  if (found) return found;
+  auto made = std::make_shared<const ReadPlan>(TRY(make(*shelf)));
+  plans_.with([&](auto& all) {
+    Plans& plans = all[ctx.project.text];
+    if (plans.of != shelf || plans.by_key.size() >= kPlansMax) plans.by_key.clear();
+    plans.of = shelf;
+    plans.by_key[key] = made;
+  });
+  return made;
+}
+
+}  // namespace slip::features

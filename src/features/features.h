@@ -1,0 +1,186 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "features/catalog.h"
+#include "features/history.h"
+#include "features/online.h"
+#include "features/read_plan.h"
+#include "sys/sync.h"
+
+namespace slip {
+class Fs;
+}
+
+// The feature store: rows arrive once, are kept in the history under a sequence number, and make
+// what is served now; a training set is joined from the same history by the same code.
+//
+// Invariants: a row that was acknowledged is on the disk and served; what is served is a function
+// of the rows in order of their numbers (a restart replays them); a push is taken whole or refused
+// and nothing changes. Reading is for any thread and takes no database; the rest may block.
+//
+// Errors: kNotFound `feature_source.not_found|feature_view.not_found`, kInvalid
+// `feature.column|feature.value|feature.null_key|feature.time|expr.row`, kExhausted `log.full`.
+namespace slip::features {
+
+// What a request names: columns of one length, the keys and the request's data.
+struct RequestColumns {
+  std::map<std::string, std::vector<Cell>> columns;
+  int64_t rows = 0;
+};
+
+// Column by column in the order of ReadPlan::outs.
+struct OnlineReply {
+  std::vector<std::vector<Cell>> values;
+  std::vector<std::vector<ReadStatus>> statuses;
+  std::vector<std::vector<int64_t>> event_us;  // 0: none.
+};
+
+enum class JoinMode : uint8_t { kAsOf, kAsKnown };
+
+class Features {
+ public:
+  struct Deps {
+    store::Db& db;
+    ledger::Ledger& ledger;
+    store::Blobs& blobs;
+    store::SegmentLog& log;
+    Fs& fs;
+    Clock& clock;
+    Rng& rng;
+    Log& notes;
+    std::string dir;  // Of the snapshots of the online table.
+  };
+  explicit Features(Deps deps);
+
+  // Catalogue, snapshot, then the log from there on. Once, before anything else.
+  Status open();
+
+  Catalog& catalog() { return catalog_; }
+  History& history() { return history_; }
+
+  // Applies, then brings the history online for views that are new.
+  Result<std::vector<Change>> apply(const Ctx& ctx, std::vector<Definition> definitions,
+                                    Severity allow = Severity::kBreaking);
+
+  // `batch`: source (or view, with its source left empty), columns, event and created times.
+  struct Pushed {
+    int64_t rows = 0;
+    int64_t first_seq = 0;
+  };
+  Result<Pushed> push(const Ctx& ctx, Batch batch);
+  // The columns that a push to a source, or past it to a view, may have.
+  Result<Source> source_for(const Ctx& ctx, const std::string& source,
+                            const std::string& view) const;
+
+  // A file's rows as one segment: all of them or none. kInvalid names the row.
+  struct Loading {
+    std::string source;
+    To to = To::kBoth;
+  };
+  Result<Pushed> load(const Ctx& ctx, const Loading& loading, codec::TableReader& rows);
+
+  // Brings rows of the history online: those with event times in [start_us, end_us], or
+  // (incremental) all that have arrived since the last time, and before end_us. Rows looked at.
+  struct Materializing {
+    std::vector<std::string> views;  // Empty: all that are online.
+    std::optional<int64_t> start_us;
+    int64_t end_us = INT64_MAX;
+  };
+  Result<int64_t> materialize(const Ctx& ctx, const Materializing& wanted);
+
+  struct ReadOptions {
+    bool ignore_ttl = false;
+    int64_t now_us = 0;  // 0: the clock's.
+  };
+  // kInvalid `feature.missing_key|feature.request`: what the plan wants and the request lacks.
+  Status read(const ReadPlan& plan, const RequestColumns& request, const ReadOptions& options,
+              OnlineReply* out);
+
+  // The features as they were at each row's time. Rows and order are the request's.
+  struct Joining {
+    JoinMode mode = JoinMode::kAsOf;
+    int64_t max_seq = INT64_MAX;  // Only rows up to there.
+    bool ignore_ttl = false;
+  };
+  struct Joined {
+    std::vector<std::vector<Cell>> values;  // By ReadPlan::outs.
+    std::vector<std::vector<int64_t>> event_us;
+  };
+  Result<Joined> join(const std::string& project, const ReadPlan& plan,
+                      const RequestColumns& request, const std::vector<int64_t>& times_us,
+                      const Joining& joining);
+
+  // Duties. snapshot(): the online table to the disk when `log_bytes` have arrived since.
+  Status snapshot();
+  Status tidy();
+  Status mark(const std::function<void(const store::Digest&)>& keep) { return history_.mark(keep); }
+
+  const Online& online() const { return online_; }
+  int64_t applied_seq() const { return applied_seq_.load(std::memory_order_acquire); }
+
+  // A plan by the names it was asked under, kept while the catalogue stays as it is.
+  Result<std::shared_ptr<const ReadPlan>> cached_plan(
+      const Ctx& ctx, const std::string& key,
+      const std::function<Result<ReadPlan>(const Shelf&)>& make);
+
+ private:
+  struct Ready;  // A batch with what each view makes of it.
+  struct Turn {
+    int64_t first_seq = 0;
+    int64_t ingest_us = 0;
+    int64_t number = 0;
+  };
+  Turn take_turn(int64_t rows);
+  void await(const Turn& turn);
+  void end_turn(const Turn& turn, int64_t through_seq);
+
+  Result<std::vector<Ready>> transform(const Batch& batch) const;
+  Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
+  Status apply_ready(const Batch& batch, const std::vector<Ready>& ready);
+  Status check(const Batch& batch, const Source& source, const std::vector<ViewPtr>& views) const;
+  Status bring_online(const ViewPtr& view, const Materializing& wanted, int64_t after_seq,
+                      int64_t after_end_us, int64_t* rows);
+  Status rebuild_windows(const ViewPtr& view, int64_t* rows);
+  Status read_one(const ReadPlan::Read& read, const RequestColumns& request,
+                  const ReadOptions& options, std::vector<EntityRead>* out);
+  Status load_snapshot(int64_t* seq);
+  Status replay(int64_t after_seq);
+
+  Deps deps_;
+  Catalog catalog_;
+  History history_;
+  Online online_;
+
+  sys::Mutex turns_;
+  sys::CondVar turn_ended_;
+  int64_t next_turn_ = 1;
+  int64_t turn_ = 1;  // Whose it is to apply.
+  int64_t last_seq_ = 0;
+  int64_t last_ingest_us_ = 0;
+  std::atomic<int64_t> applied_seq_{0};
+  sys::Mutex saving_;
+  sys::Mutex materializing_;
+  int64_t saved_seq_ = 0;
+  int64_t saved_log_bytes_ = 0;
+
+  struct Plans {
+    std::shared_ptr<const Shelf> of;
+    std::map<std::string, std::shared_ptr<const ReadPlan>> by_key;
+  };
+  sys::Guarded<std::map<std::string, Plans>> plans_;
+};
+
+// Evaluates what is computed on demand. `inputs` by Computed::inputs, one value a row.
+Status compute_on_demand(const CompiledOnDemand& what, const std::vector<std::vector<Cell>>& inputs,
+                         const RequestColumns& request, std::vector<std::vector<Cell>>* out);
+
+}  // namespace slip::features

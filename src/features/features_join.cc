@@ -1,0 +1,344 @@
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "engine/pit/pit.h"
+#include "engine/window/backfill.h"
+#include "engine/window/blob.h"
+#include "features/features.h"
+#include "features/packed.h"
+
+// History joined to moments: point-in-time look-ups by engine/pit, windows by engine/window, and
+// the same transforms as online.
+namespace slip::features {
+namespace {
+
+using engine::Column;
+using engine::Values;
+
+// The keys of a read, as columns of the request.
+Result<std::vector<Values>> key_values(const ReadPlan::Read& read, const RequestColumns& request) {
+  std::vector<Values> out;
+  for (size_t k = 0; k < read.request_keys.size(); ++k) {
+    const FeatureType& type = read.view->join_keys[k].type;
+    Values values = values_for(type);
+    const auto found = request.columns.find(read.request_keys[k]);
+    if (found == request.columns.end())
+      return invalid("feature.missing_key",
+                     concat({"Missing join key values for key ", read.request_keys[k]}));
+    for (const Cell& cell : found->second) {
+      Result<Cell> fitted = fit(cell, type);
+      if (!fitted.ok())
+        return std::move(fitted).error().within(concat({"key ", read.request_keys[k]}));
+      add_cell(&values, *fitted);
+    }
+    out.push_back(std::move(values));
+  }
+  return out;
+}
+
+std::vector<Column> views_of(const std::vector<Values>& values) {
+  std::vector<Column> out;
+  for (const Values& v : values) out.push_back(v.view());
+  return out;
+}
+
+// A chunk's rows as one view's source sees them.
+struct Seen {
+  std::vector<Values> columns;               // The source's.
+  Values event{engine::Type::kTimestampUs};  // Null: no row of this view.
+  std::vector<Column> keys;
+};
+
+Result<Seen> see(const CompiledView& view, const ViewPtr& ptr, const Batch& batch,
+                 int64_t max_seq) {
+  Seen out;
+  out.columns = columns_as(batch, view.source.columns);
+  const Column event = batch.event.view();
+  std::vector<bool> wanted;
+  if (view.filter) wanted = TRY(Transform(ptr).run(views_of(out.columns), event)).wanted;
+  for (int64_t i = 0; i < batch.rows(); ++i) {
+    const bool in = (wanted.empty() || wanted[static_cast<size_t>(i)]) && batch.seq(i) <= max_seq;
+    in ? out.event.add_i64(event.i64(i)) : out.event.add_null();
+  }
+  for (const size_t k : view.key_columns) out.keys.push_back(out.columns[k].view());
+  return out;
+}
+
+// Winning rows' source columns, fetched in a second pass and computed at once.
+class Winners {
+ public:
+  Winners(ViewPtr view, std::vector<int64_t> rows)
+      : view_(std::move(view)), rows_(std::move(rows)) {
+    for (const int64_t r : rows_)
+      if (r != engine::kNoRow) wanted_.push_back(r);
+    std::sort(wanted_.begin(), wanted_.end());
+    wanted_.erase(std::unique(wanted_.begin(), wanted_.end()), wanted_.end());
+    for (const FeatureField& f : view_->source.columns) gathered_.push_back(values_for(f.type));
+  }
+
+  void take(const Batch& batch, int64_t first_row) {
+    auto at = std::lower_bound(wanted_.begin(), wanted_.end(), first_row);
+    if (at == wanted_.end() || *at >= first_row + batch.rows()) return;
+    const std::vector<Values> columns = columns_as(batch, view_->source.columns);
+    const Column event = batch.event.view();
+    for (; at != wanted_.end() && *at < first_row + batch.rows(); ++at) {
+      const int64_t row = *at - first_row;
+      for (size_t c = 0; c < columns.size(); ++c) gathered_[c].add_from(columns[c].view(), row);
+      event_.add_i64(event.i64(row));
+    }
+  }
+
+  // The features' cells, one each row of the request.
+  Status finish(const std::vector<size_t>& features, std::vector<std::vector<Cell>>* values,
+                std::vector<int64_t>* event_us) {
+    const Transform::Output made = TRY(Transform(view_).run(views_of(gathered_), event_.view()));
+    values->assign(features.size(), std::vector<Cell>(rows_.size()));
+    event_us->assign(rows_.size(), 0);
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      if (rows_[i] == engine::kNoRow) continue;
+      const int64_t at =
+          std::lower_bound(wanted_.begin(), wanted_.end(), rows_[i]) - wanted_.begin();
+      for (size_t f = 0; f < features.size(); ++f)
+        (*values)[f][i] = cell_at(made.columns[features[f]], at);
+      (*event_us)[i] = event_.view().i64(at);
+    }
+    return {};
+  }
+
+ private:
+  ViewPtr view_;
+  std::vector<int64_t> rows_;
+  std::vector<int64_t> wanted_;
+  std::vector<Values> gathered_;
+  Values event_{engine::Type::kTimestampUs};
+};
+
+struct Frame {
+  std::vector<Values> keys;
+  Values times{engine::Type::kTimestampUs};
+};
+
+Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::View& history,
+               const Features::Joining& joining, std::vector<std::vector<Cell>>* values,
+               std::vector<int64_t>* event_us) {
+  engine::Look look;
+  look.as_known = joining.mode == JoinMode::kAsKnown;
+  if (!joining.ignore_ttl) look.ttl = read.view->view().ttl_us;
+  engine::Workers workers;
+  engine::PitJoin join =
+      TRY(engine::PitJoin::make(views_of(frame.keys), frame.times.view(), {look}, workers));
+  TRY(history.visit([&](const History::Chunk& chunk) -> Status {
+    const Batch& b = chunk.batch;
+    const Seen seen = TRY(see(*read.view, read.view, b, joining.max_seq));
+    Values created(engine::Type::kTimestampUs);
+    Values known(engine::Type::kTimestampUs);
+    Values seq(engine::Type::kInt64);
+    Values deleted(engine::Type::kBool);
+    for (int64_t i = 0; i < b.rows(); ++i) {
+      created.add_i64(b.created_at(i));
+      known.add_i64(b.ingest(i));
+      seq.add_i64(b.seq(i));
+      deleted.add_bool(b.is_deleted(i));
+    }
+    engine::SourceRows rows;
+    rows.keys = seen.keys;
+    rows.event = seen.event.view();
+    rows.created = created.view();
+    rows.known = known.view();
+    rows.sequence = seq.view();
+    rows.tombstone = deleted.view();
+    rows.first_row = chunk.first_row;
+    return join.add(rows);
+  }));
+  Winners winners(read.view, join.winners(0));
+  TRY(history.visit([&](const History::Chunk& chunk) -> Status {
+    winners.take(chunk.batch, chunk.first_row);
+    return {};
+  }));
+  return winners.finish(read.features, values, event_us);
+}
+
+// ---- windows
+
+struct WindowEvent {
+  window::Record record;
+  int64_t ingest_us = 0;
+  bool loaded = false;
+};
+
+struct Entity {
+  std::vector<WindowEvent> events;
+  std::vector<int64_t> queries;  // Rows of the request.
+};
+
+bool by_event(const WindowEvent& a, const WindowEvent& b) {
+  return std::tie(a.record.at.ts_us, a.record.at.seq) <
+         std::tie(b.record.at.ts_us, b.record.at.seq);
+}
+
+// With hindsight: every event counts from its own time on.
+class AsOf {
+ public:
+  AsOf(const window::Plan& plan, Entity& entity) : plan_(plan), events_(entity.events) {
+    std::sort(events_.begin(), events_.end(), by_event);
+  }
+  Result<std::vector<window::Answer>> at(int64_t t) {
+    for (; next_ < events_.size() && events_[next_].record.at.ts_us < t; ++next_) {
+      blob_.advance(plan_, events_[next_].record.at.ts_us);
+      TRY(blob_.add(plan_, events_[next_].record));
+    }
+    blob_.advance(plan_, t);
+    return blob_.read(plan_, t);
+  }
+
+ private:
+  const window::Plan& plan_;
+  std::vector<WindowEvent>& events_;
+  window::Blob blob_;
+  size_t next_ = 0;
+};
+
+// What could be served: events in order of arrival, refused as late as the online table refuses
+// them; a loaded file's are counted however old they are, so the state is built anew with them.
+class AsKnown {
+ public:
+  AsKnown(const window::Plan& plan, Entity& entity) : plan_(plan), events_(entity.events) {
+    std::sort(events_.begin(), events_.end(), [](const WindowEvent& a, const WindowEvent& b) {
+      return std::tie(a.ingest_us, a.record.at.seq) < std::tie(b.ingest_us, b.record.at.seq);
+    });
+  }
+  Result<std::vector<window::Answer>> at(int64_t t) {
+    bool rebuild = false;
+    const size_t from = next_;
+    for (; next_ < events_.size() && events_[next_].ingest_us <= t; ++next_)
+      rebuild = rebuild || events_[next_].loaded;
+    if (rebuild) {
+      blob_ = window::Blob();
+      std::vector<WindowEvent> all;
+      for (size_t i = 0; i < next_; ++i)
+        if (counts(events_[i])) all.push_back(events_[i]);
+      std::sort(all.begin(), all.end(), by_event);
+      for (const WindowEvent& e : all) {
+        blob_.advance(plan_, std::min(e.record.at.ts_us, t));
+        TRY(blob_.add(plan_, e.record));
+      }
+    } else {
+      for (size_t i = from; i < next_; ++i) {
+        blob_.advance(plan_, events_[i].ingest_us);
+        TRY(blob_.add(plan_, events_[i].record));
+      }
+    }
+    blob_.advance(plan_, t);
+    return blob_.read(plan_, t);
+  }
+
+ private:
+  bool counts(const WindowEvent& e) const {
+    return e.loaded || e.record.at.ts_us >= e.ingest_us - plan_.lateness_us();
+  }
+  const window::Plan& plan_;
+  std::vector<WindowEvent>& events_;
+  window::Blob blob_;
+  size_t next_ = 0;
+};
+
+Status answer(const CompiledView& view, const ReadPlan::Read& read, Entity& entity,
+              const std::function<Result<std::vector<window::Answer>>(int64_t)>& at,
+              const Column& times, std::vector<std::vector<Cell>>* values) {
+  std::sort(entity.queries.begin(), entity.queries.end(),
+            [&](int64_t a, int64_t b) { return times.i64(a) < times.i64(b); });
+  for (const int64_t q : entity.queries) {
+    const std::vector<window::Answer> answers = TRY(at(times.i64(q)));
+    for (size_t f = 0; f < read.features.size(); ++f) {
+      const size_t i = read.features[f];
+      (*values)[f][static_cast<size_t>(q)] = cell_of_answer(answers[i], view.features[i].type);
+    }
+  }
+  return {};
+}
+
+Status window_join(const ReadPlan::Read& read, const Frame& frame, const History::View& history,
+                   const Features::Joining& joining, std::vector<std::vector<Cell>>* values,
+                   std::vector<int64_t>* event_us) {
+  const CompiledView& view = *read.view;
+  const Column times = frame.times.view();
+  const std::vector<Column> keys = views_of(frame.keys);
+  std::unordered_map<std::string, Entity> entities;
+  for (int64_t i = 0; i < times.n; ++i) {
+    std::string key;
+    bool whole = !times.is_null(i);
+    for (const Column& k : keys) whole = whole && append_key(&key, k, i);
+    if (whole) entities[key].queries.push_back(i);
+  }
+  TRY(history.visit([&](const History::Chunk& chunk) -> Status {
+    const Batch& b = chunk.batch;
+    const Seen seen = TRY(see(view, read.view, b, joining.max_seq));
+    const Transform::Output made =
+        TRY(Transform(read.view).run(views_of(seen.columns), b.event.view()));
+    const Column event = seen.event.view();
+    for (int64_t i = 0; i < b.rows(); ++i) {
+      if (event.is_null(i) || b.is_deleted(i)) continue;
+      std::string key;
+      bool whole = true;
+      for (const Column& k : seen.keys) whole = whole && append_key(&key, k, i);
+      const auto found = whole ? entities.find(key) : entities.end();
+      if (found == entities.end()) continue;
+      WindowEvent& e = found->second.events.emplace_back();
+      e.record.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
+      for (const Column& c : made.columns) e.record.values.push_back(window::datum_at(c, i));
+      e.ingest_us = b.ingest(i);
+      e.loaded = chunk.loaded;
+    }
+    return {};
+  }));
+  values->assign(read.features.size(), std::vector<Cell>(static_cast<size_t>(times.n)));
+  event_us->assign(static_cast<size_t>(times.n), 0);
+  for (auto& [key, entity] : entities) {
+    if (joining.mode == JoinMode::kAsKnown) {
+      AsKnown run(*view.plan, entity);
+      TRY(answer(view, read, entity, [&](int64_t t) { return run.at(t); }, times, values));
+    } else {
+      AsOf run(*view.plan, entity);
+      TRY(answer(view, read, entity, [&](int64_t t) { return run.at(t); }, times, values));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Features::Joined> Features::join(const std::string& project, const ReadPlan& plan,
+                                        const RequestColumns& request,
+                                        const std::vector<int64_t>& times_us,
+                                        const Joining& joining) {
+  Frame frame;
+  for (const int64_t t : times_us) t == INT64_MIN ? frame.times.add_null() : frame.times.add_i64(t);
+  const size_t rows = times_us.size();
+  std::vector<std::vector<std::vector<Cell>>> got(plan.reads.size());
+  std::vector<std::vector<int64_t>> event_us(plan.reads.size());
+  for (size_t r = 0; r < plan.reads.size(); ++r) {
+    const ReadPlan::Read& read = plan.reads[r];
+    frame.keys = TRY(key_values(read, request));
+    History::Reading reading;
+    reading.project = project;
+    reading.source = read.view->source_name;
+    const History::View history = TRY(history_.read(reading));
+    TRY(read.view->plan ? window_join(read, frame, history, joining, &got[r], &event_us[r])
+                        : look_up(read, frame, history, joining, &got[r], &event_us[r]));
+  }
+  std::vector<std::vector<std::vector<Cell>>> computed(plan.computed.size());
+  for (size_t c = 0; c < plan.computed.size(); ++c) {
+    std::vector<std::vector<Cell>> inputs;
+    for (const auto& [read, place] : plan.computed[c].inputs) inputs.push_back(got[read][place]);
+    TRY(compute_on_demand(*plan.computed[c].what, inputs, request, &computed[c]));
+  }
+  Joined out;
+  for (const ReadPlan::Out& o : plan.outs) {
+    out.values.push_back(o.computed ? computed[o.from][o.at] : got[o.from][o.at]);
+    out.event_us.push_back(o.computed ? std::vector<int64_t>(rows, 0) : event_us[o.from]);
+  }
+  return out;
+}
+
+}  // namespace slip::features

@@ -1,0 +1,433 @@
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "codec/hash.h"
+#include "engine/window/backfill.h"
+#include "engine/window/bytes.h"
+#include "features/features.h"
+#include "features/packed.h"
+#include "features/ready.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/log.h"
+
+// Files in, history online, and the online table to the disk and back.
+namespace slip::features {
+namespace {
+
+constexpr std::string_view kMagic = "SLPFEAT1";
+constexpr int64_t kSnapshotLogBytes = 64 << 20;  // Of arrivals between two snapshots.
+constexpr size_t kSnapshotBufferBytes = 1 << 20;
+constexpr size_t kFrameBytesMax = 256 << 20;
+
+struct Places {
+  std::vector<std::pair<size_t, size_t>> columns;  // Of the file, of the source.
+  size_t event = SIZE_MAX;
+  size_t created = SIZE_MAX;
+};
+
+Result<Places> places_of(const std::vector<codec::Field>& fields, const Source& source) {
+  Places out;
+  for (size_t i = 0; i < fields.size(); ++i) {
+    const std::string& name = fields[i].name;
+    if (name == source.event_time) out.event = i;
+    if (!source.created_time.empty() && name == source.created_time) out.created = i;
+    for (size_t c = 0; c < source.columns.size(); ++c)
+      if (source.columns[c].name == name) out.columns.emplace_back(i, c);
+  }
+  if (out.event == SIZE_MAX)
+    return invalid("feature.time", concat({"the file has no column '", source.event_time, "'"}));
+  return out;
+}
+
+Status take_times(const codec::Column& from, std::string_view name, int64_t first_row,
+                  engine::Values* to) {
+  static constexpr FeatureType kTime{.type = engine::Type::kTimestampUs};
+  for (int64_t i = 0; i < from.n; ++i) {
+    Result<Cell> cell = cell_of_column(from, i, kTime);
+    if (!cell.ok())
+      return std::move(cell).error().within(
+          concat({"row ", std::to_string(first_row + i), ", ", name}));
+    add_cell(to, *cell);
+  }
+  return {};
+}
+
+Result<Batch> batch_of(const codec::Table& table, const Places& places, const Source& source,
+                       int64_t first_row) {
+  std::vector<FeatureField> schema;
+  for (const auto& [from, to] : places.columns) schema.push_back(source.columns[to]);
+  Batch out = make_batch(std::move(schema));
+  for (size_t c = 0; c < places.columns.size(); ++c) {
+    const codec::Column& from = table.columns[places.columns[c].first];
+    for (int64_t i = 0; i < table.rows; ++i) {
+      Result<Cell> cell = cell_of_column(from, i, out.schema[c].type);
+      if (!cell.ok())
+        return std::move(cell).error().within(
+            concat({"row ", std::to_string(first_row + i), ", ", out.schema[c].name}));
+      add_cell(&out.columns[c], *cell);
+    }
+  }
+  TRY(take_times(table.columns[places.event], source.event_time, first_row, &out.event));
+  if (places.created != SIZE_MAX)
+    TRY(take_times(table.columns[places.created], source.created_time, first_row, &out.created));
+  else
+    for (int64_t i = 0; i < table.rows; ++i) out.created.add_null();
+  return out;
+}
+
+}  // namespace
+
+Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
+                                        codec::TableReader& rows) {
+  const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
+  const Source source = TRY(source_for(ctx, loading.source, ""));
+  const std::vector<ViewPtr> views = shelf->views_of(loading.source);
+  const Places places = TRY(places_of(rows.schema(), source));
+  Segment about;
+  about.project = ctx.project.text;
+  about.source = loading.source;
+  about.loaded = true;
+  for (const auto& [from, to] : places.columns) about.schema.push_back(source.columns[to]);
+  const auto writer = TRY(SegmentWriter::make(deps_.blobs, std::move(about)));
+  int64_t n = 0;
+  for (;;) {
+    const std::optional<codec::Table> table = TRY(rows.next());
+    if (!table) break;
+    Batch batch = TRY(batch_of(*table, places, source, n));
+    Status fine = check(batch, source, views);
+    if (!fine.ok())
+      return std::move(fine).error().within(concat({"rows from ", std::to_string(n)}));
+    for (const ViewPtr& view : views)
+      if (!view->row.empty() || view->filter) TRY(transform_for(batch, view));
+    TRY(writer->add(batch));
+    n += batch.rows();
+  }
+  if (n == 0) return Pushed{};
+  Segment segment = TRY(writer->finish());
+  const Turn turn = take_turn(n);
+  segment.first_seq = turn.first_seq;
+  segment.last_seq = turn.first_seq + n - 1;
+  segment.ingest_us = turn.ingest_us;
+  const Status kept = deps_.db.write([&](store::Tx& tx) { return history_.publish(tx, segment); });
+  await(turn);
+  end_turn(turn, turn.first_seq + n - 1);
+  TRY(kept);
+  if (goes_online(loading.to)) {
+    const sys::Lock lock(materializing_);
+    for (const ViewPtr& view : views) {
+      if (!view->view().online) continue;
+      int64_t looked = 0;
+      TRY(view->plan ? rebuild_windows(view, &looked)
+                     : bring_online(view, {}, turn.first_seq - 1, INT64_MAX, &looked));
+    }
+  }
+  return Pushed{n, turn.first_seq};
+}
+
+Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, int64_t after_seq,
+                              int64_t after_end_us, int64_t* rows) {
+  History::Reading reading;
+  reading.project = view->project;
+  reading.source = view->source_name;
+  if (after_end_us == INT64_MAX) reading.after_seq = after_seq;
+  const History::View history = TRY(history_.read(reading));
+  const int64_t start_us = wanted.start_us.value_or(INT64_MIN);
+  return history.visit([&](const History::Chunk& chunk) -> Status {
+    const Batch& b = chunk.batch;
+    const engine::Column event = b.event.view();
+    Batch part = make_batch(b.schema);
+    part.project = view->project;
+    part.source = view->source_name;
+    part.view = view->name;
+    part.to = To::kOnline;
+    part.seqs.emplace(engine::Type::kInt64);
+    part.ingested.emplace(engine::Type::kTimestampUs);
+    for (int64_t i = 0; i < b.rows(); ++i) {
+      const int64_t t = event.i64(i);
+      if (t < start_us || t > wanted.end_us) continue;
+      if (b.seq(i) <= after_seq && t <= after_end_us) continue;
+      for (size_t c = 0; c < part.columns.size(); ++c)
+        part.columns[c].add_from(b.columns[c].view(), i);
+      part.event.add_i64(t);
+      part.created.add_from(b.created.view(), i);
+      part.deleted.add_bool(b.is_deleted(i));
+      part.seqs->add_i64(b.seq(i));
+      part.ingested->add_i64(b.ingest(i));
+    }
+    if (part.rows() == 0) return {};
+    *rows += part.rows();
+    const std::vector<Ready> ready = TRY(transform_for(part, view));
+    const Turn turn = take_turn(0);
+    part.first_seq = turn.first_seq;
+    part.ingest_us = turn.ingest_us;
+    const Status kept = history_.append(part);
+    await(turn);
+    const Status applied = kept.ok() ? apply_ready(part, ready) : Status();
+    end_turn(turn, turn.first_seq - 1);
+    TRY(kept);
+    return applied;
+  });
+}
+
+namespace {
+
+struct State {
+  std::vector<window::Record> records;
+};
+
+// A windowed view's accepted events by entity, of rows after `after_seq`.
+Status gather(const ViewPtr& view, const History::View& history, int64_t upto_seq,
+              std::unordered_map<std::string, State>* out, int64_t* rows) {
+  return history.visit([&](const History::Chunk& chunk) -> Status {
+    const Batch& b = chunk.batch;
+    const std::vector<engine::Values> columns = columns_as(b, view->source.columns);
+    std::vector<engine::Column> in;
+    for (const engine::Values& v : columns) in.push_back(v.view());
+    const Transform::Output made = TRY(Transform(view).run(in, b.event.view()));
+    const engine::Column event = b.event.view();
+    *rows += b.rows();
+    for (int64_t i = 0; i < b.rows(); ++i) {
+      if (!made.wanted[static_cast<size_t>(i)] || b.is_deleted(i) || b.seq(i) > upto_seq) continue;
+      if (!chunk.loaded && event.i64(i) < b.ingest(i) - view->plan->lateness_us()) continue;
+      std::string key;
+      bool whole = true;
+      for (const size_t k : view->key_columns) whole = whole && append_key(&key, in[k], i);
+      if (!whole) continue;
+      window::Record& r = (*out)[key].records.emplace_back();
+      r.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
+      for (const engine::Column& c : made.columns) r.values.push_back(window::datum_at(c, i));
+    }
+    return {};
+  });
+}
+
+}  // namespace
+
+Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
+  const int64_t upto = applied_seq();
+  History::Reading reading;
+  reading.project = view->project;
+  reading.source = view->source_name;
+  std::unordered_map<std::string, State> states;
+  TRY(gather(view, TRY(history_.read(reading)), upto, &states, rows));
+  // What arrived meanwhile comes in under a turn, so that nothing is applied between the reading
+  // and the exchange.
+  const Turn turn = take_turn(0);
+  await(turn);
+  reading.after_seq = upto;
+  Status done = [&]() -> Status {
+    int64_t more = 0;
+    TRY(gather(view, TRY(history_.read(reading)), INT64_MAX, &states, &more));
+    for (auto& [key, state] : states) {
+      std::sort(state.records.begin(), state.records.end(),
+                [](const window::Record& a, const window::Record& b) {
+                  return std::tie(a.at.ts_us, a.at.seq) < std::tie(b.at.ts_us, b.at.seq);
+                });
+      window::Blob blob;
+      for (const window::Record& r : state.records) {
+        blob.advance(*view->plan, std::min(r.at.ts_us, turn.ingest_us));
+        TRY(blob.add(*view->plan, r));
+      }
+      blob.advance(*view->plan, turn.ingest_us);
+      const int64_t newest = state.records.back().at.ts_us;
+      online_.install(*view, key, std::move(blob), newest);
+    }
+    return {};
+  }();
+  end_turn(turn, turn.first_seq - 1);
+  TRY(done);
+  return snapshot();
+}
+
+Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wanted) {
+  const sys::Lock lock(materializing_);
+  const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
+  std::vector<ViewPtr> views;
+  for (const std::string& name : wanted.views) {
+    const ViewPtr view = shelf->view(name);
+    if (!view)
+      return not_found("feature_view.not_found", concat({"Feature view ", name,
+                                                         " does not exist"
+                                                         " in project ",
+                                                         ctx.project.text}));
+    views.push_back(view);
+  }
+  if (wanted.views.empty())
+    for (const auto& [name, view] : shelf->latest_views) views.push_back(view);
+  int64_t rows = 0;
+  for (const ViewPtr& view : views) {
+    if (!view->view().online) continue;
+    int64_t through = 0;
+    int64_t end_us = INT64_MAX;
+    const int64_t now_seq = applied_seq();
+    if (!wanted.start_us)
+      TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+        TRY(
+            tx.first("SELECT through_seq, end_us FROM feature_materialized WHERE project = ?"
+                     " AND view_uid = ?",
+                     {view->project, view->uid}, [&](const store::Row& row) {
+                       through = row.i64(0);
+                       end_us = row.i64(1);
+                     }));
+        return {};
+      }));
+    TRY(view->plan ? rebuild_windows(view, &rows)
+                   : bring_online(view, wanted, wanted.start_us ? 0 : through,
+                                  wanted.start_us ? INT64_MIN : end_us, &rows));
+    if (wanted.start_us) continue;
+    TRY(deps_.db.write([&](store::Tx& tx) -> Status {
+      TRY(tx.exec(
+          "INSERT INTO feature_materialized (project, view_uid, through_seq, end_us,"
+          " updated_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, view_uid) DO UPDATE SET"
+          " through_seq = excluded.through_seq, end_us = excluded.end_us,"
+          " updated_ms = excluded.updated_ms",
+          {view->project, view->uid, now_seq, wanted.end_us, deps_.clock.now_ms()}));
+      return {};
+    }));
+  }
+  return rows;
+}
+
+// ---- snapshots: magic, watermark, then frames of length, XXH3 and record; an empty frame ends it
+
+namespace {
+
+std::string frame(std::string_view record) {
+  std::string out;
+  window::put(out, static_cast<uint32_t>(record.size()));
+  window::put(out, codec::xxh3(record));
+  out.append(record);
+  return out;
+}
+
+class FrameReader {
+ public:
+  FrameReader(File& file, int64_t at) : file_(file), at_(at) {}
+
+  // Nothing at the end; kCorrupt for what isn't whole.
+  Result<std::optional<std::string>> next() {
+    std::string head(12, '\0');
+    TRY(fill(head));
+    std::string_view in = head;
+    uint32_t size = 0;
+    uint64_t sum = 0;
+    window::take(in, size);
+    window::take(in, sum);
+    if (size > kFrameBytesMax) return broken();
+    std::string record(size, '\0');
+    TRY(fill(record));
+    if (codec::xxh3(record) != sum) return broken();
+    if (size == 0) return std::optional<std::string>();
+    return std::optional<std::string>(std::move(record));
+  }
+
+ private:
+  static Error broken() {
+    return corrupt("feature.snapshot", "the snapshot of the online table is damaged");
+  }
+  Status fill(std::string& out) {
+    size_t got = 0;
+    while (got < out.size()) {
+      if (from_ == buffer_.size()) {
+        buffer_.resize(kSnapshotBufferBytes);
+        const size_t n = TRY(file_.read_at(at_, buffer_));
+        buffer_.resize(n);
+        from_ = 0;
+        at_ += static_cast<int64_t>(n);
+        if (n == 0) return broken();
+      }
+      const size_t n = std::min(out.size() - got, buffer_.size() - from_);
+      std::copy_n(buffer_.data() + from_, n, out.data() + got);
+      from_ += n;
+      got += n;
+    }
+    return {};
+  }
+
+  File& file_;
+  int64_t at_;
+  std::string buffer_;
+  size_t from_ = 0;
+};
+
+}  // namespace
+
+Status Features::snapshot() {
+  const sys::Lock lock(saving_);
+  TRY(deps_.fs.make_dirs(deps_.dir));
+  const int64_t seq = applied_seq();
+  const std::string path = deps_.dir + "/online";
+  const std::string fresh = path + ".new";
+  const auto file = TRY(deps_.fs.open(fresh, OpenMode::kTruncate));
+  std::string head(kMagic);
+  window::put(head, seq);
+  window::put(head, codec::xxh3(head));
+  TRY(file->append(head));
+  std::map<uint32_t, ViewPtr> views;
+  const std::shared_ptr<const Shelves> shelves = catalog_.shelves().load();
+  for (const auto& [project, shelf] : *shelves)
+    for (const auto& [key, view] : shelf->views) views[view->number] = view;
+  std::string buffer;
+  const auto flush = [&]() -> Status {
+    TRY(file->append(buffer));
+    buffer.clear();
+    return {};
+  };
+  TRY(online_.save(
+      [&](uint32_t number) {
+        const auto found = views.find(number);
+        return found == views.end() ? nullptr : found->second;
+      },
+      [&](std::string_view record) -> Status {
+        buffer += frame(record);
+        return buffer.size() >= kSnapshotBufferBytes ? flush() : Status();
+      }));
+  buffer += frame("");
+  TRY(flush());
+  TRY(file->sync());
+  TRY(deps_.fs.rename(fresh, path));
+  TRY(deps_.fs.sync_dir(deps_.dir));
+  saved_seq_ = seq;
+  saved_log_bytes_ = history_.log_bytes();
+  return {};
+}
+
+Status Features::load_snapshot(int64_t* seq) {
+  const std::string path = deps_.dir + "/online";
+  Result<std::unique_ptr<File>> opened = deps_.fs.open(path, OpenMode::kRead);
+  if (!opened.ok() && opened.error().code == Code::kNotFound) return {};
+  const std::unique_ptr<File> file = TRY(std::move(opened));
+  std::string head(kMagic.size() + 16, '\0');
+  const size_t got = TRY(file->read_at(0, head));
+  std::string_view in = std::string_view(head).substr(0, got);
+  uint64_t sum = 0;
+  if (!in.starts_with(kMagic)) return corrupt("feature.snapshot", path + " is no snapshot");
+  in.remove_prefix(kMagic.size());
+  if (!window::take(in, *seq) || !window::take(in, sum) ||
+      sum != codec::xxh3(std::string_view(head).substr(0, kMagic.size() + 8)))
+    return corrupt("feature.snapshot", path + " has a damaged head");
+  const Online::Find find = [&](const std::string& project, const std::string& name,
+                                int64_t version, const std::string& digest) -> ViewPtr {
+    const ViewPtr view = catalog_.shelf(project)->view(name, version);
+    return view && view->digest == digest ? view : nullptr;
+  };
+  FrameReader frames(*file, static_cast<int64_t>(head.size()));
+  for (;;) {
+    const std::optional<std::string> record = TRY(frames.next());
+    if (!record) return {};
+    TRY(online_.load(find, *record));
+  }
+}
+
+Status Features::tidy() {
+  if (history_.log_bytes() > kSnapshotLogBytes) {
+    TRY(history_.rotate());
+    TRY(snapshot());
+  }
+  TRY(history_.archive(saved_seq_));
+  return {};
+}
+
+}  // namespace slip::features

@@ -1,0 +1,139 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "features/features.h"
+#include "features/packed.h"
+#include "sys/clock.h"
+
+namespace slip::features {
+namespace {
+
+const std::vector<Cell>* find(const RequestColumns& request, const std::string& name) {
+  const auto found = request.columns.find(name);
+  return found == request.columns.end() ? nullptr : &found->second;
+}
+
+Status check_request(const ReadPlan& plan, const RequestColumns& request) {
+  for (const FeatureField& key : plan.keys)
+    if (find(request, key.name) == nullptr)
+      return invalid("feature.missing_key", concat({"Missing join key values for key ", key.name}));
+  for (const FeatureField& f : plan.request)
+    if (find(request, f.name) == nullptr)
+      return invalid("feature.request", concat({"Required request data ", f.name, " is missing"}));
+  for (const auto& [name, cells] : request.columns)
+    if (static_cast<int64_t>(cells.size()) != request.rows)
+      return invalid("feature.request",
+                     concat({"column ", name, " has ", std::to_string(cells.size()), " values for ",
+                             std::to_string(request.rows), " rows"}));
+  return {};
+}
+
+}  // namespace
+
+Status compute_on_demand(const CompiledOnDemand& what, const std::vector<std::vector<Cell>>& inputs,
+                         const RequestColumns& request, std::vector<std::vector<Cell>>* out) {
+  std::vector<engine::Values> columns;
+  const auto add = [&](const std::vector<Cell>& cells,
+                       const engine::expr::ValueType& type) -> Status {
+    engine::Values& values = columns.emplace_back(type.type, type.item);
+    for (const Cell& cell : cells) {
+      const Cell fitted = TRY(fit(cell, type_of_expr(type)));
+      add_cell(&values, fitted);
+    }
+    return {};
+  };
+  const size_t n = what.definition.inputs.size();
+  columns.reserve(what.schema.size());
+  for (size_t i = 0; i < n; ++i) TRY(add(inputs[i], what.schema[i].type));
+  for (size_t i = 0; i < what.definition.request.size(); ++i) {
+    const std::vector<Cell>* cells = find(request, what.definition.request[i].name);
+    if (cells == nullptr) return invalid("feature.request", "request data is missing");
+    TRY(add(*cells, what.schema[n + i].type));
+  }
+  out->clear();
+  for (size_t p = 0; p < what.programs.size(); ++p) {
+    const engine::expr::Program& program = what.programs[p];
+    std::vector<engine::Column> in;
+    for (const size_t i : inputs_of(program, what.schema)) in.push_back(columns[i].view());
+    engine::expr::Evaluator run(program);
+    engine::Values made = run.make_output();
+    Status done = run.evaluate(in, request.rows, &made);
+    if (!done.ok()) return std::move(done).error().within(what.features[p].name);
+    std::vector<Cell>& cells = out->emplace_back();
+    const engine::Column column = made.view();
+    for (int64_t row = 0; row < request.rows; ++row) cells.push_back(cell_at(column, row));
+  }
+  return {};
+}
+
+Status Features::read_one(const ReadPlan::Read& read, const RequestColumns& request,
+                          const ReadOptions& options, std::vector<EntityRead>* out) {
+  const CompiledView& view = *read.view;
+  std::vector<const std::vector<Cell>*> keys;
+  for (const std::string& name : read.request_keys) keys.push_back(find(request, name));
+  out->resize(static_cast<size_t>(request.rows));
+  const Online::Want want{
+      .features = read.features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};
+  std::string key;
+  for (int64_t row = 0; row < request.rows; ++row) {
+    key.clear();
+    bool whole = true;
+    for (size_t k = 0; k < keys.size(); ++k) {
+      const Cell& given = (*keys[k])[static_cast<size_t>(row)];
+      const Result<Cell> fitted = fit(given, view.join_keys[k].type);
+      if (!fitted.ok())
+        return invalid("feature.value",
+                       concat({"key ", read.request_keys[k], ": ", fitted.error().text}));
+      whole = whole && append_key(&key, *fitted);
+    }
+    EntityRead& one = (*out)[static_cast<size_t>(row)];
+    if (whole) {
+      TRY(online_.read(view, key, want, &one));
+      continue;
+    }
+    one = {};
+    one.cells.assign(read.features.size(), Cell());
+    one.statuses.assign(read.features.size(), ReadStatus::kNotFound);
+  }
+  return {};
+}
+
+Status Features::read(const ReadPlan& plan, const RequestColumns& request,
+                      const ReadOptions& options, OnlineReply* out) {
+  TRY(check_request(plan, request));
+  ReadOptions at = options;
+  if (at.now_us == 0) at.now_us = deps_.clock.now_us();
+  const auto rows = static_cast<size_t>(request.rows);
+  std::vector<std::vector<EntityRead>> got(plan.reads.size());
+  for (size_t i = 0; i < plan.reads.size(); ++i) TRY(read_one(plan.reads[i], request, at, &got[i]));
+  std::vector<std::vector<std::vector<Cell>>> computed(plan.computed.size());
+  for (size_t c = 0; c < plan.computed.size(); ++c) {
+    std::vector<std::vector<Cell>> inputs;
+    for (const auto& [read, place] : plan.computed[c].inputs) {
+      std::vector<Cell>& cells = inputs.emplace_back();
+      for (size_t row = 0; row < rows; ++row) cells.push_back(got[read][row].cells[place]);
+    }
+    TRY(compute_on_demand(*plan.computed[c].what, inputs, request, &computed[c]));
+  }
+  *out = {};
+  for (const ReadPlan::Out& o : plan.outs) {
+    std::vector<Cell>& values = out->values.emplace_back();
+    std::vector<ReadStatus>& statuses = out->statuses.emplace_back();
+    std::vector<int64_t>& times = out->event_us.emplace_back();
+    for (size_t row = 0; row < rows; ++row) {
+      if (o.computed) {
+        values.push_back(computed[o.from][o.at][row]);
+        statuses.push_back(is_null(values.back()) ? ReadStatus::kNullValue : ReadStatus::kPresent);
+        times.push_back(0);
+        continue;
+      }
+      EntityRead& one = got[o.from][row];
+      values.push_back(one.cells[o.at]);
+      statuses.push_back(one.statuses[o.at]);
+      times.push_back(one.event_us);
+    }
+  }
+  return {};
+}
+
+}  // namespace slip::features

@@ -1,0 +1,365 @@
+#include "features/features.h"
+
+#include <gtest/gtest.h>
+
+#include "core/ledger/ledger.h"
+#include "sys/executor.h"
+#include "sys/log.h"
+#include "sys/rng.h"
+#include "sys/sim/sim_fs.h"
+#include "test/fake/clock.h"
+#include "test/gen/dice.h"
+#include "test/store/dbs.h"
+#include "test/store/mem_blobs.h"
+
+namespace slip::features {
+namespace {
+
+constexpr int64_t kStart = test::FakeClock::kStartUs;
+constexpr int64_t kMinute = 60'000'000;
+
+constexpr std::string_view kDefinitions = R"yaml(
+kind: Source
+name: txn
+columns: {user_id: int64, amount: float64, merchant: string}
+event_time: ts
+---
+kind: FeatureView
+name: last_txn
+entity: {user_id: int64}
+source: txn
+features: [amount, merchant]
+row: {doubled: "amount * 2"}
+ttl: 1h
+---
+kind: FeatureView
+name: spend
+entity: {user_id: int64}
+source: txn
+row: {paid: "greatest(amount, 0.0)"}
+filter: "amount is not null"
+aggregate:
+  - {op: sum, of: paid, windows: [10m, 1h], as: spend}
+  - {op: count, windows: [1h], as: n}
+  - {op: last_k, of: merchant, k: 2, windows: [1h], as: recent}
+---
+kind: OnDemand
+name: ratio
+inputs: {s: "spend:spend_1h"}
+request: {amount: float64}
+features: {share: "coalesce(request.amount / s, 0.0)"}
+---
+kind: FeatureService
+name: fraud
+features: ["last_txn:amount", "spend:*", "ratio:share"]
+)yaml";
+
+// Numbers, then nulls.
+std::vector<Cell> cells(const std::vector<double>& numbers, size_t nulls) {
+  std::vector<Cell> out(numbers.size() + nulls);
+  for (size_t i = 0; i < numbers.size(); ++i) out[i] = numbers[i];
+  return out;
+}
+
+class FeaturesTest : public test::DbTest {
+ protected:
+  void SetUp() override {
+    std::vector<store::Migration> steps;
+    for (const auto& all : {ledger::migrations(), migrations()})
+      steps.insert(steps.end(), all.begin(), all.end());
+    migrated(steps);
+    open();
+  }
+  void open() {
+    features.reset();
+    log.reset();
+    events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), clock, real_rng()});
+    log = store::open_segment_log({fs, clock, real_executor(), null_log()}, "/arrivals",
+                                  {.segment_bytes = 1 << 14})
+              .value();
+    features = std::make_unique<Features>(
+        Features::Deps{db(), *events, blobs, *log, fs, clock, real_rng(), null_log(), "/features"});
+    features->open().value();
+  }
+  void define(std::string_view yaml = kDefinitions) {
+    features->apply(ctx, parse_definitions(yaml).value()).value();
+  }
+  struct Txn {
+    int64_t user = 1;
+    int64_t ts_us = 0;
+    Cell amount;
+    std::string merchant = "m";
+    bool deleted = false;
+  };
+  Batch batch_of(const std::vector<Txn>& rows) {
+    Batch b = make_batch(features->source_for(ctx, "txn", "").value().columns);
+    b.source = "txn";
+    for (const Txn& t : rows) {
+      b.columns[0].add_i64(t.user);
+      add_cell(&b.columns[1], t.amount);
+      b.columns[2].add_text(t.merchant);
+      b.event.add_i64(t.ts_us);
+      b.created.add_null();
+      b.deleted.add_bool(t.deleted);
+    }
+    return b;
+  }
+  void push(const std::vector<Txn>& rows, To to = To::kBoth) {
+    Batch b = batch_of(rows);
+    b.to = to;
+    features->push(ctx, std::move(b)).value();
+  }
+  ReadPlan plan(const std::string& service = "fraud") {
+    const auto shelf = features->catalog().shelf("default");
+    return plan_read(*shelf, items_of_service(*shelf, service).value(), false).value();
+  }
+  RequestColumns request(const std::vector<int64_t>& users) {
+    RequestColumns out;
+    out.rows = static_cast<int64_t>(users.size());
+    for (const int64_t u : users) {
+      out.columns["user_id"].emplace_back(u);
+      out.columns["amount"].emplace_back(10.0);
+    }
+    return out;
+  }
+  OnlineReply read(const std::vector<int64_t>& users) {
+    RequestColumns r = request(users);
+    ReadPlan p = plan();
+    OnlineReply out;
+    features->read(p, r, {}, &out).value();
+    return out;
+  }
+  Features::Joined join(const std::vector<int64_t>& users, const std::vector<int64_t>& times,
+                        JoinMode mode) {
+    return features->join("default", plan(), request(users), times, {.mode = mode}).value();
+  }
+
+  Ctx ctx;
+  sim::SimFs fs{1};
+  test::FakeClock clock;
+  test::MemBlobs blobs;
+  std::unique_ptr<ledger::Ledger> events;
+  std::unique_ptr<store::SegmentLog> log;
+  std::unique_ptr<Features> features;
+};
+SLIP_EVERY_DB(FeaturesTest);
+
+TEST_P(FeaturesTest, APushIsServedAtOnce) {
+  define();
+  push({{.user = 1, .ts_us = kStart - kMinute, .amount = 5.0, .merchant = "a"},
+        {.user = 1, .ts_us = kStart - 2 * kMinute, .amount = 7.0, .merchant = "b"}});
+  const OnlineReply got = read({1, 2});
+  const ReadPlan p = plan();
+  ASSERT_EQ(p.outs.size(), 6u);
+  EXPECT_EQ(p.outs[0].name, "amount");
+  EXPECT_EQ(p.outs[1].name, "spend_10m");
+  EXPECT_EQ(got.values[0][0], Cell(5.0));
+  EXPECT_EQ(got.values[1][0], Cell(12.0));
+  EXPECT_EQ(got.values[2][0], Cell(12.0));
+  EXPECT_EQ(got.values[3][0], Cell(int64_t{2}));
+  EXPECT_EQ(got.values[4][0], Cell(std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(got.values[5][0], Cell(10.0 / 12.0));
+  EXPECT_EQ(got.event_us[0][0], kStart - kMinute);
+  EXPECT_EQ(got.statuses[0][1], ReadStatus::kNotFound);
+  EXPECT_EQ(got.values[5][1], Cell(0.0));
+}
+
+TEST_P(FeaturesTest, OrderOfArrivalDoesNotMatter) {
+  define();
+  push({{.ts_us = kStart - kMinute, .amount = 1.0}});
+  push({{.ts_us = kStart - 3 * kMinute, .amount = 2.0}});
+  EXPECT_EQ(read({1}).values[0][0], Cell(1.0));
+}
+
+TEST_P(FeaturesTest, TooOldIsWithheldAndDeletedIsGone) {
+  define();
+  push({{.ts_us = kStart - 60 * kMinute, .amount = 1.0}});
+  EXPECT_EQ(read({1}).statuses[0][0], ReadStatus::kPresent);  // Both ends belong.
+  clock.advance_ms(1);
+  EXPECT_EQ(read({1}).statuses[0][0], ReadStatus::kOutsideMaxAge);
+  EXPECT_TRUE(is_null(read({1}).values[0][0]));
+  push({{.ts_us = kStart, .amount = 1.0, .deleted = true}});
+  EXPECT_EQ(read({1}).statuses[0][0], ReadStatus::kNotFound);
+}
+
+TEST_P(FeaturesTest, TheFutureWaits) {
+  define();
+  push({{.ts_us = kStart + kMinute, .amount = 9.0}, {.ts_us = kStart, .amount = 1.0}});
+  EXPECT_EQ(read({1}).values[0][0], Cell(1.0));
+  clock.advance_ms(60'000);
+  EXPECT_EQ(read({1}).values[0][0], Cell(9.0));
+}
+
+TEST_P(FeaturesTest, BadPushesChangeNothing) {
+  define();
+  push({{.ts_us = kStart, .amount = 1.0}});
+  struct Case {
+    const char* reason;
+    std::function<void(Batch&)> spoil;
+  };
+  const Case cases[] = {
+      {"feature_source.not_found", [](Batch& b) { b.source = "nope"; }},
+      {"feature_view.not_found", [](Batch& b) { b.view = "nope"; }},
+      {"feature.column", [](Batch& b) { b.schema[1].name = "nope"; }},
+      {"feature.missing_key",
+       [](Batch& b) {
+         b.schema.erase(b.schema.begin());
+         b.columns.erase(b.columns.begin());
+       }},
+      {"feature.null_key",
+       [](Batch& b) {
+         b.columns[0].clear();
+         b.columns[0].add_null();
+       }},
+      {"feature.time",
+       [](Batch& b) {
+         b.event.clear();
+         b.event.add_null();
+       }},
+      {"feature.time",
+       [](Batch& b) {
+         b.event.clear();
+         b.event.add_i64(INT64_MAX);
+       }},
+  };
+  for (const Case& c : cases) {
+    Batch b = batch_of({{.ts_us = kStart + 1, .amount = 2.0}});
+    c.spoil(b);
+    const auto done = features->push(ctx, std::move(b));
+    ASSERT_FALSE(done.ok()) << c.reason;
+    EXPECT_EQ(done.error().reason, c.reason);
+  }
+  clock.advance_ms(1000);
+  EXPECT_EQ(read({1}).values[0][0], Cell(1.0));
+  EXPECT_EQ(features->applied_seq(), 1);
+}
+
+TEST_P(FeaturesTest, ARestartServesTheSame) {
+  define();
+  gen::Dice dice = gen::Dice::seeded(7);
+  for (int i = 0; i < 60; ++i) {
+    clock.advance_ms(dice.between(0, 20'000));
+    Txn row;
+    row.user = dice.between(1, 4);
+    row.ts_us = clock.now_us() - dice.between(-10, 100) * 1'000'000;
+    if (!dice.one_in(5)) row.amount = dice.unit() * 100;
+    push(std::vector<Txn>(1, row));
+    if (i == 20) features->snapshot().value();
+    if (i == 40) features->history().rotate().value();
+    if (i == 50) features->tidy().value();
+  }
+  const OnlineReply before = read({1, 2, 3, 4});
+  open();
+  const OnlineReply after = read({1, 2, 3, 4});
+  EXPECT_EQ(before.values, after.values);
+  EXPECT_EQ(before.statuses, after.statuses);
+  EXPECT_EQ(before.event_us, after.event_us);
+  EXPECT_EQ(features->applied_seq(), 60);
+}
+
+// What was served at a moment is what as_known joins for that moment later, to the bit.
+TEST_P(FeaturesTest, ServedIsWhatHistoryKnew) {
+  define();
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    gen::Dice dice = gen::Dice::seeded(seed);
+    std::vector<int64_t> users;
+    std::vector<int64_t> times;
+    std::vector<OnlineReply> served;
+    for (int i = 0; i < 80; ++i) {
+      clock.advance_ms(dice.between(1, 400'000));
+      std::vector<Txn> rows;
+      for (int64_t n = dice.between(0, 3); n > 0; --n) {
+        Txn& row = rows.emplace_back();
+        row.user = dice.between(1, 3);
+        row.ts_us = clock.now_us() - dice.between(-2, 90) * kMinute;
+        if (!dice.one_in(6)) row.amount = (dice.unit() - 0.2) * 1e3;
+        row.merchant = dice.one_in(2) ? "x" : "y";
+        row.deleted = dice.one_in(9);
+      }
+      if (!rows.empty()) push(rows);
+      if (dice.one_in(20)) features->history().rotate().value();
+      if (dice.one_in(20)) features->tidy().value();
+      clock.advance_ms(1);
+      const int64_t user = dice.between(1, 3);
+      users.push_back(user);
+      times.push_back(clock.now_us());
+      served.push_back(read({user}));
+    }
+    const Features::Joined joined = join(users, times, JoinMode::kAsKnown);
+    for (size_t o = 0; o < joined.values.size(); ++o)
+      for (size_t i = 0; i < users.size(); ++i)
+        ASSERT_EQ(joined.values[o][i], served[i].values[o][0])
+            << "seed " << seed << " feature " << o << " row " << i;
+  }
+}
+
+TEST_P(FeaturesTest, HindsightSeesLateRowsAndKeepsTheRequestsOrder) {
+  define();
+  push({{.ts_us = kStart - 10 * kMinute, .amount = 1.0}});
+  clock.advance_ms(60'000);
+  push({{.ts_us = kStart - 5 * kMinute, .amount = 2.0}});
+  const std::vector<int64_t> times = {kStart, kStart - 10 * kMinute, kStart - 11 * kMinute, kStart};
+  const auto as_of = join({1, 1, 1, 2}, times, JoinMode::kAsOf);
+  EXPECT_EQ(as_of.values[0], cells({2, 1}, 2));
+  const auto known = join({1, 1, 1, 2}, times, JoinMode::kAsKnown);
+  EXPECT_EQ(known.values[0], cells({1}, 3));
+}
+
+TEST_P(FeaturesTest, ANewViewReadsTheHistory) {
+  define(kDefinitions.substr(0, kDefinitions.find("---")));
+  define("kind: FeatureView\nname: a\nentity: {user_id: int64}\nsource: txn\nfeatures: [amount]\n");
+  push({{.ts_us = kStart - kMinute, .amount = 4.0}}, To::kOffline);
+  define(
+      "kind: FeatureView\nname: late\nentity: {user_id: int64}\nsource: txn\n"
+      "aggregate: [{op: sum, of: amount, windows: [1h], as: s}]\n");
+  const auto shelf = features->catalog().shelf("default");
+  const std::vector<std::string> refs = {"a:amount", "late:s_1h"};
+  const ReadPlan p = plan_read(*shelf, items_of(refs).value(), false).value();
+  OnlineReply got;
+  features->read(p, request({1}), {}, &got).value();
+  EXPECT_EQ(got.statuses[0][0], ReadStatus::kNotFound);  // Offline rows wait to be materialised.
+  EXPECT_EQ(got.values[1][0], Cell(4.0));
+  features->materialize(ctx, {.views = {"a"}, .start_us = {}, .end_us = kStart}).value();
+  features->read(p, request({1}), {}, &got).value();
+  EXPECT_EQ(got.values[0][0], Cell(4.0));
+}
+
+TEST_P(FeaturesTest, MaterialisingTakesWhatArrivedLate) {
+  define();
+  push({{.ts_us = kStart - kMinute, .amount = 4.0}}, To::kOffline);
+  EXPECT_EQ(
+      features->materialize(ctx, {.views = {"last_txn"}, .start_us = {}, .end_us = kStart}).value(),
+      1);
+  push({{.user = 2, .ts_us = kStart - 9 * kMinute, .amount = 5.0}}, To::kOffline);
+  EXPECT_EQ(
+      features->materialize(ctx, {.views = {"last_txn"}, .start_us = {}, .end_us = kStart}).value(),
+      1);
+  EXPECT_EQ(read({2}).values[0][0], Cell(5.0));
+  open();
+  EXPECT_EQ(read({2}).values[0][0], Cell(5.0));
+}
+
+TEST_P(FeaturesTest, ADefinitionNeverChangesItsMeaning) {
+  define();
+  auto changed = parse_definitions(
+                     "kind: FeatureView\nname: last_txn\nentity: {user_id: int64}\nsource: txn\n"
+                     "features: [merchant]\nttl: 1h\n")
+                     .value();
+  const auto planned = features->catalog().plan(ctx, changed).value();
+  ASSERT_EQ(planned.size(), 1u);
+  EXPECT_EQ(planned[0].action, "new_version");
+  EXPECT_EQ(planned[0].version, 2);
+  EXPECT_EQ(planned[0].severity, Severity::kBreaking);  // The service reads `amount`.
+  EXPECT_EQ(features->catalog().apply(ctx, changed, Severity::kWarn).error().reason,
+            "feature.breaking");
+  features->apply(ctx, changed).value();
+  push({{.ts_us = kStart, .amount = 3.0}});
+  EXPECT_EQ(read({1}).values[0][0], Cell(3.0));  // The service reads version 1 as before.
+  changed[0].version = 1;
+  changed[0].view.ttl_us = 5;
+  EXPECT_EQ(features->catalog().apply(ctx, changed).error().reason, "feature.immutable");
+  EXPECT_EQ(features->catalog().remove(ctx, Kind::kSource, "txn").error().reason, "feature.in_use");
+}
+
+}  // namespace
+}  // namespace slip::features

@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "features/batch.h"
+#include "features/definition.h"
+#include "store/blobs.h"
+#include "store/db.h"
+#include "store/log.h"
+#include "sys/sync.h"
+
+namespace slip {
+class Clock;
+class Log;
+}  // namespace slip
+
+// All rows that ever arrived, by source: the arrivals' log, and the Parquet segments that its
+// closed parts and whole files become. A segment is in the manifest (a table) from one transaction
+// on, so a file is seen whole or not at all; only what is in the manifest leaves the log.
+//
+// A row is in the history once, under the sequence number it got when it arrived. Reading sees a
+// moment's rows and is for any thread; archive() is one caller's at a time.
+namespace slip::features {
+
+// One file of the manifest.
+struct Segment {
+  std::string project;
+  std::string source;
+  int64_t first_seq = 0;
+  int64_t last_seq = 0;
+  bool loaded = false;  // A file that was given, not archived arrivals: rows are numbered in order.
+  int64_t ingest_us = 0;  // `loaded`: of all rows.
+  std::string digest;     // Of the Parquet file.
+  std::vector<FeatureField> schema;
+  int64_t rows = 0;
+  int64_t bytes = 0;
+  int64_t min_event_us = 0;
+  int64_t max_event_us = 0;
+};
+
+// A segment on its way; forgotten when not finished. One thread.
+class SegmentWriter {
+ public:
+  static Result<std::unique_ptr<SegmentWriter>> make(store::Blobs& blobs, Segment about);
+  ~SegmentWriter();
+  Status add(const Batch& batch);  // Rows of the segment's schema.
+  Result<Segment> finish();        // The bytes are stored; the manifest doesn't know them yet.
+
+ private:
+  struct State;
+  explicit SegmentWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+class History {
+ public:
+  struct Deps {
+    store::Db& db;
+    store::Blobs& blobs;
+    store::SegmentLog& log;
+    Clock& clock;
+    Log& notes;
+  };
+  explicit History(Deps deps) : deps_(deps) {}
+
+  // The greatest number and moment that were given so far.
+  struct Last {
+    int64_t seq = 0;
+    int64_t ingest_us = 0;
+  };
+  Result<Last> last();
+
+  Status append(const Batch& batch);  // On the disk when it returns.
+  // Inside the caller's body: the segment is part of the history from the commit on.
+  Status publish(store::Tx& tx, const Segment& segment);
+
+  // Every row of a source that arrived, in no order, batch by batch. `first_row` numbers the rows
+  // of one reading. `from_us`, `to_us`: batches that lie outside may be left out.
+  struct Reading {
+    std::string project;
+    std::string source;
+    int64_t after_seq = 0;  // Only rows beyond it.
+    int64_t from_us = INT64_MIN;
+    int64_t to_us = INT64_MAX;
+  };
+  struct Chunk {
+    const Batch& batch;
+    int64_t first_row = 0;
+    bool loaded = false;
+  };
+  using OnChunk = std::function<Status(const Chunk&)>;
+  // The same rows in the same order each time visit() is called.
+  class View {
+   public:
+    Status visit(const OnChunk& on_chunk) const;
+    int64_t rows() const;
+
+   private:
+    friend class History;
+    const History* history_ = nullptr;
+    Reading reading_;
+    std::vector<Segment> segments_;
+    std::vector<Batch> tail_;
+  };
+  Result<View> read(const Reading& reading);
+
+  // Records of the log with a row beyond `after_seq`, whether archived or not: for a restart.
+  Status replay(int64_t after_seq, const std::function<Status(const Batch&)>& on_batch);
+
+  // Turns closed parts of the log into segments, and removes those of them that lie wholly at or
+  // below `applied_seq` (which a snapshot of the online table holds). How many were archived.
+  Result<int64_t> archive(int64_t applied_seq);
+  Status rotate();
+  int64_t log_bytes() const;
+
+  Result<std::vector<Segment>> segments(const std::string& project, const std::string& source);
+  // Every blob that the history needs. For the garbage collector.
+  Status mark(const std::function<void(const store::Digest&)>& keep);
+
+ private:
+  struct Archived {
+    int64_t segment = 0;
+    int64_t last_seq = 0;
+  };
+  Result<std::vector<Archived>> archived();
+  Result<std::vector<Segment>> write_segments(int64_t log_segment, int64_t* last_seq);
+  Status read_segment(const Segment& segment, int64_t after_seq, const OnChunk& on_chunk,
+                      int64_t* row) const;
+
+  Deps deps_;
+  sys::Mutex
+      moving_;  // Held while rows move from the log to the manifest, and while both are read.
+};
+
+std::string fields_text(const std::vector<FeatureField>& fields);
+Result<std::vector<FeatureField>> parse_fields_text(std::string_view text);
+
+}  // namespace slip::features

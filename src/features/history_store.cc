@@ -1,0 +1,73 @@
+#include "features/history_store.h"
+
+namespace slip::features::sql {
+
+Status insert_segment(store::Tx& tx, const Segment& s) {
+  const std::string schema = fields_text(s.schema);
+  TRY(tx.exec(
+      "INSERT INTO feature_segment (project, source, first_seq, last_seq, loaded, ingest_us,"
+      " digest, schema_json, rows_count, bytes, min_event_us, max_event_us)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      {s.project, s.source, s.first_seq, s.last_seq, int64_t{s.loaded ? 1 : 0}, s.ingest_us,
+       s.digest, schema, s.rows, s.bytes, s.min_event_us, s.max_event_us}));
+  return {};
+}
+
+Result<std::vector<Segment>> list_segments(store::Tx& tx, const std::string& project,
+                                           const std::string& source) {
+  std::vector<Segment> out;
+  std::vector<std::string> schemas;
+  TRY(tx.each(
+      "SELECT first_seq, last_seq, loaded, ingest_us, digest, schema_json, rows_count, bytes,"
+      " min_event_us, max_event_us FROM feature_segment WHERE project = ? AND source = ?"
+      " ORDER BY first_seq",
+      {project, source}, [&](const store::Row& row) {
+        Segment& s = out.emplace_back();
+        s.project = project;
+        s.source = source;
+        s.first_seq = row.i64(0);
+        s.last_seq = row.i64(1);
+        s.loaded = row.i64(2) != 0;
+        s.ingest_us = row.i64(3);
+        s.digest = row.str(4);
+        schemas.push_back(row.str(5));
+        s.rows = row.i64(6);
+        s.bytes = row.i64(7);
+        s.min_event_us = row.i64(8);
+        s.max_event_us = row.i64(9);
+      }));
+  for (size_t i = 0; i < out.size(); ++i) out[i].schema = TRY(parse_fields_text(schemas[i]));
+  return out;
+}
+
+Status last_of(store::Tx& tx, int64_t* seq, int64_t* ingest_us) {
+  TRY(tx.first("SELECT MAX(last_seq), MAX(ingest_us) FROM feature_segment", {},
+               [&](const store::Row& row) {
+                 *seq = row.i64(0);
+                 *ingest_us = row.i64(1);
+               }));
+  return {};
+}
+
+Status each_archived(store::Tx& tx, const std::function<void(int64_t, int64_t)>& on_segment) {
+  return tx.each("SELECT log_segment, last_seq FROM feature_archived ORDER BY log_segment", {},
+                 [&](const store::Row& row) { on_segment(row.i64(0), row.i64(1)); });
+}
+
+Status insert_archived(store::Tx& tx, int64_t log_segment, int64_t last_seq) {
+  TRY(tx.exec("INSERT INTO feature_archived (log_segment, last_seq) VALUES (?, ?)",
+              {log_segment, last_seq}));
+  return {};
+}
+
+Status delete_archived(store::Tx& tx, int64_t log_segment) {
+  TRY(tx.exec("DELETE FROM feature_archived WHERE log_segment = ?", {log_segment}));
+  return {};
+}
+
+Status each_digest(store::Tx& tx, const std::function<void(std::string)>& on_digest) {
+  return tx.each("SELECT digest FROM feature_segment", {},
+                 [&](const store::Row& row) { on_digest(row.str(0)); });
+}
+
+}  // namespace slip::features::sql

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/window/blob.h"
+#include "features/compiled.h"
+#include "sys/sync.h"
+
+// What is served now: for each entity of each version of a view its newest row, or the state of
+// its windows. Sharded memory; it is a function of the rows that were applied in order of their
+// sequence numbers, and is rebuilt from the arrivals' log and a snapshot.
+//
+// The newest row is the one with the greatest (event time, created, sequence) among those whose
+// event time has come: a row of the future waits beside it. So rows may come late, twice or in any
+// order. Reading is for any thread; apply() is called by one at a time.
+namespace slip::features {
+
+enum class ReadStatus : uint8_t { kPresent, kNullValue, kNotFound, kOutsideMaxAge };
+std::string_view read_status_name(ReadStatus status);  // "PRESENT", "NULL_VALUE", …
+
+inline constexpr size_t kFutureRowsMax = 64;  // Waiting of one entity; the farthest goes first.
+
+// The cells of one entity: of the features asked for, in that order.
+struct EntityRead {
+  std::vector<Cell> cells;
+  std::vector<ReadStatus> statuses;
+  int64_t event_us = 0;  // Of the row, or of the newest event; 0: none.
+};
+
+class Online {
+ public:
+  // Row `row` of what a Transform made; `columns` are its features or its records' values.
+  struct Arrival {
+    int64_t event_us = 0;
+    int64_t created_us = 0;
+    int64_t ingest_us = 0;
+    int64_t seq = 0;
+    bool deleted = false;
+  };
+  Status apply(const CompiledView& view, std::string_view key, const Arrival& at,
+               const std::vector<engine::Column>& columns, int64_t row);
+
+  // Another state in place of an entity's windows.
+  void install(const CompiledView& view, std::string_view key, window::Blob blob,
+               int64_t newest_event_us);
+
+  struct Want {
+    std::span<const size_t> features;  // Of the view.
+    int64_t now_us = 0;
+    bool ignore_ttl = false;
+  };
+  Status read(const CompiledView& view, std::string_view key, const Want& want, EntityRead* out);
+
+  // Every version's rows of a view go, or one entity's. How many.
+  int64_t drop_view(uint32_t number);
+  bool erase(const CompiledView& view, std::string_view key);
+
+  // The table as records, and back. A record names its view; what isn't known any more is left out.
+  using Save = std::function<Status(std::string_view record)>;
+  Status save(const std::function<ViewPtr(uint32_t number)>& view_of, const Save& save);
+  // `find` by project, name, version and digest; null: gone.
+  using Find = std::function<ViewPtr(const std::string& project, const std::string& name,
+                                     int64_t version, const std::string& digest)>;
+  Status load(const Find& find, std::string_view record);
+
+  struct Stats {
+    int64_t entities = 0;
+    int64_t bytes = 0;
+    int64_t late = 0;    // Events that windows refused as too late.
+    int64_t future = 0;  // Rows of the future that were dropped.
+  };
+  Stats stats() const;
+  // The newest event time that a view has seen; 0: none.
+  int64_t newest_event_us(uint32_t number) const;
+
+ private:
+  struct Row {
+    int64_t event_us = 0;
+    int64_t created_us = 0;
+    int64_t seq = 0;
+    bool deleted = false;
+    std::string packed;
+    bool newer_than(const Row& other) const;
+  };
+  struct Entry {
+    Row row;
+    bool has_row = false;
+    std::vector<Row> later;  // Not yet come, by event time.
+    std::unique_ptr<window::Blob> blob;
+    int64_t newest_event_us = 0;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const;
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const { return a == b; }
+  };
+  using Map = std::unordered_map<std::string, Entry, Hash, Equal>;
+  struct Shard {
+    mutable sys::Mutex mutex;
+    Map map;
+    int64_t late = 0;
+    int64_t future = 0;
+    std::unordered_map<uint32_t, int64_t> newest;
+  };
+  static constexpr size_t kShards = 64;
+
+  Shard& shard_of(std::string_view key) { return shards_[Hash()(key) % kShards]; }
+  static void put_row(Row row, int64_t now_us, Entry* entry, Shard* shard);
+  static void promote(int64_t now_us, Entry* entry);
+  static std::string record_of(const CompiledView& view, std::string_view key, const Entry& entry);
+
+  std::array<Shard, kShards> shards_;
+};
+
+// The number of the view's version, then the keys' bytes.
+std::string online_key(const CompiledView& view, std::string_view key);
+
+}  // namespace slip::features
