@@ -129,6 +129,7 @@ void add_purging(World& w) {
 
 Status mark_blobs(World& w, const std::function<void(const store::Digest&)>& keep) {
   TRY(w.data->mark(keep));
+  TRY(w.features->mark(keep));
   TRY(w.tracking->artifacts.mark(keep));
   TRY(w.tracking->uploads.mark(keep));
   TRY(w.registry->mark(keep));

@@ -14,6 +14,7 @@ std::vector<store::Migration> all_migrations() {
   add(hold::migrations());
   add(http::replay_migrations());
   add(data::migrations());
+  add(features::migrations());
   add(tracking::migrations());
   add(registry::migrations());
   add(sign::migrations());

@@ -10,11 +10,13 @@
 #include "sys/clock.h"
 #include "sys/process.h"
 #include "wire/databricks/databricks.h"
+#include "wire/feast/feast.h"
 #include "wire/mlflow/app.h"
 #include "wire/native/access.h"
 #include "wire/native/archive.h"
 #include "wire/native/datasets.h"
 #include "wire/native/deployments.h"
+#include "wire/native/features.h"
 #include "wire/native/gc.h"
 #include "wire/native/imports.h"
 #include "wire/native/ledger.h"
@@ -174,6 +176,8 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::archive_routes({*w.serving, *w.archive}));
   add(wire::invocations::routes(*w.invocations));
   add(wire::native::dataset_routes({*w.data}));
+  add(wire::native::feature_routes({*w.features}));
+  add(wire::feast::routes({*w.features}));
   add(wire::native::gc_routes(gc_app(w)));
   add(ui::routes(w.console));
   add(manual_routes());

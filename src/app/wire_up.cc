@@ -107,7 +107,17 @@ Status open_webhooks(World& w) {
   return {};
 }
 
+Status open_features(World& w) {
+  w.arrivals = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
+                                           w.data_dir + "/arrivals", {}));
+  w.features = std::make_unique<features::Features>(
+      features::Features::Deps{*w.db, *w.ledger, *w.blobs, *w.arrivals, w.sys.fs, w.sys.clock,
+                               w.sys.rng, w.sys.log, w.data_dir + "/features"});
+  return w.features->open();
+}
+
 Status open_domains(World& w) {
+  TRY(open_features(w));
   tracking::ArtifactRoots roots = TRY(artifact_roots(w));
   w.tracking = std::make_unique<tracking::Tracking>(
       tracking::Deps{*w.db, *w.blobs, *w.ledger, w.sys.clock, w.sys.rng, std::move(roots)});

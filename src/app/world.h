@@ -24,6 +24,7 @@
 #include "core/sign/sign.h"
 #include "core/telemetry/metrics.h"
 #include "data/data.h"
+#include "features/features.h"
 #include "http/server.h"
 #include "monitor/monitor.h"
 #include "notify/webhooks.h"
@@ -99,6 +100,8 @@ struct World {
   std::unique_ptr<jobs::Jobs> jobs;
   std::unique_ptr<hold::Holds> holds;
   std::unique_ptr<data::Data> data;
+  std::unique_ptr<store::SegmentLog> arrivals;  // Of features.
+  std::unique_ptr<features::Features> features;
   std::unique_ptr<wire::native::LiveFeed> live;
   // Domains.
   RegistryClaims claims;

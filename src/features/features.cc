@@ -219,6 +219,21 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   return Pushed{batch.rows(), turn.first_seq};
 }
 
+Result<std::vector<Change>> Features::plan(const Ctx& ctx, std::vector<Definition> definitions) {
+  std::map<std::string, std::string> sources;
+  for (const Definition& d : definitions)
+    if (d.kind == Kind::kView) sources[d.name] = d.view.source;
+  std::vector<Change> out = TRY(catalog_.plan(ctx, std::move(definitions)));
+  for (Change& c : out) {
+    if (c.kind != Kind::kView || c.action == "unchanged" || c.action == "describe") continue;
+    History::Reading reading;
+    reading.project = ctx.project.text;
+    reading.source = sources[c.name];
+    c.backfill_rows = TRY(history_.read(reading)).rows();
+  }
+  return out;
+}
+
 Result<std::vector<Change>> Features::apply(const Ctx& ctx, std::vector<Definition> definitions,
                                             Severity allow) {
   std::vector<Change> changes = TRY(catalog_.apply(ctx, std::move(definitions), allow));

@@ -44,6 +44,12 @@ struct OnlineReply {
   std::vector<std::vector<int64_t>> event_us;  // 0: none.
 };
 
+class FileRows {
+ public:
+  virtual ~FileRows() = default;
+  virtual codec::TableReader& rows() = 0;
+};
+
 enum class JoinMode : uint8_t { kAsOf, kAsKnown };
 
 class Features {
@@ -67,6 +73,8 @@ class Features {
   Catalog& catalog() { return catalog_; }
   History& history() { return history_; }
 
+  // What apply() would do, with the rows of history that new versions would read.
+  Result<std::vector<Change>> plan(const Ctx& ctx, std::vector<Definition> definitions);
   // Applies, then brings the history online for views that are new.
   Result<std::vector<Change>> apply(const Ctx& ctx, std::vector<Definition> definitions,
                                     Severity allow = Severity::kBreaking);
@@ -81,6 +89,9 @@ class Features {
   Result<Source> source_for(const Ctx& ctx, const std::string& source,
                             const std::string& view) const;
 
+  // A file that came with a request; its bytes go with the next sweep of the blobs.
+  Result<std::unique_ptr<FileRows>> open_file(codec::Format format,
+                                              std::unique_ptr<store::BlobDraft> draft);
   // A file's rows as one segment: all of them or none. kInvalid names the row.
   struct Loading {
     std::string source;

@@ -119,9 +119,14 @@ struct Frame {
   Values times{engine::Type::kTimestampUs};
 };
 
+// Of one read: its features' cells and events' times, by row of the request.
+struct Found {
+  std::vector<std::vector<Cell>> values;
+  std::vector<int64_t> event_us;
+};
+
 Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::View& history,
-               const Features::Joining& joining, std::vector<std::vector<Cell>>* values,
-               std::vector<int64_t>* event_us) {
+               const Features::Joining& joining, Found* out) {
   engine::Look look;
   look.as_known = joining.mode == JoinMode::kAsKnown;
   if (!joining.ignore_ttl) look.ttl = read.view->view().ttl_us;
@@ -156,7 +161,7 @@ Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::Vi
     winners.take(chunk.batch, chunk.first_row);
     return {};
   }));
-  return winners.finish(read.features, values, event_us);
+  return winners.finish(read.features, &out->values, &out->event_us);
 }
 
 // ---- windows
@@ -243,7 +248,7 @@ class AsKnown {
   size_t next_ = 0;
 };
 
-Status answer(const CompiledView& view, const ReadPlan::Read& read, Entity& entity,
+Status answer(const ReadPlan::Read& read, Entity& entity,
               const std::function<Result<std::vector<window::Answer>>(int64_t)>& at,
               const Column& times, std::vector<std::vector<Cell>>* values) {
   std::sort(entity.queries.begin(), entity.queries.end(),
@@ -252,15 +257,15 @@ Status answer(const CompiledView& view, const ReadPlan::Read& read, Entity& enti
     const std::vector<window::Answer> answers = TRY(at(times.i64(q)));
     for (size_t f = 0; f < read.features.size(); ++f) {
       const size_t i = read.features[f];
-      (*values)[f][static_cast<size_t>(q)] = cell_of_answer(answers[i], view.features[i].type);
+      (*values)[f][static_cast<size_t>(q)] =
+          cell_of_answer(answers[i], read.view->features[i].type);
     }
   }
   return {};
 }
 
 Status window_join(const ReadPlan::Read& read, const Frame& frame, const History::View& history,
-                   const Features::Joining& joining, std::vector<std::vector<Cell>>* values,
-                   std::vector<int64_t>* event_us) {
+                   const Features::Joining& joining, Found* out) {
   const CompiledView& view = *read.view;
   const Column times = frame.times.view();
   const std::vector<Column> keys = views_of(frame.keys);
@@ -292,15 +297,15 @@ Status window_join(const ReadPlan::Read& read, const Frame& frame, const History
     }
     return {};
   }));
-  values->assign(read.features.size(), std::vector<Cell>(static_cast<size_t>(times.n)));
-  event_us->assign(static_cast<size_t>(times.n), 0);
+  out->values.assign(read.features.size(), std::vector<Cell>(static_cast<size_t>(times.n)));
+  out->event_us.assign(static_cast<size_t>(times.n), 0);
   for (auto& [key, entity] : entities) {
     if (joining.mode == JoinMode::kAsKnown) {
       AsKnown run(*view.plan, entity);
-      TRY(answer(view, read, entity, [&](int64_t t) { return run.at(t); }, times, values));
+      TRY(answer(read, entity, [&](int64_t t) { return run.at(t); }, times, &out->values));
     } else {
       AsOf run(*view.plan, entity);
-      TRY(answer(view, read, entity, [&](int64_t t) { return run.at(t); }, times, values));
+      TRY(answer(read, entity, [&](int64_t t) { return run.at(t); }, times, &out->values));
     }
   }
   return {};
@@ -315,8 +320,7 @@ Result<Features::Joined> Features::join(const std::string& project, const ReadPl
   Frame frame;
   for (const int64_t t : times_us) t == INT64_MIN ? frame.times.add_null() : frame.times.add_i64(t);
   const size_t rows = times_us.size();
-  std::vector<std::vector<std::vector<Cell>>> got(plan.reads.size());
-  std::vector<std::vector<int64_t>> event_us(plan.reads.size());
+  std::vector<Found> got(plan.reads.size());
   for (size_t r = 0; r < plan.reads.size(); ++r) {
     const ReadPlan::Read& read = plan.reads[r];
     frame.keys = TRY(key_values(read, request));
@@ -324,19 +328,20 @@ Result<Features::Joined> Features::join(const std::string& project, const ReadPl
     reading.project = project;
     reading.source = read.view->source_name;
     const History::View history = TRY(history_.read(reading));
-    TRY(read.view->plan ? window_join(read, frame, history, joining, &got[r], &event_us[r])
-                        : look_up(read, frame, history, joining, &got[r], &event_us[r]));
+    TRY(read.view->plan ? window_join(read, frame, history, joining, &got[r])
+                        : look_up(read, frame, history, joining, &got[r]));
   }
   std::vector<std::vector<std::vector<Cell>>> computed(plan.computed.size());
   for (size_t c = 0; c < plan.computed.size(); ++c) {
     std::vector<std::vector<Cell>> inputs;
-    for (const auto& [read, place] : plan.computed[c].inputs) inputs.push_back(got[read][place]);
+    for (const auto& [read, place] : plan.computed[c].inputs)
+      inputs.push_back(got[read].values[place]);
     TRY(compute_on_demand(*plan.computed[c].what, inputs, request, &computed[c]));
   }
   Joined out;
   for (const ReadPlan::Out& o : plan.outs) {
-    out.values.push_back(o.computed ? computed[o.from][o.at] : got[o.from][o.at]);
-    out.event_us.push_back(o.computed ? std::vector<int64_t>(rows, 0) : event_us[o.from]);
+    out.values.push_back(o.computed ? computed[o.from][o.at] : got[o.from].values[o.at]);
+    out.event_us.push_back(o.computed ? std::vector<int64_t>(rows, 0) : got[o.from].event_us);
   }
   return out;
 }

@@ -77,7 +77,34 @@ Result<Batch> batch_of(const codec::Table& table, const Places& places, const So
   return out;
 }
 
+class BlobRows final : public FileRows, public codec::ByteSource {
+ public:
+  explicit BlobRows(std::unique_ptr<store::BlobReader> blob) : blob_(std::move(blob)) {}
+  Status open(codec::Format format) {
+    reader_ = TRY(codec::open_table(format, *this));
+    return {};
+  }
+  codec::TableReader& rows() override { return *reader_; }
+  int64_t size() const override { return blob_->size(); }
+  Result<size_t> read_at(int64_t offset, std::span<char> out) override {
+    if (offset < 0 || offset > blob_->size()) return size_t{0};
+    return blob_->read_at(offset, out);
+  }
+
+ private:
+  std::unique_ptr<store::BlobReader> blob_;
+  std::unique_ptr<codec::TableReader> reader_;
+};
+
 }  // namespace
+
+Result<std::unique_ptr<FileRows>> Features::open_file(codec::Format format,
+                                                      std::unique_ptr<store::BlobDraft> draft) {
+  const store::Digest digest = TRY(draft->commit());
+  auto out = std::make_unique<BlobRows>(TRY(deps_.blobs.open(digest)));
+  TRY(out->open(format));
+  return std::unique_ptr<FileRows>(std::move(out));
+}
 
 Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
                                         codec::TableReader& rows) {

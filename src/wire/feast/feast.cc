@@ -1,0 +1,222 @@
+#include "wire/feast/feast.h"
+
+#include <algorithm>
+
+#include "base/error_map.h"
+#include "base/text.h"
+#include "features/features.h"
+#include "wire/feast/frames.h"
+
+namespace slip::wire::feast {
+namespace {
+
+using codec::Json;
+using http::Reply;
+using http::Request;
+
+constexpr int64_t kFrameBytesMax = int64_t{64} << 20;
+
+Reply text_reply(std::string body, int status = 200) {
+  Reply reply;
+  reply.status = status;
+  reply.body = std::move(body);
+  return reply;
+}
+
+// Clients send NaN as a bare token, as Python writes it.
+Result<Json> body_of(const Request& request) {
+  Json body = TRY(codec::parse_json(request.body, codec::NonFinite::kToken));
+  if (!body.is_object()) return invalid("request.body_not_object", "a JSON object is wanted");
+  return body;
+}
+
+Result<std::vector<features::Service::Item>> items_of(const features::Shelf& shelf,
+                                                      const Json& body) {
+  const Json* service = body.find("feature_service");
+  if (service != nullptr && service->is_string())
+    return features::items_of_service(shelf, service->as_string());
+  const Json* list = body.find("features");
+  if (list == nullptr || !list->is_array() || list->items().empty())
+    return invalid("feature.request", "features, or feature_service, is wanted");
+  std::vector<std::string> references;
+  for (const Json& one : list->items()) {
+    if (!one.is_string()) return invalid("feature.request", "features: texts are wanted");
+    references.push_back(one.as_string());
+  }
+  return features::items_of(references);
+}
+
+std::string plan_key(const Json& body, bool full) {
+  std::string out = full ? "f" : "s";
+  if (const Json* service = body.find("feature_service");
+      service != nullptr && service->is_string())
+    return concat({out, "\n", service->as_string()});
+  const Json* list = body.find("features");
+  if (list == nullptr || !list->is_array()) return out;
+  for (const Json& one : list->items()) {
+    out.push_back('\n');
+    out.push_back(':');
+    if (one.is_string()) out.append(one.as_string());
+  }
+  return out;
+}
+
+Result<Reply> get_online(const App& app, const Ctx& ctx, const Request& request) {
+  const Json body = TRY(body_of(request));
+  const bool full = TRY(codec::bool_or(body, "full_feature_names", false));
+  const auto plan = TRY(app.features.cached_plan(
+      ctx, plan_key(body, full), [&](const features::Shelf& shelf) -> Result<features::ReadPlan> {
+        return features::plan_read(shelf, TRY(items_of(shelf, body)), full);
+      }));
+  const Json* entities = body.find("entities");
+  if (entities == nullptr) return invalid("feature.request", "entities: {key: [values]} is wanted");
+  const features::RequestColumns columns = TRY(request_of(*entities, *plan));
+  features::OnlineReply reply;
+  TRY(app.features.read(*plan, columns, {}, &reply));
+  return text_reply(reply_text(*entities, *plan, columns, reply));
+}
+
+Result<features::To> to_of(const Json& body) {
+  const std::string to = TRY(codec::string_or(body, "to", "online"));
+  if (to == "online") return features::To::kOnline;
+  if (to == "offline") return features::To::kOffline;
+  if (to == "online_and_offline") return features::To::kBoth;
+  return invalid("feature.request", "to: online, offline or online_and_offline is wanted");
+}
+
+const Json* frame_of(const Json& body) {
+  static const Json kNone = Json::object();
+  const Json* df = body.find("df");
+  return df == nullptr || df->is_null() ? &kNone : df;
+}
+
+Result<Reply> push(const App& app, const Ctx& ctx, Request& request) {
+  const Json body = TRY(body_of(request));
+  const std::string name = TRY(codec::want_string(body, "push_source_name"));
+  Result<features::Source> source = app.features.source_for(ctx, name, "");
+  if (!source.ok())
+    return not_found("push_source.not_found", concat({"Unable to find push source '", name, "'."}));
+  features::Batch batch = TRY(batch_of_frame(*frame_of(body), *source));
+  batch.source = name;
+  batch.to = TRY(to_of(body));
+  TRY(app.features.push(ctx, std::move(batch)));
+  return text_reply("\"\"");
+}
+
+Result<Reply> write_online(const App& app, const Ctx& ctx, Request& request) {
+  const Json body = TRY(body_of(request));
+  const std::string name = TRY(codec::want_string(body, "feature_view_name"));
+  const features::Source source = TRY(app.features.source_for(ctx, "", name));
+  features::Batch batch = TRY(batch_of_frame(*frame_of(body), source));
+  batch.view = name;
+  batch.to = features::To::kOnline;
+  TRY(app.features.push(ctx, std::move(batch)));
+  return text_reply("null");
+}
+
+Result<std::vector<std::string>> views_of(const Json& body) {
+  std::vector<std::string> out;
+  const Json* views = body.find("feature_views");
+  if (views == nullptr || views->is_null()) return out;
+  if (!views->is_array()) return invalid("feature.request", "feature_views: a list is wanted");
+  for (const Json& one : views->items()) {
+    if (!one.is_string()) return invalid("feature.request", "feature_views: texts are wanted");
+    out.push_back(one.as_string());
+  }
+  return out;
+}
+
+Result<Reply> materialize(const App& app, const Ctx& ctx, Request& request, bool incremental) {
+  const Json body = TRY(body_of(request));
+  features::Features::Materializing wanted;
+  wanted.views = TRY(views_of(body));
+  const bool all_time = TRY(codec::bool_or(body, "disable_event_timestamp", false));
+  if (!all_time || incremental) {
+    const std::string end = TRY(codec::want_string(body, "end_ts"));
+    wanted.end_us = TRY(features::parse_time_us(end));
+  }
+  if (!incremental) {
+    wanted.start_us = INT64_MIN;
+    if (!all_time) {
+      const std::string start = TRY(codec::want_string(body, "start_ts"));
+      wanted.start_us = TRY(features::parse_time_us(start));
+    }
+  }
+  TRY(app.features.materialize(ctx, wanted));
+  return text_reply("null");
+}
+
+struct ErrorClass {
+  std::string_view reason;
+  std::string_view name;
+  int status;  // 0: the code's.
+};
+constexpr ErrorClass kClasses[] = {
+    {"feature_view.not_found", "FeatureViewNotFoundException", 0},
+    {"feature_service.not_found", "FeatureServiceNotFoundException", 0},
+    {"feature.not_found", "SpecifiedFeaturesNotPresentError", 0},
+    {"push_source.not_found", "PushSourceNotFoundException", 422},
+    {"feature.name_collision", "FeatureNameCollisionError", 0},
+    {"feature.request", "RequestDataNotFoundInEntityRowsException", 0},
+    {"feature.missing_key", "FeastEntityDFMissingColumnsError", 0},
+};
+
+http::Route row_of(std::string_view path, http::Right right, http::Audit audit,
+                   std::string_view summary) {
+  http::Route r;
+  r.method = http::Method::kPost;
+  r.path = path;
+  r.permission = {right, "feature", http::On::kProject};
+  r.audit = audit;
+  r.body = http::memory(kFrameBytesMax);
+  r.summary = summary;
+  r.render_error = render_error;
+  return r;
+}
+
+}  // namespace
+
+Reply render_error(const Error& error, const Ctx&) {
+  std::string_view name = error.code == Code::kForbidden ? "FeastPermissionError" : "FeastError";
+  int status = code_row(error.code).http_status;
+  for (const ErrorClass& c : kClasses) {
+    if (c.reason != error.reason) continue;
+    name = c.name;
+    if (c.status != 0) status = c.status;
+  }
+  const Json detail = Json::object(
+      {{"module", "feast.errors"}, {"class", std::string(name)}, {"message", error.text}});
+  std::string body;
+  codec::append_json_string(&body, codec::to_json(detail, codec::kSpaced));
+  return text_reply(std::move(body), status);
+}
+
+std::vector<http::Route> routes(App app) {
+  using http::Audit;
+  using http::Right;
+  std::vector<http::Route> out;
+  http::Route get = row_of("/get-online-features", Right::kRead, Audit::kNone,
+                           "Feast: features of entities, as they are served now.");
+  get.inline_ = [app](const Ctx& ctx, Request& request, http::Responder respond) {
+    Result<Reply> reply = get_online(app, ctx, request);
+    std::move(respond)(reply.ok() ? std::move(*reply) : render_error(reply.error(), ctx));
+  };
+  out.push_back(std::move(get));
+  const auto add = [&](std::string_view path, Audit audit, std::string_view summary,
+                       http::Blocking handler) {
+    http::Route row = row_of(path, Right::kEdit, audit, summary);
+    row.blocking = std::move(handler);
+    out.push_back(std::move(row));
+  };
+  add("/push", Audit::kCounted, "Feast: rows of a push source.",
+      [app](const Ctx& ctx, Request& r) { return push(app, ctx, r); });
+  add("/write-to-online-store", Audit::kCounted, "Feast: rows of one feature view.",
+      [app](const Ctx& ctx, Request& r) { return write_online(app, ctx, r); });
+  add("/materialize", Audit::kEvent, "Feast: brings a span of history online.",
+      [app](const Ctx& ctx, Request& r) { return materialize(app, ctx, r, false); });
+  add("/materialize-incremental", Audit::kEvent, "Feast: brings what has arrived online.",
+      [app](const Ctx& ctx, Request& r) { return materialize(app, ctx, r, true); });
+  return out;
+}
+
+}  // namespace slip::wire::feast

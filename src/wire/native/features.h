@@ -1,0 +1,21 @@
+#pragma once
+
+#include <vector>
+
+#include "http/route.h"
+
+namespace slip::features {
+class Features;
+}
+
+// The feature store over our own REST: definitions (plan, apply, list, remove), sources (rows in,
+// files in), training sets (a file of entities in, a file with features out), one reading, and
+// what is to be known of it.
+namespace slip::wire::native {
+
+struct FeaturesApp {
+  features::Features& features;
+};
+std::vector<http::Route> feature_routes(FeaturesApp app);
+
+}  // namespace slip::wire::native
