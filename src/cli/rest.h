@@ -54,6 +54,8 @@ void add_gc_commands(Commands& commands, const Connect& connect);
 // archive list|get: files are written through `fs`.
 void add_archive_commands(Commands& commands, const Connect& connect, Fs& fs);
 
+// feature plan|apply|test|list|show|delete|load|get|train|materialize|import
+void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& fs);
 // feature join: files to a file.
 void add_feature_commands(Commands& commands, const Machine& machine);
 

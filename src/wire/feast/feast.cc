@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "features/features.h"
 #include "wire/feast/frames.h"
+#include "wire/feast/registry.h"
 
 namespace slip::wire::feast {
 namespace {
@@ -146,6 +147,31 @@ Result<Reply> materialize(const App& app, const Ctx& ctx, Request& request, bool
   return text_reply("null");
 }
 
+// Definitions as documents, for whoever applies them; nothing is changed here.
+Result<Reply> import(const Ctx&, Request& request) {
+  const std::string* project = request.query_value("project");
+  const Imported made = TRY(import_registry(request.body, project == nullptr ? "" : *project));
+  Json documents = Json::array();
+  Json left_out = Json::array();
+  for (const std::string& text : made.left_out) left_out.push(text);
+  for (const features::Definition& d : made.definitions) {
+    Json document = d.document();
+    const Result<features::Definition> fine = features::parse_definition(document);
+    if (fine.ok())
+      documents.push(std::move(document));
+    else
+      left_out.push(concat({features::kind_name(d.kind), " ", d.name, ": ", fine.error().text}));
+  }
+  Json files = Json::array();
+  for (const DataFile& f : made.files)
+    files.push(Json::object({{"source", f.source}, {"uri", f.uri}}));
+  Json out = Json::object();
+  out.set("definitions", std::move(documents));
+  out.set("files", std::move(files));
+  out.set("left_out", std::move(left_out));
+  return text_reply(codec::to_json(out));
+}
+
 struct ErrorClass {
   std::string_view reason;
   std::string_view name;
@@ -216,6 +242,11 @@ std::vector<http::Route> routes(App app) {
       [app](const Ctx& ctx, Request& r) { return materialize(app, ctx, r, false); });
   add("/materialize-incremental", Audit::kEvent, "Feast: brings what has arrived online.",
       [app](const Ctx& ctx, Request& r) { return materialize(app, ctx, r, true); });
+  http::Route row = row_of("/api/slipway/v1/features:import-feast", Right::kRead, Audit::kNone,
+                           "Feast's registry file as our definitions, to be applied: ?project=.");
+  row.render_error = nullptr;
+  row.blocking = [](const Ctx& ctx, Request& r) { return import(ctx, r); };
+  out.push_back(std::move(row));
   return out;
 }
 

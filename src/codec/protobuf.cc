@@ -1,13 +1,13 @@
-#include "wire/otlp/protobuf.h"
+#include "codec/protobuf.h"
 
-namespace slip::wire::otlp {
+namespace slip::codec {
 namespace {
 
-Error bad() { return invalid("otlp.syntax", "Invalid OpenTelemetry format: no protobuf message"); }
+Error bad() { return invalid("protobuf.syntax", "no protobuf message"); }
 
 }  // namespace
 
-Result<uint64_t> FieldReader::varint() {
+Result<uint64_t> ProtoReader::varint() {
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 64; shift += 7) {
     if (rest_.empty()) return bad();
@@ -19,17 +19,17 @@ Result<uint64_t> FieldReader::varint() {
   return bad();
 }
 
-Result<std::string_view> FieldReader::take(uint64_t count) {
+Result<std::string_view> ProtoReader::take(uint64_t count) {
   if (count > rest_.size()) return bad();
   const std::string_view out = rest_.substr(0, count);
   rest_.remove_prefix(count);
   return out;
 }
 
-Result<std::optional<Field>> FieldReader::next() {
-  if (rest_.empty()) return std::optional<Field>();
+Result<std::optional<ProtoField>> ProtoReader::next() {
+  if (rest_.empty()) return std::optional<ProtoField>();
   const uint64_t tag = TRY(varint());
-  Field out;
+  ProtoField out;
   out.number = static_cast<uint32_t>(tag >> 3);
   out.wire_type = static_cast<uint8_t>(tag & 7);
   if (out.number == 0 || (tag >> 3) > 0x1fffffff) return bad();
@@ -53,4 +53,4 @@ Result<std::optional<Field>> FieldReader::next() {
   return std::optional(out);
 }
 
-}  // namespace slip::wire::otlp
+}  // namespace slip::codec

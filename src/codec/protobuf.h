@@ -8,9 +8,9 @@
 #include "base/result.h"
 
 // The binary form of protocol buffers, read field by field without a schema. Pure.
-namespace slip::wire::otlp {
+namespace slip::codec {
 
-struct Field {
+struct ProtoField {
   uint32_t number = 0;
   uint8_t wire_type = 0;   // 0 varint, 1 fixed64, 2 bytes, 5 fixed32.
   uint64_t value = 0;      // Of varint and fixed.
@@ -19,12 +19,12 @@ struct Field {
   double as_double() const { return std::bit_cast<double>(value); }
 };
 
-// next() gives one field after another, empty at the end; kInvalid `otlp.syntax`.
-class FieldReader {
+// next() gives one field after another, empty at the end; kInvalid `protobuf.syntax`.
+class ProtoReader {
  public:
-  explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
+  explicit ProtoReader(std::string_view bytes) : rest_(bytes) {}
 
-  Result<std::optional<Field>> next();
+  Result<std::optional<ProtoField>> next();
 
  private:
   Result<uint64_t> varint();
@@ -33,4 +33,4 @@ class FieldReader {
   std::string_view rest_;
 };
 
-}  // namespace slip::wire::otlp
+}  // namespace slip::codec

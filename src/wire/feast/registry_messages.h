@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "codec/protobuf.h"
+#include "features/definition.h"
+
+// The messages of Feast's registry that mean something here, read field by field. Field numbers
+// are those of feast/core/*.proto and feast/types/Value.proto. Pure; any thread.
+namespace slip::wire::feast {
+
+// Calls `on_field` for each field of a message.
+template <class F>
+Status each_field(std::string_view bytes, F&& on_field) {
+  codec::ProtoReader reader(bytes);
+  while (const std::optional<codec::ProtoField> f = TRY(reader.next())) TRY(on_field(*f));
+  return {};
+}
+
+struct DataSource {
+  std::string name;
+  uint64_t type = 0;
+  std::string event_time;
+  std::string created_time;
+  std::string uri;
+  std::map<std::string, std::string> renamed;  // Column of the file -> feature.
+  std::vector<features::FeatureField> request;
+};
+
+struct Aggregate {
+  std::string column;
+  std::string function;
+  std::string name;
+  int64_t window_s = 0;
+};
+
+struct FeastView {
+  std::string name;
+  std::string project;
+  std::vector<std::string> entities;
+  std::vector<features::FeatureField> keys;
+  std::vector<features::FeatureField> features;
+  features::About about;
+  int64_t ttl_s = 0;
+  bool online = false;
+  bool function = false;
+  std::optional<DataSource> batch;
+  std::optional<DataSource> stream;
+  std::vector<Aggregate> aggregates;
+};
+
+// A view's spec; `streaming`: StreamFeatureViewSpec, which numbers the same things differently.
+Status read_view(std::string_view spec, bool streaming, FeastView* out);
+Status read_pair(std::string_view bytes,
+                 std::map<std::string, std::string>* out);          // A map's entry.
+Result<features::FeatureField> read_field(std::string_view bytes);  // FeatureSpecV2
+// feast.types.ValueType.Enum as a type of ours; what is nested travels as text.
+std::string_view type_text(uint64_t value_type);
+// The `spec` of an object, field 1.
+Result<std::string_view> spec_of(std::string_view bytes);
+
+}  // namespace slip::wire::feast
