@@ -57,6 +57,9 @@ void add_archive_commands(Commands& commands, const Connect& connect, Fs& fs);
 // feature join: files to a file.
 void add_feature_commands(Commands& commands, const Machine& machine);
 
+// contract check|infer|diff|import: files of the caller's machine.
+void add_contract_commands(Commands& commands, const Machine& machine);
+
 // migrate mlflow
 void add_migrate_commands(Commands& commands, const Connect& connect);
 

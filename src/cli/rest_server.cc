@@ -159,6 +159,7 @@ void add_rest_commands(Commands& commands, const Machine& machine, const Connect
   add_gc_commands(commands, connect);
   add_migrate_commands(commands, connect);
   add_feature_commands(commands, machine);
+  add_contract_commands(commands, machine);
 }
 
 }  // namespace slip::cli
