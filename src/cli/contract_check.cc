@@ -123,6 +123,7 @@ Result<Contract> read_contract(Fs& fs, const std::string& path) {
 }
 
 Result<contract::Report> check_file(Fs& fs, const ContractCheck& check) {
+  TRY(table_format(check.data));
   const Contract contract = TRY(read_contract(fs, check.contract));
   const Object* object = TRY(object_of(contract, check));
   Others others(fs, contract);
