@@ -284,6 +284,8 @@ TEST(ContractCheck, SlasAreJudgedAtNow) {
       {"{property: freshness, value: 2, unit: moons, element: x}", 12, Verdict::kNotEvaluated},
       {"{property: freshness, value: soon, unit: d, element: x}", 12, Verdict::kNotEvaluated},
       {"{property: freshness, value: 2, unit: d}", 12, Verdict::kNotEvaluated},
+      {"{property: freshness, value: 2, unit: d, element: nowhere.x}", 12, Verdict::kNotEvaluated},
+      {"{property: freshness, value: 2, unit: d, element: t.z}", 12, Verdict::kNotEvaluated},
       {"{property: latency, value: 3, unit: d, element: 't.x, t.y'}", 99, Verdict::kPassed},
       {"{property: latency, value: 2, unit: d, element: 't.x, t.y'}", 99, Verdict::kFailed},
   };

@@ -87,7 +87,8 @@ struct Quality {
 
 struct Relationship {
   std::vector<std::string> from;  // Property names of this object.
-  std::string to_object;          // Empty: in another contract.
+  std::string to_object;
+  bool elsewhere = false;  // No object of this contract.
   std::vector<std::string> to;
   std::string written;
   std::string pointer;

@@ -53,7 +53,7 @@ class Reader {
     for (Object& o : out.objects) resolve(out, &o);
     const auto& slas = list_of(document, "slaProperties");
     for (size_t i = 0; i < slas.size(); ++i)
-      out.slas.push_back(sla(out, slas[i], step("/slaProperties", i)));
+      out.slas.push_back(sla(slas[i], step("/slaProperties", i)));
     out.document = document;
     return out;
   }
@@ -229,23 +229,21 @@ class Reader {
           notes_.add("contract.reference", step(r.pointer, "from"),
                      concat({"'", from, "' is no property of ", object->name}));
       }
-      for (std::string& to : r.to) {
-        const Target at = target(contract, to);
-        if (at.elsewhere) continue;
-        const bool one_object =
-            at.object != nullptr && (r.to_object.empty() || r.to_object == at.object->name);
-        if (at.property == nullptr || !one_object) {
-          notes_.add("contract.reference", step(r.pointer, "to"),
-                     concat({"'", to, "' is no property of one object of this contract"}));
-          continue;
-        }
-        r.to_object = at.object->name;
-        to = at.property->name;
-      }
+      for (std::string& to : r.to) lead(contract, &r, &to);
     }
   }
+  // A reference may lead elsewhere, as far as this document says: such a check is not evaluated.
+  void lead(const Contract& contract, Relationship* r, std::string* to) {
+    const Target at = target(contract, *to);
+    if (at.elsewhere || at.property == nullptr) return void(r->elsewhere = true);
+    if (!r->to_object.empty() && r->to_object != at.object->name)
+      return notes_.add("contract.reference", step(r->pointer, "to"),
+                        concat({"'", *to, "' is of another object than ", r->to_object}));
+    r->to_object = at.object->name;
+    *to = at.property->name;
+  }
 
-  Sla sla(const Contract& contract, const Json& value, const std::string& pointer) {
+  static Sla sla(const Json& value, const std::string& pointer) {
     Sla out;
     out.pointer = pointer;
     out.id = text_of(value, "id");
@@ -254,20 +252,6 @@ class Reader {
     out.element = text_of(value, "element");
     if (const Json* v = value.find("value")) out.value = *v;
     if (const Json* v = value.find("valueExt")) out.value_ext = *v;
-    for (std::string_view element : split(out.element, ',')) {
-      element = trim(element);
-      if (element.empty() || contract.objects.empty()) continue;
-      const size_t dot = element.find('.');
-      const Object* object =
-          dot == element.npos ? &contract.objects.front() : contract.find(element.substr(0, dot));
-      const bool whole = contract.find(element) != nullptr;
-      const bool known =
-          object != nullptr &&
-          object->find(dot == element.npos ? element : element.substr(dot + 1)) != nullptr;
-      if (!known && !whole)
-        notes_.add("contract.reference", step(pointer, "element"),
-                   concat({"'", element, "' is no property of this contract"}));
-    }
     return out;
   }
 

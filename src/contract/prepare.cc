@@ -201,7 +201,7 @@ void Checker::Run::foreign(const Relationship& relationship) {
   const size_t check = add_check(property, "relationship", relationship.pointer);
   CheckResult& r = results_[check];
   r.check.title = concat({"to ", relationship.written});
-  if (relationship.to_object.empty()) return void(r.why = "it leads to another contract");
+  if (relationship.elsewhere) return void(r.why = "it leads to no object of this contract");
   ForeignRun run;
   run.check = check;
   run.target = concat({relationship.to_object, ".", join(relationship.to, ", ")});
@@ -219,6 +219,7 @@ void Checker::Run::foreign(const Relationship& relationship) {
 
 bool Checker::Run::time_column(std::string_view element, int* column, Reading* reading) const {
   const size_t dot = element.find('.');
+  if (dot != element.npos && element.substr(0, dot) != object_.name) return false;
   const std::string_view name = dot == element.npos ? element : element.substr(dot + 1);
   const Property* p = object_.find(name);
   const Found found = p != nullptr ? find(*p) : Found();
@@ -237,8 +238,9 @@ void Checker::Run::sla(const Sla& sla) {
     if (!trim(e).empty()) elements.push_back(trim(e));
   const bool ours = std::ranges::all_of(elements, [&](std::string_view e) {
     const size_t dot = e.find('.');
-    return dot == e.npos ? contract_.objects.size() == 1 || object_.find(e) != nullptr
-                         : e.substr(0, dot) == object_.name;
+    if (dot == e.npos) return contract_.objects.size() == 1 || object_.find(e) != nullptr;
+    // What is of no object is said with every one of them, not left out.
+    return e.substr(0, dot) == object_.name || contract_.find(e.substr(0, dot)) == nullptr;
   });
   if (!ours) return;
   Check c;
