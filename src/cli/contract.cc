@@ -137,12 +137,13 @@ Result<int> diff(Call& call, Fs& fs) {
   const std::string fail_on = call.text("fail-on", "breaking");
   if (fail_on != "breaking" && fail_on != "warn")
     return invalid("usage.fail_on", "--fail-on is breaking or warn");
-  if (call.arguments.size() > 2 && !mode.transitive)
-    return invalid("usage.mode", "several versions are compared in a _TRANSITIVE mode");
+  const std::vector<std::string> earlier = call.list("earlier");
+  if (!earlier.empty() && !mode.transitive)
+    return invalid("usage.mode", "earlier versions are compared in a _TRANSITIVE mode");
   std::vector<Contract> versions;
-  for (const std::string& path : call.arguments) versions.push_back(TRY(read_contract(fs, path)));
-  const Contract after = std::move(versions.back());
-  versions.pop_back();
+  for (const std::string& path : earlier) versions.push_back(TRY(read_contract(fs, path)));
+  versions.push_back(TRY(read_contract(fs, call.argument(0))));
+  const Contract after = TRY(read_contract(fs, call.argument(1)));
   std::optional<ListedReaders> readers;
   if (call.has("readers")) {
     Json lists = TRY(read_yaml(fs, call.text("readers")));
@@ -223,11 +224,12 @@ void add_contract_commands(Commands& commands, const Machine& machine) {
   commands.add(
       {"contract diff",
        "Says what a new version of a contract breaks, and for whom.",
-       {{"OLD", "the contract before"},
-        {"NEW", "and after; before it, in a _TRANSITIVE mode, more old versions", true, true}},
+       {{"OLD", "the contract before"}, {"NEW", "and after"}},
        {{"mode", "MODE",
          "BACKWARD (old data under the new contract), FORWARD (old readers of new data), FULL; "
          "each also _TRANSITIVE [FULL]."},
+        {"earlier", "FILE", "Another old version, for a _TRANSITIVE mode; the oldest first.", false,
+         true},
         {"fail-on", "WHAT", "breaking or warn [breaking]."},
         {"readers", "FILE",
          "YAML: who reads what, object.property: [names]; what nobody reads "

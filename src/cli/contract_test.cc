@@ -124,10 +124,14 @@ TEST_F(ContractCommands, Diff) {
   EXPECT_EQ(run({"contract", "diff", "/w/c.yaml", "/w/n.yaml"}), 6);
   EXPECT_EQ(run({"contract", "diff", "/w/c.yaml", "/w/n.yaml", "--mode", "BACKWARD"}), 0);
   EXPECT_EQ(run({"contract", "diff", "/w/n.yaml", "/w/c.yaml", "--mode", "BACKWARD"}), 6);
-  EXPECT_EQ(run({"contract", "diff", "/w/n.yaml", "/w/c.yaml", "/w/c.yaml", "--mode",
-                 "BACKWARD_TRANSITIVE", "--json"}),
-            6);
+  const std::vector<std::string> all = {"contract",  "diff",      "/w/c.yaml", "/w/c.yaml",
+                                        "--earlier", "/w/n.yaml", "--json",    "--mode"};
+  std::vector<std::string> transitive = all;
+  transitive.push_back("BACKWARD_TRANSITIVE");
+  EXPECT_EQ(run(transitive), 6);
   EXPECT_NE(out_.find("\"required_set\""), std::string::npos) << out_;
+  transitive.back() = "BACKWARD";
+  EXPECT_EQ(run(transitive), 2);
   put("/w/r.yaml", "orders.user: [fraud]\n");
   EXPECT_EQ(run({"contract", "diff", "/w/c.yaml", "/w/n.yaml", "--readers", "/w/r.yaml"}), 0)
       << out_;
