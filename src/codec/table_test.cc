@@ -162,7 +162,9 @@ TEST(Table, ReadsChosenColumnsInBatches) {
 
 TEST(Table, CsvGivesTextWhereItIsWanted) {
   const auto source = text_source("a,b\n1,2\n,3\n4.50,x\n");
-  const auto reader = open_table(Format::kCsv, *source, {.as_text = {"a", "none"}}).value();
+  ReadOptions options;
+  options.as_text = {"a", "none"};
+  const auto reader = open_table(Format::kCsv, *source, options).value();
   const Table got = reader->next().value().value();
   EXPECT_EQ(reader->schema()[0].type, ColumnType::kText);
   EXPECT_EQ(got.find("a")->text(2), "4.50");

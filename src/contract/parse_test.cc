@@ -48,6 +48,7 @@ const Parts kSound[] = {
     {"", "relationships: [{from: orders.a, to: orders.b}]\n", ""},
     {"", "relationships: [{from: [orders.a, orders.b], to: [orders.b, orders.a]}]\n", ""},
     {"slaProperties: [{property: latency, value: 4, element: nowhere.z}]\n", "", ""},
+    {"description: {why: open}\ncustomProperties: [{property: p, value: 1, why: open}]\n", "", ""},
     {"", "", "relationships: [{to: nowhere.b}]\n"},
     {"", "", "relationships: [{to: orders.b}, {to: 'other.yaml#/schema/x/properties/y'}]\n"},
     {"", "",
@@ -92,7 +93,11 @@ struct Refused {
 };
 const Refused kRefused[] = {
     {{"colour: red\n", "", ""}, "contract.unknown_key", "/colour", 6},
-    {{"description: {why: x}\n", "", ""}, "contract.unknown_key", "/description/why", 6},
+    {{"roles: [{role: r, why: x}]\n", "", ""}, "contract.unknown_key", "/roles/0/why", 6},
+    {{"", "", "logicalType: object\nlogicalTypeOptions: {required: [a, a]}\n"},
+     "contract.duplicate",
+     "/schema/0/properties/0/logicalTypeOptions/required",
+     11},
     {{"", "nme: x\n", ""}, "contract.unknown_key", "/schema/0/nme", 8},
     {{"", "", "logicaltype: string\n"},
      "contract.unknown_key",

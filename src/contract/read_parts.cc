@@ -146,7 +146,12 @@ class LimitsReader {
                       std::ranges::all_of(required->items(), &Json::is_string);
     if (!list)
       return notes_.add("contract.type", at("required"), "this is a list of names, at least one");
-    for (const Json& name : required->items()) limits_.required.push_back(name.as_string());
+    for (const Json& name : required->items()) {
+      if (std::ranges::count(limits_.required, name.as_string()) > 0)
+        return notes_.add("contract.duplicate", at("required"),
+                          concat({"'", name.as_string(), "' stands here twice"}));
+      limits_.required.push_back(name.as_string());
+    }
   }
   void number_format() {
     const std::string_view known =

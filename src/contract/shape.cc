@@ -299,7 +299,7 @@ class Walk {
       const auto key = std::ranges::find(keys, name, &Key::name);
       if (key != keys.end())
         check(member, *key, step(pointer, name), depth);
-      else
+      else if (!is_open(which))
         unknown(keys, name, pointer);
     }
     for (const Key& key : keys)
@@ -308,6 +308,10 @@ class Walk {
   }
 
  private:
+  // The standard leaves two sections open.
+  static bool is_open(Section section) {
+    return section == Section::kDescription || section == Section::kCustom;
+  }
   void unknown(std::span<const Key> keys, const std::string& name, const std::string& pointer) {
     const std::string near = nearest_key(keys, name);
     notes_.add("contract.unknown_key", step(pointer, name),
