@@ -21,6 +21,7 @@ constexpr size_t kBufferBytes = 64 << 10;
 constexpr size_t kReadBytes = 1 << 20;
 constexpr int64_t kDenseFactor = 64;  // Bits per row, at most.
 constexpr int64_t kDenseMin = 1 << 20;
+constexpr int64_t kMemoryMin = 32 << 10;  // An empty table has 16 KiB.
 
 size_t part_of(uint64_t hash, int level) {
   return hash >> (64 - kPartBits * (level + 1)) & (kParts - 1);
@@ -96,7 +97,8 @@ class Rows {
       buffer_.erase(0, at_);
       at_ = 0;
       const size_t before = buffer_.size();
-      buffer_.resize(before + std::max(kReadBytes, bytes));
+      const auto left = static_cast<size_t>(std::max<int64_t>(source_->size() - offset_, 0));
+      buffer_.resize(before + std::max(std::min(kReadBytes, left), bytes));
       const size_t got = TRY(
           source_->read_at(offset_, std::span(buffer_.data() + before, buffer_.size() - before)));
       buffer_.resize(before + got);

@@ -127,9 +127,9 @@ class Dbt {
       if (member(t, "config").is_object()) out.config = member(t, "config");
     }
     if (member(out.arguments, "config").is_object()) out.config = member(out.arguments, "config");
-    const Json& nested = member(out.arguments, "arguments");
+    const Json nested = member(out.arguments, "arguments");  // A copy: it is part of what grows.
     if (nested.is_object())
-      for (const auto& [key, value] : Json(nested).members()) out.arguments.set(key, value);
+      for (const auto& [key, value] : nested.members()) out.arguments.set(key, value);
     return out;
   }
 
