@@ -116,7 +116,8 @@ Result<Call> Commands::parse(const Command& command, const std::vector<std::stri
   Call call{terminal, {}, {}};
   bool only_arguments = false;
   for (size_t i = 0; i < words.size(); ++i) {
-    const std::string& word = words[i];
+    const bool out = words[i] == "-o" && option(command, "out") != nullptr;
+    const std::string word = out && !only_arguments ? "--out" : words[i];
     if (only_arguments || !word.starts_with("--")) {
       call.arguments.push_back(word);
       continue;

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/rest.h"
+#include "cli/table_files.h"
 #include "codec/joined.h"
 #include "codec/table.h"
 #include "engine/column/column.h"
@@ -18,33 +19,6 @@ constexpr int64_t kFrameRowBytes = 96;  // Of a frame's row beside its keys: her
 constexpr int64_t kKeyBytesMax = int64_t{1} << 30;  // Of one pass; a column holds less than 2 GiB.
 constexpr int64_t kThreadsMax = 256;
 constexpr int64_t kBatchRows = 64 << 10;
-
-class FileBytes final : public codec::ByteSource {
- public:
-  static Result<std::unique_ptr<FileBytes>> open(Fs& fs, const std::string& path) {
-    auto out = std::make_unique<FileBytes>();
-    out->file_ = TRY(fs.open(path, OpenMode::kRead));
-    out->size_ = TRY(out->file_->size());
-    return out;
-  }
-  int64_t size() const override { return size_; }
-  Result<size_t> read_at(int64_t offset, std::span<char> out) override {
-    return file_->read_at(offset, out);
-  }
-
- private:
-  std::unique_ptr<File> file_;
-  int64_t size_ = 0;
-};
-
-class FileSink final : public codec::ByteSink {
- public:
-  explicit FileSink(File& file) : file_(file) {}
-  Status write(std::string_view bytes) override { return file_.append(bytes); }
-
- private:
-  File& file_;
-};
 
 class Tasks final : public engine::Workers {
  public:
@@ -61,35 +35,6 @@ class Tasks final : public engine::Workers {
   Executor& executor_;
   size_t threads_;
 };
-
-engine::Type engine_type(codec::ColumnType type) {
-  switch (type) {
-    case codec::ColumnType::kBool:
-      return engine::Type::kBool;
-    case codec::ColumnType::kInt64:
-      return engine::Type::kInt64;
-    case codec::ColumnType::kDouble:
-      return engine::Type::kDouble;
-    case codec::ColumnType::kText:
-      return engine::Type::kText;
-    case codec::ColumnType::kBytes:
-      return engine::Type::kBytes;
-    case codec::ColumnType::kTimestampUs:
-      return engine::Type::kTimestampUs;
-  }
-  return engine::Type::kText;
-}
-
-// The layouts are the same, so nothing is copied.
-engine::Column view(const codec::Column& from) {
-  engine::Column out;
-  out.type = engine_type(from.type);
-  out.n = from.n;
-  out.validity = from.validity.empty() ? nullptr : from.validity.data();
-  out.offsets = from.offsets.empty() ? nullptr : from.offsets.data();
-  out.data = from.data.data();
-  return out;
-}
 
 const codec::Field* find(const std::vector<codec::Field>& schema, std::string_view name) {
   const auto at = std::ranges::find(schema, name, &codec::Field::name);

@@ -59,6 +59,9 @@ void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& 
 // feature join: files to a file.
 void add_feature_commands(Commands& commands, const Machine& machine);
 
+// contract check|infer|diff|import: files of the caller's machine.
+void add_contract_commands(Commands& commands, const Machine& machine);
+
 // migrate mlflow
 void add_migrate_commands(Commands& commands, const Connect& connect);
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -265,7 +266,11 @@ Result<std::unique_ptr<TableReader>> open_csv(ByteSource& source, ReadOptions op
     }
   }
   std::vector<Field> schema;
-  for (size_t i = 0; i < names.size(); ++i) schema.push_back(guesses[i].field(std::move(names[i])));
+  for (size_t i = 0; i < names.size(); ++i) {
+    const bool text = std::ranges::find(options.as_text, names[i]) != options.as_text.end();
+    if (text) guesses[i].see_text();
+    schema.push_back(guesses[i].field(std::move(names[i])));
+  }
   std::vector<size_t> chosen = TRY(choose_columns(schema, options.columns));
   return std::make_unique<CsvReader>(source, std::move(schema), std::move(chosen),
                                      options.batch_rows);

@@ -104,6 +104,8 @@ std::optional<Format> format_of_path(std::string_view path);  // By its ending.
 struct ReadOptions {
   std::vector<std::string> columns;  // Empty: all that are readable. Unknown: `table.column`.
   int64_t batch_rows = kTableBatchRows;
+  std::vector<std::string> as_text =
+      {};  // CSV: columns that are text, whatever their cells look like.
 };
 
 class TableReader {

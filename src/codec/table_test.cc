@@ -160,6 +160,17 @@ TEST(Table, ReadsChosenColumnsInBatches) {
   EXPECT_EQ(read_all(Format::kCsv, text, {.columns = {"zz"}}).error().reason, "table.column");
 }
 
+TEST(Table, CsvGivesTextWhereItIsWanted) {
+  const auto source = text_source("a,b\n1,2\n,3\n4.50,x\n");
+  ReadOptions options;
+  options.as_text = {"a", "none"};
+  const auto reader = open_table(Format::kCsv, *source, options).value();
+  const Table got = reader->next().value().value();
+  EXPECT_EQ(reader->schema()[0].type, ColumnType::kText);
+  EXPECT_EQ(got.find("a")->text(2), "4.50");
+  EXPECT_TRUE(got.find("a")->is_null(1));
+}
+
 // ---- written and read again
 
 Table any_table(gen::Dice& dice, Format format) {

@@ -157,6 +157,47 @@ class Deaf final : public YAML::EventHandler {
   void OnMapEnd() override {}
 };
 
+// ---- places
+
+YamlPlace place_of(const YAML::Mark& mark) {
+  if (mark.line < 0) return {};
+  return {mark.line + 1, mark.column + 1};
+}
+
+std::string unescape_step(std::string_view step) {
+  std::string out;
+  for (size_t i = 0; i < step.size(); ++i) {
+    const bool escaped = step[i] == '~' && i + 1 < step.size();
+    out += !escaped ? step[i] : step[i + 1] == '1' ? '/' : '~';
+    if (escaped) ++i;
+  }
+  return out;
+}
+
+YamlPlace find_place(const YAML::Node& document, std::string_view pointer) {
+  YAML::Node at = document;
+  YamlPlace out = place_of(at.Mark());
+  const auto steps = split(pointer, '/');
+  for (size_t i = 1; i < steps.size(); ++i) {
+    YAML::Node next;
+    if (at.IsMap()) {
+      const std::string key = unescape_step(steps[i]);
+      for (const auto& item : at) {
+        if (!item.first.IsScalar() || item.first.Scalar() != key) continue;
+        out = place_of(item.first.Mark());
+        next.reset(item.second);
+      }
+    } else if (const auto index = parse_int(steps[i]); at.IsSequence() && index && *index >= 0) {
+      if (static_cast<size_t>(*index) >= at.size()) break;
+      next.reset(at[static_cast<size_t>(*index)]);
+      out = place_of(next.Mark());
+    }
+    if (!next.IsDefined() || next.IsNull()) break;
+    at.reset(next);
+  }
+  return out;
+}
+
 // ---- writing
 
 bool is_plain(const std::string& s) {
@@ -226,6 +267,18 @@ Result<Json> parse_yaml(std::string_view text) {
       return invalid("yaml.syntax", "the text holds more than one document");
     return Converter().convert(YAML::Load(copy), 0);
   }));
+}
+
+std::vector<YamlPlace> yaml_places(std::string_view text, std::span<const std::string> pointers) {
+  std::vector<YamlPlace> out(pointers.size());
+  if (text.size() > kYamlBytesMax) return out;
+  const auto found = guarded(Code::kInvalid, "yaml.syntax", [&]() -> Status {
+    const YAML::Node document = YAML::Load(std::string(text));
+    for (size_t i = 0; i < pointers.size(); ++i) out[i] = find_place(document, pointers[i]);
+    return {};
+  });
+  ignore(found, "a text that is no YAML has no places");
+  return out;
 }
 
 std::string to_yaml(const Json& value) {

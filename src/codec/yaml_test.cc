@@ -66,6 +66,17 @@ TEST(Yaml, RefusesAndSaysWhere) {
   }
 }
 
+TEST(Yaml, PlacesOfWhatPointersName) {
+  const std::string text = "a: 1\nlist:\n  - x: 1\n  - {y: 2,\n     z/~: 3}\nnull_one:\n";
+  const std::vector<std::string> pointers = {
+      "", "/a", "/list/0/x", "/list/1/z~1~0", "/list/1/q", "/list/9/x", "/null_one/x", "/b"};
+  const std::vector<int> lines = {1, 1, 3, 5, 4, 2, 6, 1};
+  const std::vector<YamlPlace> got = yaml_places(text, pointers);
+  for (size_t i = 0; i < pointers.size(); ++i) EXPECT_EQ(got[i].line, lines[i]) << pointers[i];
+  EXPECT_EQ(got[2].column, 5);
+  EXPECT_EQ(yaml_places("a: [", pointers)[1].line, 0);
+}
+
 TEST(Yaml, AnAliasBombStaysSmall) {
   std::string text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";
   for (int i = 1; i < 9; ++i) {
