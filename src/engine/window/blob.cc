@@ -14,10 +14,10 @@ Status Blob::check(const Plan& plan, const Record& record) const {
   if (record.values.size() < plan.width()) {
     return invalid("window.bad_record", "the event has too few values");
   }
+  const State fresh = Lists{};  // What fits() looks at is a list's length alone.
   for (size_t k = 0; k < plan.kernels().size(); ++k) {
     const Datum& v = record.values[plan.column_of(k)];
     if (v.index() == 0) continue;
-    const State fresh = init(plan.kernels()[k]);
     if (!fits(plan.kernels()[k], fresh, v)) {
       return invalid("window.bad_record", "a value has a type that its aggregate doesn't take");
     }
@@ -72,6 +72,14 @@ int64_t Blob::horizon(const Plan& plan, int64_t keep_us, int64_t step) const {
   return floor_to(std::max(now_us_ - plan.lateness_us() - keep_us, -kMaxTimeUs), step);
 }
 
+// Most events are of the newest tile, or begin the next one.
+Blob::Cell& Blob::cell_at(Ring& ring, int64_t begin) {
+  if (ring.empty()) return ring[begin];
+  const auto last = std::prev(ring.end());
+  if (last->first == begin) return last->second;
+  return last->first < begin ? ring.emplace_hint(ring.end(), begin, Cell{})->second : ring[begin];
+}
+
 Result<Added> Blob::add(const Plan& plan, const Record& record) {
   TRY(check(plan, record));
   if (record.at.ts_us < now_us_ - plan.lateness_us()) {
@@ -81,9 +89,17 @@ Result<Added> Blob::add(const Plan& plan, const Record& record) {
   const Key key{record.at.ts_us, record.at.seq};
   if (!raw_.emplace(key, record.values).second) return Added::kDuplicate;
   rings_.resize(plan.levels().size());
+  std::vector<Cell*> cells;
   for (size_t l = 0; l < rings_.size(); ++l) {
-    Cell& cell = rings_[l][floor_to(record.at.ts_us, plan.levels()[l].hop_us)];
-    CHECK(apply(plan, cell, record));  // check() has seen it.
+    cells.push_back(&cell_at(rings_[l], floor_to(record.at.ts_us, plan.levels()[l].hop_us)));
+    if (cells.back()->states.empty()) cells.back()->states = plan.fresh();
+    ++cells.back()->n;
+  }
+  for (size_t k = 0; k < plan.kernels().size(); ++k) {
+    const Datum& v = record.values[plan.column_of(k)];
+    if (v.index() == 0) continue;
+    const Update update(plan.kernels()[k], v, record.at);  // check() has seen that it fits.
+    for (Cell* cell : cells) update.into(cell->states[k]);
   }
   return Added::kAdded;
 }

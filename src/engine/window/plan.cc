@@ -126,6 +126,7 @@ void Plan::make_fingerprint() {
 
 std::vector<State> Plan::fresh() const {
   std::vector<State> out;
+  out.reserve(kernels_.size());
   for (const Kernel& k : kernels_) out.push_back(init(k));
   return out;
 }
