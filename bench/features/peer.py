@@ -46,7 +46,7 @@ def duckdb_work():
         return lambda: db.execute(f"COPY ({query(*files)}) TO '{OUT}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
     for name, file in zip(("entities", "source"), files):
         db.execute(f"CREATE TABLE {name} AS SELECT * FROM {file}")
-    return lambda: db.execute(query("entities", "source")).to_arrow_table()
+    return lambda: db.sql(query("entities", "source")).to_arrow_table()
 
 
 def polars_work():

@@ -1,14 +1,15 @@
-#include <sys/resource.h>
+#include "engine/pit/pit.h"
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include <sys/resource.h>
+
 #include "base/check.h"
 #include "base/text.h"
 #include "codec/json.h"
 #include "codec/table.h"
-#include "engine/pit/pit.h"
 #include "sys/clock.h"
 #include "sys/executor.h"
 #include "sys/fs.h"
@@ -65,7 +66,8 @@ struct Joined {
   std::vector<std::vector<double>> features;
 };
 
-Joined join(const std::vector<Values>& entities, const std::vector<Values>& source, size_t threads) {
+Joined join(const std::vector<Values>& entities, const std::vector<Values>& source,
+            size_t threads) {
   Threads workers(threads);
   const std::vector<Column> keys = {entities[0].view()};
   Look look;
