@@ -1,5 +1,8 @@
 #include "engine/window/counts.h"
 
+#include "base/check.h"
+#include "engine/window/kernel.h"
+
 namespace slip::window {
 namespace {
 
@@ -15,19 +18,21 @@ uint64_t big_endian(std::string_view bytes) {
 }  // namespace
 
 DatumKey::DatumKey(std::string_view bytes)
-    : head_(big_endian(bytes)),
-      next_(big_endian(bytes.substr(std::min<size_t>(8, bytes.size())))),
-      size_(static_cast<uint32_t>(bytes.size())) {
-  if (bytes.size() > kHead) rest_ = std::make_shared<const std::string>(bytes.substr(kHead));
+    : head_(big_endian(bytes)), next_(big_endian(bytes.substr(std::min<size_t>(8, bytes.size())))) {
+  if (bytes.size() > kHead) rest_ = std::make_unique<const std::string>(bytes.substr(kHead));
 }
 
 std::string DatumKey::bytes() const {
   std::string out;
-  for (size_t i = 0; i < std::min<size_t>(size_, kHead); ++i) {
+  for (size_t i = 0; i < kHead; ++i) {
     const uint64_t word = i < 8 ? head_ : next_;
     out.push_back(static_cast<char>(word >> (56 - 8 * (i % 8))));
   }
-  if (rest_) out += *rest_;
+  if (rest_) return out += *rest_;
+  std::string_view left = out;  // The datum itself says where it ends.
+  Datum unused;
+  CHECK(read_datum(left, unused));
+  out.resize(out.size() - left.size());
   return out;
 }
 

@@ -100,6 +100,14 @@ class DatumKey {
  public:
   DatumKey() = default;
   explicit DatumKey(std::string_view bytes);
+  DatumKey(const DatumKey& o) : head_(o.head_), next_(o.next_), rest_(copy(o)) {}
+  DatumKey& operator=(const DatumKey& o) {
+    if (this != &o) *this = DatumKey(o);
+    return *this;
+  }
+  DatumKey(DatumKey&&) = default;
+  DatumKey& operator=(DatumKey&&) = default;
+  ~DatumKey() = default;
   std::string bytes() const;
 
   bool operator==(const DatumKey& o) const {
@@ -112,12 +120,15 @@ class DatumKey {
   }
 
  private:
+  using Rest = std::unique_ptr<const std::string>;
+  static Rest copy(const DatumKey& o) {
+    return o.rest_ ? std::make_unique<const std::string>(*o.rest_) : nullptr;
+  }
   bool same_rest(const DatumKey& o) const { return rest_ && o.rest_ && *rest_ == *o.rest_; }
   bool rest_less(const DatumKey& o) const { return rest_ && o.rest_ ? *rest_ < *o.rest_ : !rest_; }
 
-  uint64_t head_ = 0, next_ = 0;             // Big endian.
-  uint32_t size_ = 0;                        // Of all bytes.
-  std::shared_ptr<const std::string> rest_;  // Beyond sixteen bytes; shared by tiles.
+  uint64_t head_ = 0, next_ = 0;  // Big endian.
+  Rest rest_;                     // Beyond sixteen bytes.
 };
 
 }  // namespace slip::window

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 
 #include "base/check.h"
@@ -64,12 +65,16 @@ double assemble(Uint128 m, bool inexact, int64_t exponent) {
                                static_cast<uint64_t>(unit + 1075) << 52);
 }
 
+// The integer below the root of v < 2^127: a double's root, one step of Newton's, and the rest by
+// ones.
 uint64_t root(Uint128 v) {
-  uint64_t r = 0;
-  for (int bit = 63; bit >= 0; --bit) {
-    const uint64_t next = r | uint64_t{1} << bit;
-    if (Uint128{next} * next <= v) r = next;
-  }
+  auto r = static_cast<uint64_t>(std::sqrt(static_cast<double>(v)));
+  if (r == 0) return 0;
+  const auto off = static_cast<Int128>(v) - static_cast<Int128>(Uint128{r} * r);
+  r += static_cast<uint64_t>(
+      static_cast<int64_t>(static_cast<double>(off) / (2 * static_cast<double>(r))));
+  while (Uint128{r} * r > v) --r;
+  while (Uint128{r + 1} * (r + 1) <= v) ++r;
   return r;
 }
 

@@ -79,7 +79,7 @@ void consider(const Kernel& kernel, Extreme& e, const Datum& v, int64_t times) {
   e.times += times;
 }
 
-void keep(const Kernel& kernel, Recent& r, Entry entry) {
+void keep(const Kernel& kernel, Recent& r, const Entry& entry) {
   const auto before = [](const Entry& a, const Entry& b) {
     if (a.at.ts_us != b.at.ts_us) return a.at.ts_us < b.at.ts_us;
     if (a.at.seq != b.at.seq) return a.at.seq < b.at.seq;
@@ -87,13 +87,13 @@ void keep(const Kernel& kernel, Recent& r, Entry entry) {
   };
   const auto place = std::upper_bound(r.entries.begin(), r.entries.end(), entry, before);
   if (r.entries.size() < kernel.limit) {
-    r.entries.insert(place, std::move(entry));
+    r.entries.insert(place, entry);
   } else if (kernel.family == Family::kNewest && place != r.entries.begin()) {
     std::move(r.entries.begin() + 1, place, r.entries.begin());
-    *(place - 1) = std::move(entry);
+    *(place - 1) = entry;
   } else if (kernel.family == Family::kOldest && place != r.entries.end()) {
     std::move_backward(place, r.entries.end() - 1, r.entries.end());
-    *place = std::move(entry);
+    *place = entry;
   }
 }
 
