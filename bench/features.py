@@ -35,7 +35,7 @@ MEMORY_TARGET = 4  # Polars' peak over ours, files.
 
 
 def python(env_site, *args):
-    done = subprocess.run([common.venv_python(), "-P", *map(str, args)], stdout=subprocess.PIPE, text=True,
+    done = subprocess.run([common.venv_python(), "-P", "-W", "ignore", *map(str, args)], stdout=subprocess.PIPE, text=True,
                           env={**os.environ, "PYTHONPATH": str(env_site)})
     if done.returncode:
         raise common.Failed(f"{' '.join(map(str, args))} failed")
@@ -62,14 +62,14 @@ class Runner:
 
     def ours(self, case, folder):
         if case == "memory":
-            common.run([self.program, folder, str(self.args.threads)])
+            common.run([self.program, folder, str(self.args.threads)], show=False)
             return json.loads((folder / "ours.json").read_text()) | self.compare(folder, folder / "ours.parquet")
         out = folder / "ours-files.parquet"
         command = [self.slipway, "feature", "join", "--entities", folder / "entities.parquet", "--source",
                    folder / "source.parquet", "--key", "id", "--ttl", "30d", "--features",
                    ",".join(f"f{i}" for i in range(10)), "--threads", str(self.args.threads), "--out", out]
         before = time.perf_counter_ns()
-        process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
         took = (time.perf_counter_ns() - before) / 1e6
         process.returncode = os.waitstatus_to_exitcode(status)
