@@ -8,6 +8,7 @@
 #include "cli/rest.h"
 #include "cli/table_files.h"
 #include "codec/joined.h"
+#include "codec/row_groups.h"
 #include "codec/table.h"
 #include "engine/column/column.h"
 #include "engine/pit/pit.h"
@@ -76,13 +77,15 @@ class Joiner {
 
  private:
   using Reader = std::unique_ptr<codec::TableReader>;
-  Result<Reader> open(FileBytes& bytes, std::vector<std::string> columns) {
+  Result<Reader> open(FileBytes& bytes, std::vector<std::string> columns,
+                      std::vector<int> groups = {}) {
     std::ranges::sort(columns);
     const auto twice = std::ranges::unique(columns);
     columns.erase(twice.begin(), twice.end());
     codec::ReadOptions options;
     options.columns = std::move(columns);
     options.batch_rows = kBatchRows;
+    options.groups = std::move(groups);
     return codec::open_table(codec::Format::kParquet, bytes, std::move(options));
   }
   Result<Reader> open_entities() {
@@ -90,11 +93,12 @@ class Joiner {
     columns.push_back(join_.entity_time);
     return open(*entities_, std::move(columns));
   }
-  Result<Reader> open_source() {
-    std::vector<std::string> columns = join_.keys;
-    columns.push_back(join_.event_time);
-    if (!join_.created_time.empty()) columns.push_back(join_.created_time);
-    return open(*source_, std::move(columns));
+  std::vector<std::string> source_columns() const {
+    std::vector<std::string> out = join_.keys;
+    out.push_back(join_.event_time);
+    for (const std::string* name : {&join_.created_time, &join_.sequence, &join_.tombstone})
+      if (!name->empty()) out.push_back(*name);
+    return out;
   }
   std::vector<engine::Column> keys_of(const codec::Table& table) const {
     std::vector<engine::Column> out;
@@ -124,6 +128,12 @@ class Joiner {
       const auto* created = TRY(column(right->schema(), join_.source, join_.created_time));
       TRY(check_time(*created, join_.source));
     }
+    TRY(check_type(right->schema(), join_.sequence, codec::ColumnType::kInt64));
+    TRY(check_type(right->schema(), join_.tombstone, codec::ColumnType::kBool));
+    for (const std::string& key : join_.keys) {
+      const codec::ColumnType type = find(left->schema(), key)->type;
+      texts_ = texts_ || type == codec::ColumnType::kText || type == codec::ColumnType::kBytes;
+    }
     for (const std::string& feature : join_.features) {
       TRY(column(right->schema(), join_.source, feature));
       if (find(left->schema(), feature) != nullptr ||
@@ -133,19 +143,35 @@ class Joiner {
     return {};
   }
 
+  Status check_type(const std::vector<codec::Field>& schema, const std::string& name,
+                    codec::ColumnType type) const {
+    if (name.empty()) return {};
+    const auto* field = TRY(column(schema, join_.source, name));
+    if (field->readable && field->type == type) return {};
+    return invalid("feature.column_type",
+                   concat({join_.source, ": ", name, " is ", field->type_name, " and should be ",
+                           codec::column_type_name(type)}));
+  }
+
   // How many parts the entity frame has: those of one pass, by hash of the key, fit.
   Status measure() {
-    const Reader reader = TRY(open_entities());
-    int64_t key_bytes = 0;
-    while (const std::optional<codec::Table> batch = TRY(reader->next())) {
-      out_.rows += batch->rows;
-      for (const std::string& key : join_.keys)
-        key_bytes += static_cast<int64_t>(batch->find(key)->data.size()) + batch->rows * 8;
-    }
+    const std::vector<codec::RowGroup> groups =
+        TRY(codec::parquet_row_groups(*entities_, std::span<const std::string>()));
+    for (const codec::RowGroup& group : groups) out_.rows += group.rows;
+    int64_t key_bytes = out_.rows * 16 * static_cast<int64_t>(join_.keys.size());
+    if (texts_) TRY(measure_texts(&key_bytes));
     const int64_t bytes = out_.rows * kFrameRowBytes + key_bytes * 2;
     out_.passes = 1 + std::max(bytes / std::max<int64_t>(join_.memory_bytes, 1 << 20),
                                key_bytes / kKeyBytesMax);
     winners_.assign(static_cast<size_t>(out_.rows), engine::kNoRow);
+    return {};
+  }
+  Status measure_texts(int64_t* key_bytes) {
+    const Reader reader = TRY(open_entities());
+    *key_bytes = 0;
+    while (const std::optional<codec::Table> batch = TRY(reader->next()))
+      for (const std::string& key : join_.keys)
+        *key_bytes += static_cast<int64_t>(batch->find(key)->data.size()) + batch->rows * 8;
     return {};
   }
 
@@ -163,8 +189,7 @@ class Joiner {
       const engine::Keys hasher(columns);
       for (int64_t i = 0; i < batch->rows; ++i) {
         if (at.is_null(i) || engine::Keys::has_null(columns, i)) continue;
-        const uint64_t part = (hasher.hash(columns, i) >> 32) % static_cast<uint64_t>(out_.passes);
-        if (part != static_cast<uint64_t>(pass)) continue;
+        if (out_.passes > 1 && part_of(hasher.hash(columns, i)) != pass) continue;
         for (size_t k = 0; k < keys.size(); ++k) keys[k].add_from(columns[k], i);
         times.add_i64(at.i64(i));
         frame_row.push_back(first + i);
@@ -176,27 +201,95 @@ class Joiner {
     for (const engine::Values& key : keys) key_views.push_back(key.view());
     const engine::Look look{join_.as_known, join_.strict, join_.ttl_us};
     engine::PitJoin pit = TRY(engine::PitJoin::make(key_views, times.view(), {look}, workers_));
+    const std::vector<int> groups = TRY(groups_of(pit, key_views));
     keys.clear();
     times.clear();
-    TRY(scan(&pit));
+    TRY(scan(&pit, groups));
     const std::vector<int64_t> rows = pit.winners(0);
     for (size_t i = 0; i < rows.size(); ++i) winners_[static_cast<size_t>(frame_row[i])] = rows[i];
     return {};
   }
 
-  Status scan(engine::PitJoin* pit) {
-    const Reader reader = TRY(open_source());
-    int64_t first = 0;
-    while (const std::optional<codec::Table> batch = TRY(reader->next())) {
-      engine::SourceRows rows;
-      rows.keys = keys_of(*batch);
-      rows.event = view(*batch->find(join_.event_time));
-      if (!join_.created_time.empty()) rows.created = view(*batch->find(join_.created_time));
-      rows.first_row = first;
-      TRY(pit->add(rows));
-      first += batch->rows;
+  int64_t part_of(uint64_t hash) const {
+    return static_cast<int64_t>((hash >> 32) % static_cast<uint64_t>(out_.passes));
+  }
+
+  // The source's row groups that can hold a winner, by what its footer says of times and keys.
+  Result<std::vector<int>> groups_of(const engine::PitJoin& pit,
+                                     const std::vector<engine::Column>& keys) {
+    std::vector<std::string> columns = {join_.event_time};
+    std::vector<codec::RowGroup::Bounds> seen = {{pit.range()->min, pit.range()->max}};
+    for (size_t k = 0; k < keys.size(); ++k) {
+      if (keys[k].type != engine::Type::kInt64 && keys[k].type != engine::Type::kTimestampUs)
+        continue;
+      columns.push_back(join_.keys[k]);
+      const std::span<const int64_t> words(static_cast<const int64_t*>(keys[k].data),
+                                           static_cast<size_t>(keys[k].n));
+      const auto [min, max] = std::ranges::minmax(words);
+      seen.push_back({min, max});
+    }
+    groups_ = TRY(codec::parquet_row_groups(*source_, columns));
+    std::vector<int> out;
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      bool may = groups_[g].rows > 0;
+      for (size_t c = 0; c < seen.size(); ++c) {
+        const auto& bounds = groups_[g].bounds[c];
+        may = may && (!bounds || (bounds->min <= seen[c].max && bounds->max >= seen[c].min));
+      }
+      if (may) out.push_back(static_cast<int>(g));
+    }
+    return out;
+  }
+
+  // As many row groups at once as there are threads: each thread reads its own, then all of them
+  // join batch after batch.
+  Status scan(engine::PitJoin* pit, const std::vector<int>& groups) {
+    if (join_.threads == 1) {
+      for (const int group : groups) {
+        const auto add = [&](const codec::Table& batch, int64_t first) {
+          return pit->add(rows_of(batch, first));
+        };
+        TRY(read_group(group, add));
+      }
+      return {};
+    }
+    for (size_t from = 0; from < groups.size(); from += join_.threads) {
+      const size_t n = std::min(join_.threads, groups.size() - from);
+      std::vector<std::vector<std::pair<codec::Table, int64_t>>> batches(n);
+      std::vector<Status> done(n);
+      workers_.run(n, [&](size_t i) {
+        done[i] = read_group(groups[from + i], [&](codec::Table& batch, int64_t first) -> Status {
+          batches[i].emplace_back(std::move(batch), first);
+          return {};
+        });
+      });
+      for (size_t i = 0; i < n; ++i) {
+        TRY(done[i]);
+        for (const auto& [batch, first] : batches[i]) TRY(pit->add(rows_of(batch, first)));
+      }
     }
     return {};
+  }
+  template <class F>
+  Status read_group(int group, F&& each) {
+    const Reader reader = TRY(open(*source_, source_columns(), {group}));
+    int64_t first = groups_[static_cast<size_t>(group)].first_row;
+    while (std::optional<codec::Table> batch = TRY(reader->next())) {
+      const int64_t rows = batch->rows;
+      TRY(each(*batch, first));
+      first += rows;
+    }
+    return {};
+  }
+  engine::SourceRows rows_of(const codec::Table& batch, int64_t first) const {
+    engine::SourceRows out;
+    out.keys = keys_of(batch);
+    out.event = view(*batch.find(join_.event_time));
+    if (!join_.created_time.empty()) out.created = view(*batch.find(join_.created_time));
+    if (!join_.sequence.empty()) out.sequence = view(*batch.find(join_.sequence));
+    if (!join_.tombstone.empty()) out.tombstone = view(*batch.find(join_.tombstone));
+    out.first_row = first;
+    return out;
   }
 
   // A neighbour that takes the output's place when it is whole.
@@ -212,7 +305,11 @@ class Joiner {
   Status fill(const std::string& part) {
     const std::unique_ptr<File> file = TRY(fs_.open(part, OpenMode::kTruncate));
     FileSink sink(*file);
-    TRY(codec::write_joined({*entities_, *source_, join_.features, winners_}, sink));
+    const auto run = [this](size_t n, const std::function<void(size_t)>& task) {
+      workers_.run(n, task);
+    };
+    TRY(codec::write_joined({*entities_, *source_, join_.features, winners_, run, join_.threads},
+                            sink));
     TRY(file->sync());
     return fs_.rename(part, join_.out);
   }
@@ -222,6 +319,8 @@ class Joiner {
   Tasks workers_;
   std::unique_ptr<FileBytes> entities_;
   std::unique_ptr<FileBytes> source_;
+  bool texts_ = false;                   // Among the keys.
+  std::vector<codec::RowGroup> groups_;  // Of the source.
   std::vector<int64_t> winners_;
   FeatureJoined out_;
 };
@@ -247,6 +346,8 @@ Result<FeatureJoin> join_of(const Call& call) {
   out.event_time = call.text("event-time", "event_timestamp");
   out.entity_time = call.text("entity-time", out.event_time);
   out.created_time = call.text("created-time");
+  out.sequence = call.text("sequence");
+  out.tombstone = call.text("tombstone");
   if (call.has("ttl")) out.ttl_us = TRY(parse_duration_us(call.text("ttl")));
   const std::string mode = call.text("mode", "as_of");
   if (mode != "as_of" && mode != "as_known")
@@ -302,6 +403,8 @@ void add_feature_commands(Commands& commands, const Machine& machine) {
       {"event-time", "NAME", "The source's event time [event_timestamp]."},
       {"entity-time", "NAME", "The entities' time [as --event-time]."},
       {"created-time", "NAME", "When a row of the source became known; settles ties."},
+      {"sequence", "NAME", "int64 of the source that settles further ties [the row's number]."},
+      {"tombstone", "NAME", "bool of the source: a row that takes its key's values back."},
       {"ttl", "LENGTH", "Older rows do not count: 7d, 12h; both ends belong [for ever]."},
       {"mode", "MODE", "as_of, or as_known: what was known by then, too [as_of]."},
       {"strict", "", "Rows before the entity's time only, not at it."},
@@ -323,7 +426,8 @@ void add_feature_commands(Commands& commands, const Machine& machine) {
                 "features are\n"
                 "null where nothing qualifies. Of rows with one event time the later created one "
                 "counts, then\n"
-                "the later in the file. Times without a zone are UTC. Needs no server."});
+                "that of the greater sequence, then the later in the file. Times without a zone "
+                "are UTC. Needs no server."});
 }
 
 }  // namespace slip::cli

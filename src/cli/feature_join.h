@@ -22,6 +22,8 @@ struct FeatureJoin {
   std::string event_time;             // Of the source.
   std::string entity_time;
   std::string created_time;       // Empty: none.
+  std::string sequence;           // int64 of the source; empty: the row's number.
+  std::string tombstone;          // bool of the source; empty: no row takes its key back.
   std::optional<int64_t> ttl_us;  // None: for ever.
   bool as_known = false;
   bool strict = false;
@@ -34,7 +36,8 @@ struct FeatureJoined {
   int64_t found = 0;   // Rows that got features.
   int64_t passes = 0;  // Readings of the source.
 };
-// kInvalid `feature.column|feature.key_type|feature.time_type|feature.collision|feature.created`.
+// kInvalid `feature.column|feature.key_type|feature.time_type|feature.collision|feature.created|
+// feature.column_type`.
 Result<FeatureJoined> join_features(Fs& fs, Executor& executor, const FeatureJoin& join);
 
 // "7d", "12h", "30m", "45s", "500ms", "1w"; kInvalid `usage.duration`.

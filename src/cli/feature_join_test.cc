@@ -138,6 +138,88 @@ TEST_F(FeatureJoinTest, ModesTtlThreadsAndPasses) {
   EXPECT_EQ(words(two), (Words{"late", "eighth", "-", "-", "late"}));
 }
 
+TEST_F(FeatureJoinTest, SequenceAndTombstone) {
+  Table e = table({{"part", ColumnType::kText}, {"event_timestamp", ColumnType::kTimestampUs}});
+  Table s = table({{"part", ColumnType::kText},
+                   {"event_timestamp", ColumnType::kTimestampUs},
+                   {"seq", ColumnType::kInt64},
+                   {"gone", ColumnType::kBool},
+                   {"word", ColumnType::kText}});
+  const auto row = [&](int64_t day, std::optional<int64_t> seq, std::optional<bool> gone,
+                       const char* word) {
+    s.columns[0].add_text("a");
+    s.columns[1].add_i64(day * kDay);
+    seq ? s.columns[2].add_i64(*seq) : s.columns[2].add_null();
+    gone ? s.columns[3].add_bool(*gone) : s.columns[3].add_null();
+    s.columns[4].add_text(word);
+    ++s.rows;
+  };
+  row(1, 9, false, "nine");
+  row(1, 3, {}, "three");
+  row(1, {}, false, "none");
+  row(3, 1, true, "taken back");
+  row(3, 0, false, "before that");
+  for (const int64_t day : {2, 4}) {
+    e.columns[0].add_text("a");
+    e.columns[1].add_i64(day * kDay);
+    ++e.rows;
+  }
+  put("/w/e.parquet", e);
+  put("/w/s.parquet", s);
+  FeatureJoin what = wanted();
+  what.keys = {"part"};
+  what.features = {"word"};
+  EXPECT_EQ(words(what), (Words{"none", "before that"}));
+  what.sequence = "seq";
+  EXPECT_EQ(words(what), (Words{"nine", "taken back"}));
+  what.tombstone = "gone";
+  for (const size_t threads : {1, 3}) {
+    what.threads = threads;
+    EXPECT_EQ(words(what), (Words{"nine", "-"}));
+  }
+  what.sequence = "word";
+  EXPECT_EQ(join(what).error().reason, "feature.column_type");
+  what.sequence = "seq";
+  what.tombstone = "seq";
+  EXPECT_EQ(join(what).error().reason, "feature.column_type");
+}
+
+// Row groups that the footer rules out change nothing: the source is in order of time and key.
+TEST_F(FeatureJoinTest, GroupsOutsideOfTimesAndKeysAreLeftOut) {
+  Table e = table({{"id", ColumnType::kInt64}, {"event_timestamp", ColumnType::kTimestampUs}});
+  Table s = table({{"id", ColumnType::kInt64},
+                   {"event_timestamp", ColumnType::kTimestampUs},
+                   {"amount", ColumnType::kDouble},
+                   {"word", ColumnType::kText}});
+  const int64_t rows = codec::kTableBatchRows * 64;
+  for (int64_t i = 0; i < rows; ++i) {
+    s.columns[0].add_i64(i * 100 / rows);
+    s.columns[1].add_i64(i);
+    i % 3 ? s.columns[2].add_f64(static_cast<double>(i)) : s.columns[2].add_null();
+    s.columns[3].add_text("row " + std::to_string(i));
+  }
+  s.rows = rows;
+  for (const int64_t id : {50, 60, 99}) {
+    e.columns[0].add_i64(id);
+    e.columns[1].add_i64(rows * 61 / 100);
+    ++e.rows;
+  }
+  put("/w/e.parquet", e);
+  put("/w/s.parquet", s);
+  FeatureJoin what = wanted();
+  what.keys = {"id"};
+  const auto last = [&](int64_t id) {
+    return "row " + std::to_string((rows * (id + 1) + 99) / 100 - 1);
+  };
+  for (const size_t threads : {1, 2}) {
+    what.threads = threads;
+    EXPECT_EQ(words(what), (Words{last(50), last(60), "-"}));
+    what.ttl_us = rows / 50;
+    EXPECT_EQ(words(what)[0], "-");
+    what.ttl_us.reset();
+  }
+}
+
 TEST_F(FeatureJoinTest, BeyondTheMemoryTheSourceIsReadAgain) {
   Table e = table({{"part", ColumnType::kText}, {"event_timestamp", ColumnType::kTimestampUs}});
   Table s = table({{"part", ColumnType::kText},

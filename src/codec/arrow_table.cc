@@ -153,6 +153,10 @@ class Appender {
   Error at_row(int64_t i, std::string_view what) const {
     return invalid("table.range", concat({"row ", std::to_string(first_row_ + i + 1), ": ", what}));
   }
+  Status words(const void* from, int64_t n) {
+    out_->add_words(from, n);
+    return {};
+  }
   template <class F>
   Status each(const arrow::Array& from, F&& add) {
     for (int64_t i = 0; i < from.length(); ++i) TRY(from.IsNull(i) ? null() : add(i));
@@ -167,6 +171,8 @@ class Appender {
   template <class A>
   Status integers(const arrow::Array& any) {
     const A& from = static_cast<const A&>(any);
+    if constexpr (std::is_same_v<A, arrow::Int64Array>)
+      if (any.null_count() == 0) return words(from.raw_values(), any.length());
     return each(any, [&](int64_t i) -> Status {
       const auto v = from.Value(i);
       if (!std::in_range<int64_t>(v)) return at_row(i, "the number is beyond a signed 64-bit one");
@@ -177,6 +183,8 @@ class Appender {
   template <class A>
   Status reals(const arrow::Array& any) {
     const A& from = static_cast<const A&>(any);
+    if constexpr (std::is_same_v<A, arrow::DoubleArray>)
+      if (any.null_count() == 0) return words(from.raw_values(), any.length());
     return each(any, [&](int64_t i) -> Status {
       out_->add_f64(static_cast<double>(from.Value(i)));
       return {};
@@ -197,6 +205,9 @@ class Appender {
   Status times(const arrow::Array& any) {
     const A& from = static_cast<const A&>(any);
     const Unit unit = unit_of(*any.type());
+    if constexpr (std::is_same_v<A, arrow::TimestampArray>)
+      if (any.null_count() == 0 && unit.times == 1 && unit.divided_by == 1)
+        return words(from.raw_values(), any.length());
     return each(any, [&](int64_t i) -> Status {
       int64_t us = 0;
       if (from.Value(i) % unit.divided_by != 0)
@@ -318,8 +329,9 @@ class ParquetReader final : public ArrowReader {
   Status choose() {
     TRY(set_schema(*arrow_schema_));
     return checked(guarded(Code::kInvalid, "table.syntax", [&]() -> arrow::Status {
-      std::vector<int> groups(static_cast<size_t>(reader_->num_row_groups()));
-      for (size_t i = 0; i < groups.size(); ++i) groups[i] = static_cast<int>(i);
+      std::vector<int> groups = options_.groups;
+      if (groups.empty())
+        for (int i = 0; i < reader_->num_row_groups(); ++i) groups.push_back(i);
       ARROW_ASSIGN_OR_RAISE(batches_, reader_->GetRecordBatchReader(groups, leaves()));
       return arrow::Status::OK();
     }));

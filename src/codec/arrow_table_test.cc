@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 
+#include "codec/row_groups.h"
 #include "codec/table.h"
 
 // Parquet as others write it: every type that is read, and those that are refused.
@@ -103,6 +104,50 @@ TEST(ArrowTable, ListsNestedColumnsWithoutReadingThem) {
   EXPECT_TRUE(batch->columns.empty());
   EXPECT_EQ(open_table(Format::kParquet, *source, {.columns = {"v"}}).error().reason,
             "table.unsupported");
+}
+
+// Three row groups; the second has no values, hence no bounds.
+TEST(ArrowTable, RowGroupsAndTheirBounds) {
+  const auto unit = arrow::timestamp(arrow::TimeUnit::NANO);
+  arrow::Int64Builder ids;
+  arrow::TimestampBuilder times(unit, arrow::default_memory_pool());
+  for (int64_t i = 0; i < 6; ++i) {
+    const bool none = i == 2 || i == 3;
+    ASSERT_TRUE((none ? ids.AppendNull() : ids.Append(10 * i)).ok());
+    ASSERT_TRUE((none ? times.AppendNull() : times.Append(i * 1000 - 1500)).ok());
+  }
+  const auto table = arrow::Table::Make(
+      arrow::schema({arrow::field("id", arrow::int64()), arrow::field("t", unit)}),
+      {ids.Finish().ValueOrDie(), times.Finish().ValueOrDie()});
+  const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  const auto properties =
+      parquet::WriterProperties::Builder().version(parquet::ParquetVersion::PARQUET_2_6)->build();
+  ASSERT_TRUE(
+      parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 2, properties).ok());
+  const auto source = text_source(out->Finish().ValueOrDie()->ToString());
+  const std::vector<std::string> columns = {"id", "t"};
+  const std::vector<RowGroup> groups = parquet_row_groups(*source, columns).value();
+  ASSERT_EQ(groups.size(), 3U);
+  EXPECT_EQ(groups[2].first_row, 4);
+  EXPECT_EQ(groups[2].bounds[0]->min, 40);
+  EXPECT_EQ(groups[2].bounds[0]->max, 50);
+  EXPECT_FALSE(groups[1].bounds[0] || groups[1].bounds[1]);
+  EXPECT_EQ(groups[0].bounds[1]->min, -2);  // -1500 ns, outwards.
+  EXPECT_EQ(groups[0].bounds[1]->max, 0);   // -500 ns.
+  EXPECT_EQ(groups[2].bounds[1]->max, 4);   // 3500 ns.
+  const std::vector<std::string> none = {"x"};
+  EXPECT_EQ(parquet_row_groups(*source, none).error().reason, "table.column");
+  const auto bad = text_source("PAR1 is not enough");
+  EXPECT_EQ(parquet_row_groups(*bad, none).error().reason, "table.syntax");
+
+  ReadOptions options;
+  options.columns = {"id"};
+  options.groups = {2, 0};
+  const auto reader = open_table(Format::kParquet, *source, options).value();
+  std::vector<int64_t> seen;
+  while (const std::optional<Table> batch = reader->next().value())
+    for (int64_t i = 0; i < batch->rows; ++i) seen.push_back(batch->columns[0].i64(i));
+  EXPECT_EQ(seen, (std::vector<int64_t>{40, 50, 0, 10}));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "codec/joined.h"
 
 #include <algorithm>
+#include <bit>
+#include <memory>
 
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
@@ -19,15 +21,62 @@ using TablePtr = std::shared_ptr<arrow::Table>;
 using arrow_io::SinkStream;
 using arrow_io::SourceFile;
 
+constexpr int64_t kDictionaryBytes = 256 << 10;  // Beyond it a column goes on without one.
+
 void add_leaves(const parquet::arrow::SchemaField& field, std::vector<int>* out) {
   if (field.children.empty()) out->push_back(field.column_index);
   for (const auto& child : field.children) add_leaves(child, out);
 }
 
-arrow::Result<TablePtr> take_rows(const TablePtr& from, const std::shared_ptr<arrow::Array>& rows) {
+using Chunks = std::shared_ptr<arrow::ChunkedArray>;
+
+arrow::Result<Chunks> take_rows(const Chunks& from, const std::shared_ptr<arrow::Array>& rows) {
   ARROW_ASSIGN_OR_RAISE(const arrow::Datum out, arrow::compute::Take(from, rows));
-  return out.table();
+  return out.chunked_array();
 }
+
+// The rows of the source that were chosen, and the place of each among them.
+class Chosen {
+ public:
+  // `n`: the source's rows; a row beyond them is kept out (false).
+  bool choose(std::span<const int64_t> rows, int64_t n) {
+    words_.assign(static_cast<size_t>(n) / 64 + 1, 0);
+    for (const int64_t row : rows) {
+      if (row >= n) return false;
+      if (row >= 0) words_[static_cast<size_t>(row) / 64] |= uint64_t{1} << (row % 64);
+    }
+    before_.resize(words_.size());
+    uint32_t sum = 0;
+    for (size_t i = 0; i < words_.size(); ++i) {
+      before_[i] = sum;
+      sum += static_cast<uint32_t>(std::popcount(words_[i]));
+    }
+    return true;
+  }
+  int64_t place(int64_t row) const {
+    const size_t word = static_cast<size_t>(row) / 64;
+    const uint64_t below = words_[word] & ((uint64_t{1} << (row % 64)) - 1);
+    return int64_t{before_[word]} + std::popcount(below);
+  }
+  // The chosen rows of [from, to), counted from `from`.
+  arrow::Result<std::shared_ptr<arrow::Array>> among(int64_t from, int64_t to) const {
+    arrow::Int64Builder out;
+    ARROW_RETURN_NOT_OK(out.Reserve(place(to) - place(from)));
+    for (int64_t row = from; row < to;) {
+      const uint64_t left = words_[static_cast<size_t>(row) / 64] >> (row % 64);
+      const int64_t skip = left ? std::countr_zero(left) : 64 - row % 64;
+      row += skip;
+      if (!left || row >= to) continue;
+      out.UnsafeAppend(row - from);
+      ++row;
+    }
+    return out.Finish();
+  }
+
+ private:
+  std::vector<uint64_t> words_;   // A bit a row.
+  std::vector<uint32_t> before_;  // Chosen rows before a word.
+};
 
 class Side {
  public:
@@ -48,18 +97,12 @@ class Side {
   int64_t group_rows(int group) const {
     return reader_->parquet_reader()->metadata()->RowGroup(group)->num_rows();
   }
-  arrow::Result<TablePtr> group(int group) { return reader_->ReadRowGroup(group); }
-  // Those columns, in that order.
-  arrow::Result<TablePtr> group(int group, const std::vector<std::string>& columns) {
+  int64_t rows() const { return reader_->parquet_reader()->metadata()->num_rows(); }
+  arrow::Result<Chunks> column(int group, int field) {
     std::vector<int> leaves;
-    for (const std::string& name : columns)
-      add_leaves(
-          reader_->manifest().schema_fields[static_cast<size_t>(schema_->GetFieldIndex(name))],
-          &leaves);
+    add_leaves(reader_->manifest().schema_fields[static_cast<size_t>(field)], &leaves);
     ARROW_ASSIGN_OR_RAISE(const TablePtr read, reader_->ReadRowGroup(group, leaves));
-    std::vector<int> order;
-    for (const std::string& name : columns) order.push_back(read->schema()->GetFieldIndex(name));
-    return read->SelectColumns(order);
+    return read->column(0);
   }
 
  private:
@@ -71,68 +114,82 @@ class Side {
 class JoinedWriter {
  public:
   JoinedWriter(const Joined& joined, ByteSink& sink)
-      : joined_(joined),
-        entities_(joined.entities),
-        source_(joined.source),
-        sink_(arrow_io::open_sink(sink)) {}
+      : joined_(joined), entities_(joined.entities), sink_(arrow_io::open_sink(sink)) {
+    const size_t n =
+        std::clamp<size_t>(joined.threads, 1, std::max<size_t>(1, joined.features.size()));
+    for (size_t i = 0; i < n; ++i) sources_.push_back(std::make_unique<Side>(joined.source));
+  }
 
   Status run() {
     TRY(checked([&] { return open(); }));
-    for (const std::string& name : joined_.features)
-      if (source_.schema().GetFieldIndex(name) < 0)
+    for (const std::string& name : joined_.features) {
+      fields_.push_back(sources_[0]->schema().GetFieldIndex(name));
+      if (fields_.back() < 0)
         return invalid("table.column", concat({"the source has no column ", name}));
-    return checked([&]() -> arrow::Status {
-      ARROW_RETURN_NOT_OK(fetch());
-      return write();
-    });
+    }
+    return checked([&] { return write(); });
   }
 
  private:
   template <class F>
   Status checked(F&& f) {
     const Result<arrow::Status> done = guarded(Code::kInvalid, "table.syntax", f);
-    for (const auto* failure : {&entities_.failure(), &source_.failure(), sink_.failure.get()})
+    for (const auto* failure : {&entities_.failure(), sink_.failure.get()})
       if (*failure) return **failure;
+    for (const auto& source : sources_)
+      if (source->failure()) return *source->failure();
     if (!done.ok()) return done.error();
     return arrow_io::take(*done);
   }
 
   arrow::Status open() {
     ARROW_RETURN_NOT_OK(entities_.open());
-    return source_.open();
+    for (const auto& source : sources_) ARROW_RETURN_NOT_OK(source->open());
+    if (!chosen_.choose(joined_.rows, sources_[0]->rows()))
+      return arrow::Status::Invalid("a row lies beyond the source's end");
+    int64_t first = 0;
+    for (int g = 0; g < sources_[0]->groups(); ++g) {
+      const int64_t end = first + sources_[0]->group_rows(g);
+      ARROW_ASSIGN_OR_RAISE(wanted_.emplace_back(), chosen_.among(first, end));
+      first = end;
+    }
+    return arrow::Status::OK();
   }
 
-  // The features of every row that was chosen, once, in the source's order.
-  arrow::Status fetch() {
-    for (const int64_t row : joined_.rows)
-      if (row >= 0) chosen_.push_back(row);
-    std::sort(chosen_.begin(), chosen_.end());
-    chosen_.erase(std::unique(chosen_.begin(), chosen_.end()), chosen_.end());
-    std::vector<TablePtr> parts;
-    int64_t first = 0;
-    auto at = chosen_.begin();
-    for (int g = 0; g < source_.groups(); ++g) {
-      const int64_t end = first + source_.group_rows(g);
-      arrow::Int64Builder rows;
-      for (; at != chosen_.end() && *at < end; ++at) ARROW_RETURN_NOT_OK(rows.Append(*at - first));
-      first = end;
-      if (rows.length() == 0 && !(parts.empty() && g + 1 == source_.groups())) continue;
-      ARROW_ASSIGN_OR_RAISE(const auto wanted, rows.Finish());
-      ARROW_ASSIGN_OR_RAISE(const TablePtr all, source_.group(g, joined_.features));
-      ARROW_ASSIGN_OR_RAISE(const TablePtr part, take_rows(all, wanted));
-      parts.push_back(part);
+  // A feature of every row that was chosen, once, in the source's order.
+  arrow::Result<Chunks> fetch(Side& source, int field) const {
+    arrow::ArrayVector parts;
+    for (int g = 0; g < source.groups(); ++g) {
+      const auto& wanted = wanted_[static_cast<size_t>(g)];
+      if (wanted->length() == 0) continue;
+      ARROW_ASSIGN_OR_RAISE(const Chunks all, source.column(g, field));
+      ARROW_ASSIGN_OR_RAISE(const Chunks part, take_rows(all, wanted));
+      parts.insert(parts.end(), part->chunks().begin(), part->chunks().end());
     }
-    if (at != chosen_.end()) return arrow::Status::Invalid("a row lies beyond the source's end");
-    if (parts.empty()) {
-      arrow::FieldVector fields;
-      for (const std::string& name : joined_.features)
-        fields.push_back(source_.schema().GetFieldByName(name));
-      ARROW_ASSIGN_OR_RAISE(features_, arrow::Table::MakeEmpty(arrow::schema(std::move(fields))));
-      return arrow::Status::OK();
+    const auto& type = source.schema().field(field)->type();
+    if (parts.empty()) return arrow::ChunkedArray::MakeEmpty(type);
+    Chunks out = std::make_shared<arrow::ChunkedArray>(std::move(parts), type);
+    if (type->id() == arrow::Type::DICTIONARY) {
+      ARROW_ASSIGN_OR_RAISE(out, arrow::DictionaryUnifier::UnifyChunkedArray(out));
     }
-    ARROW_ASSIGN_OR_RAISE(features_, arrow::ConcatenateTables(parts));
-    ARROW_ASSIGN_OR_RAISE(features_, arrow::DictionaryUnifier::UnifyTable(*features_));
-    ARROW_ASSIGN_OR_RAISE(features_, features_->CombineChunks());
+    ARROW_ASSIGN_OR_RAISE(const auto whole, arrow::Concatenate(out->chunks()));
+    return std::make_shared<arrow::ChunkedArray>(whole);
+  }
+
+  // Features [from, from + a source each), at once.
+  arrow::Status fetch_some(size_t from) {
+    const size_t n = std::min(sources_.size(), fields_.size() - from);
+    std::vector<arrow::Status> done(n);
+    const auto task = [&](size_t i) {
+      const Result<arrow::Status> got =
+          guarded(Code::kInvalid, "table.syntax", [&]() -> arrow::Status {
+            ARROW_ASSIGN_OR_RAISE(features_[from + i], fetch(*sources_[i], fields_[from + i]));
+            return arrow::Status::OK();
+          });
+      done[i] = got.ok() ? *got : arrow::Status::Invalid(got.error().text);
+    };
+    n > 1 ? joined_.run(n, task) : task(0);
+    for (const arrow::Status& status : done) ARROW_RETURN_NOT_OK(status);
     return arrow::Status::OK();
   }
 
@@ -144,51 +201,68 @@ class JoinedWriter {
       if (row < 0)
         out.UnsafeAppendNull();
       else
-        out.UnsafeAppend(std::lower_bound(chosen_.begin(), chosen_.end(), row) - chosen_.begin());
+        out.UnsafeAppend(chosen_.place(row));
     }
     return out.Finish();
   }
 
   arrow::Status open_writer() {
     arrow::FieldVector fields = entities_.schema().fields();
-    for (const auto& field : features_->schema()->fields())
-      fields.push_back(field->WithNullable(true));
-    schema_ = arrow::schema(std::move(fields));
-    const auto properties =
-        parquet::WriterProperties::Builder().compression(parquet::Compression::ZSTD)->build();
+    for (const int field : fields_)
+      fields.push_back(sources_[0]->schema().field(field)->WithNullable(true));
+    const auto schema = arrow::schema(std::move(fields));
+    parquet::WriterProperties::Builder properties;
+    properties.compression(parquet::Compression::ZSTD)->dictionary_pagesize_limit(kDictionaryBytes);
+    for (const auto& field : schema->fields()) {  // Measurements and moments seldom repeat.
+      const auto type = field->type()->id();
+      if (arrow::is_floating(type) || type == arrow::Type::TIMESTAMP)
+        properties.disable_dictionary(field->name());
+    }
     const auto keep = parquet::ArrowWriterProperties::Builder().store_schema()->build();
     ARROW_ASSIGN_OR_RAISE(writer_,
-                          parquet::arrow::FileWriter::Open(*schema_, arrow::system_memory_pool(),
-                                                           sink_.stream, properties, keep));
+                          parquet::arrow::FileWriter::Open(*schema, arrow::system_memory_pool(),
+                                                           sink_.stream, properties.build(), keep));
     return arrow::Status::OK();
   }
 
   arrow::Status write() {
+    features_.resize(fields_.size());
     ARROW_RETURN_NOT_OK(open_writer());
     int64_t first = 0;
     for (int g = 0; g < entities_.groups(); ++g) {
-      ARROW_ASSIGN_OR_RAISE(const TablePtr left, entities_.group(g));
-      const int64_t n = left->num_rows();
+      const int64_t n = entities_.group_rows(g);
       if (first + n > static_cast<int64_t>(joined_.rows.size()))
         return arrow::Status::Invalid("the entities have more rows than before");
-      ARROW_ASSIGN_OR_RAISE(const auto at, places(first, n));
-      ARROW_ASSIGN_OR_RAISE(const TablePtr right, take_rows(features_, at));
-      std::vector<std::shared_ptr<arrow::ChunkedArray>> columns = left->columns();
-      columns.insert(columns.end(), right->columns().begin(), right->columns().end());
-      const TablePtr out = arrow::Table::Make(schema_, std::move(columns), n);
-      ARROW_RETURN_NOT_OK(writer_->WriteTable(*out, std::max<int64_t>(n, 1)));
+      ARROW_RETURN_NOT_OK(writer_->NewRowGroup());
+      for (int i = 0; i < entities_.schema().num_fields(); ++i) {
+        ARROW_ASSIGN_OR_RAISE(const Chunks left, entities_.column(g, i));
+        ARROW_RETURN_NOT_OK(writer_->WriteColumnChunk(left));
+      }
+      ARROW_RETURN_NOT_OK(write_features(first, n, g + 1 == entities_.groups()));
       first += n;
     }
     return writer_->Close();
   }
 
+  arrow::Status write_features(int64_t first, int64_t n, bool last) {
+    ARROW_ASSIGN_OR_RAISE(const auto at, places(first, n));
+    for (size_t f = 0; f < fields_.size(); ++f) {
+      if (!features_[f]) ARROW_RETURN_NOT_OK(fetch_some(f));
+      ARROW_ASSIGN_OR_RAISE(const Chunks right, take_rows(features_[f], at));
+      ARROW_RETURN_NOT_OK(writer_->WriteColumnChunk(right));
+      if (last) features_[f].reset();
+    }
+    return arrow::Status::OK();
+  }
+
   const Joined& joined_;
   Side entities_;
-  Side source_;
+  std::vector<std::unique_ptr<Side>> sources_;  // The same file, for a thread each.
   SinkStream sink_;
-  std::vector<int64_t> chosen_;
-  TablePtr features_;
-  std::shared_ptr<arrow::Schema> schema_;
+  std::vector<int> fields_;  // Of the source: the features.
+  Chosen chosen_;
+  std::vector<std::shared_ptr<arrow::Array>> wanted_;  // Of each row group of the source.
+  std::vector<Chunks> features_;                       // Null: not read yet, or written.
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
 };
 

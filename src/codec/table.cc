@@ -143,6 +143,15 @@ void Column::add_f64(double v) {
   add_valid();
 }
 
+void Column::add_words(const void* words, int64_t count) {
+  CHECK(type == ColumnType::kInt64 || type == ColumnType::kTimestampUs ||
+        type == ColumnType::kDouble);
+  const auto* bytes = static_cast<const uint8_t*>(words);
+  if (count > 0) data.insert(data.end(), bytes, bytes + count * 8);
+  for (int64_t i = 0; !validity.empty() && i < count; ++i) set_bit(&validity, n + i, true);
+  n += count;
+}
+
 void Column::add_text(std::string_view v) {
   CHECK(type == ColumnType::kText || type == ColumnType::kBytes);
   if (offsets.empty()) offsets.push_back(0);

@@ -58,6 +58,8 @@ struct Column {
   void add_i64(int64_t v);
   void add_f64(double v);
   void add_text(std::string_view v);
+  // kInt64, kDouble, kTimestampUs: many, none of them null.
+  void add_words(const void* words, int64_t count);
 
  private:
   static bool bit(const std::vector<uint8_t>& bits, int64_t i) {
@@ -105,7 +107,8 @@ struct ReadOptions {
   std::vector<std::string> columns;  // Empty: all that are readable. Unknown: `table.column`.
   int64_t batch_rows = kTableBatchRows;
   std::vector<std::string> as_text =
-      {};  // CSV: columns that are text, whatever their cells look like.
+      {};                        // CSV: columns that are text, whatever their cells look like.
+  std::vector<int> groups = {};  // Parquet: these row groups (row_groups.h), in order; empty: all.
 };
 
 class TableReader {

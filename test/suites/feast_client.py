@@ -12,10 +12,9 @@ from datetime import datetime, timedelta, timezone
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import harness  # noqa: E402
 from harness import equal, true  # noqa: E402
-from dev import common, setup  # noqa: E402
+from dev import setup  # noqa: E402
 
-sys.path.append(str(setup.place("wheel", "pyarrow", common.read_lock()["wheel"]["pyarrow"])))
-sys.path.append(str(setup.packages("pip_feast")))
+sys.path.insert(0, str(setup.packages("pip_features")))  # A whole environment of its own.
 os.environ["FEAST_USAGE"] = "False"
 
 import numpy as np  # noqa: E402

@@ -80,12 +80,6 @@ Status Keys::check(std::span<const Column> columns) const {
   return {};
 }
 
-uint64_t Keys::mix(uint64_t v) {
-  v = (v ^ (v >> 32)) * 0xd6e8feb86659fd93ULL;
-  v = (v ^ (v >> 32)) * 0xd6e8feb86659fd93ULL;
-  return v ^ (v >> 32);
-}
-
 bool Keys::has_null(std::span<const Column> columns, int64_t i) {
   return std::ranges::any_of(columns, [i](const Column& c) { return c.is_null(i); });
 }
@@ -142,7 +136,29 @@ void Keys::grow() {
   }
 }
 
+// One number: nothing but the table is looked at.
+void Keys::find_numbers(const Column& column, int64_t from, std::span<uint32_t> out) const {
+  const auto* words = static_cast<const uint64_t*>(column.data) + from;
+  const size_t mask = table_.size() - 1;
+  std::array<size_t, kBlock> homes{};
+  for (size_t first = 0; first < out.size(); first += kBlock) {
+    const size_t n = std::min(kBlock, out.size() - first);
+    for (size_t j = 0; j < n; ++j) {
+      homes[j] = home(words[first + j]);
+      __builtin_prefetch(&table_[homes[j]]);
+    }
+    for (size_t j = 0; j < n; ++j) {
+      size_t at = homes[j];
+      while (table_[at].key != kNoKey && table_[at].word != words[first + j]) at = (at + 1) & mask;
+      out[first + j] = table_[at].key;
+    }
+  }
+  for (size_t j = 0; column.validity && j < out.size(); ++j)
+    if (column.is_null(from + static_cast<int64_t>(j))) out[j] = kNoKey;
+}
+
 void Keys::find(std::span<const Column> columns, int64_t from, std::span<uint32_t> out) const {
+  if (one_number_) return find_numbers(columns[0], from, out);
   std::array<uint64_t, kBlock> words{};
   for (size_t first = 0; first < out.size(); first += kBlock) {
     const size_t n = std::min(kBlock, out.size() - first);

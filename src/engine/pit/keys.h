@@ -48,7 +48,12 @@ class Keys {
   bool equal(uint32_t key, std::span<const Column> columns, int64_t i) const;
   uint32_t probe(uint64_t word, std::span<const Column> columns, int64_t i) const;
   void grow();
-  static uint64_t mix(uint64_t v);
+  void find_numbers(const Column& column, int64_t from, std::span<uint32_t> out) const;
+  static uint64_t mix(uint64_t v) {
+    v = (v ^ (v >> 32)) * 0xd6e8feb86659fd93ULL;
+    v = (v ^ (v >> 32)) * 0xd6e8feb86659fd93ULL;
+    return v ^ (v >> 32);
+  }
 
   std::vector<Values> stored_;
   bool one_number_ = false;  // One column of int64 or timestamps: the word is the whole key.

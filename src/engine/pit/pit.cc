@@ -12,23 +12,23 @@ namespace slip::engine {
 namespace {
 
 constexpr int64_t kOldest = std::numeric_limits<int64_t>::min();
+constexpr int64_t kLatest = std::numeric_limits<int64_t>::max();
 constexpr uint32_t kNowhere = UINT32_MAX;
 constexpr int64_t kMorselRows = 1 << 14;
 constexpr int64_t kFrameRowsMax = int64_t{UINT32_MAX} - 1;
 
 bool is_time(const Column& c) { return c.type == Type::kTimestampUs || c.type == Type::kInt64; }
 
-// The first of [from, to) whose time is not before (`after`: is after) `t`, without branches.
-uint32_t first_at(const int64_t* times, uint32_t from, uint32_t to, std::pair<int64_t, bool> t) {
+// The first of [from, to) whose time is not before `t`, without branches on what is compared.
+uint32_t first_at(const int64_t* times, uint32_t from, uint32_t to, int64_t t) {
+  const int64_t* base = times + from;
   uint32_t n = to - from;
-  while (n > 0) {
+  while (n > 1) {
     const uint32_t half = n / 2;
-    const int64_t mid = times[from + half];
-    const bool right = mid < t.first || (t.second && mid == t.first);
-    from = right ? from + half + 1 : from;
-    n = right ? n - half - 1 : half;
+    base += base[half - 1] < t ? half : 0;
+    n -= half;
   }
-  return from;
+  return static_cast<uint32_t>(base - times) + (n == 1 && *base < t ? 1 : 0);
 }
 
 int64_t minus(int64_t t, int64_t ttl) {
@@ -147,24 +147,41 @@ void PitJoin::place(const SourceRows& rows, int64_t from, Morsel* morsel) const 
   morsel->key.resize(n);
   morsel->at.resize(tracks_.size());
   keys_.find(rows.keys, from, morsel->key);
+  for (size_t j = 0; rows.event.validity && j < n; ++j)
+    if (rows.event.is_null(from + static_cast<int64_t>(j))) morsel->key[j] = kNoKey;
+  std::vector<int64_t> since(n);
   for (size_t t = 0; t < tracks_.size(); ++t) {
     std::vector<uint32_t>& at = morsel->at[t];
-    at.assign(n, kNowhere);
+    at.assign(n, 0);
+    visible(tracks_[t], rows, from, since, at);
     for (size_t j = 0; j < n; ++j) {
-      const int64_t i = from + static_cast<int64_t>(j);
       const uint32_t key = morsel->key[j];
-      if (key == kNoKey || rows.event.is_null(i)) continue;
-      int64_t visible = rows.event.i64(i);
-      if (tracks_[t].as_known) {
-        const Column& known = rows.known ? *rows.known : *rows.created;
-        if (known.is_null(i)) continue;
-        visible = std::max(visible, known.i64(i));
-      }
+      if (key == kNoKey) at[j] = kNowhere;
+      if (at[j] == kNowhere) continue;
       const uint32_t end = begins_[size_t{key} + 1];
-      const uint32_t first =
-          first_at(times_.data(), begins_[key], end, {visible, tracks_[t].strict});
-      if (first < end) at[j] = first;
+      const uint32_t first = first_at(times_.data(), begins_[key], end, since[j]);
+      at[j] = first < end ? first : kNowhere;
     }
+  }
+}
+
+// From which entity time on each row counts; kNowhere for one that never does.
+void PitJoin::visible(const Track& track, const SourceRows& rows, int64_t from,
+                      std::span<int64_t> since, std::span<uint32_t> at) {
+  std::copy_n(static_cast<const int64_t*>(rows.event.data) + from, since.size(), since.data());
+  const Column& known = rows.known ? *rows.known : rows.created ? *rows.created : rows.event;
+  for (size_t j = 0; track.as_known && j < since.size(); ++j) {
+    const int64_t i = from + static_cast<int64_t>(j);
+    if (known.is_null(i))
+      at[j] = kNowhere;
+    else
+      since[j] = std::max(since[j], known.i64(i));
+  }
+  for (size_t j = 0; track.strict && j < since.size(); ++j) {
+    if (since[j] == kLatest)
+      at[j] = kNowhere;
+    else
+      ++since[j];
   }
 }
 

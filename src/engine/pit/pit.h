@@ -96,6 +96,8 @@ class PitJoin {
   void group(std::span<const Column> keys, const Column& times);
   Status check(const SourceRows& rows) const;
   void place(const SourceRows& rows, int64_t from, Morsel* morsel) const;
+  static void visible(const Track& track, const SourceRows& rows, int64_t from,
+                      std::span<int64_t> since, std::span<uint32_t> at);
   void settle(const SourceRows& rows, int64_t from, const Morsel& morsel, size_t part);
   void run_on();
   static bool beats(const Best& a, const Best& b);

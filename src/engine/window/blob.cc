@@ -6,6 +6,16 @@
 #include "base/check.h"
 
 namespace slip::window {
+namespace {
+
+// Of a window that ends at t and is no tumbling one.
+int64_t begin_of(const Span& span, int64_t t_us) {
+  if (span.window.kind == Kind::kLifetime) return -2 * kMaxTimeUs;
+  const int64_t begin = t_us - span.window.length_us;
+  return span.window.kind == Kind::kSawtooth ? floor_to(begin, span.hop_us) : begin;
+}
+
+}  // namespace
 
 Status Blob::check(const Plan& plan, const Record& record) const {
   if (record.at.ts_us < -kMaxTimeUs / 2 || record.at.ts_us > kMaxTimeUs) {
@@ -14,10 +24,10 @@ Status Blob::check(const Plan& plan, const Record& record) const {
   if (record.values.size() < plan.width()) {
     return invalid("window.bad_record", "the event has too few values");
   }
+  const State fresh = Lists{};  // What fits() looks at is a list's length alone.
   for (size_t k = 0; k < plan.kernels().size(); ++k) {
     const Datum& v = record.values[plan.column_of(k)];
     if (v.index() == 0) continue;
-    const State fresh = init(plan.kernels()[k]);
     if (!fits(plan.kernels()[k], fresh, v)) {
       return invalid("window.bad_record", "a value has a type that its aggregate doesn't take");
     }
@@ -72,6 +82,14 @@ int64_t Blob::horizon(const Plan& plan, int64_t keep_us, int64_t step) const {
   return floor_to(std::max(now_us_ - plan.lateness_us() - keep_us, -kMaxTimeUs), step);
 }
 
+// Most events are of the newest tile, or begin the next one.
+Blob::Cell& Blob::cell_at(Ring& ring, int64_t begin) {
+  if (ring.empty()) return ring[begin];
+  const auto last = std::prev(ring.end());
+  if (last->first == begin) return last->second;
+  return last->first < begin ? ring.emplace_hint(ring.end(), begin, Cell{})->second : ring[begin];
+}
+
 Result<Added> Blob::add(const Plan& plan, const Record& record) {
   TRY(check(plan, record));
   if (record.at.ts_us < now_us_ - plan.lateness_us()) {
@@ -81,9 +99,17 @@ Result<Added> Blob::add(const Plan& plan, const Record& record) {
   const Key key{record.at.ts_us, record.at.seq};
   if (!raw_.emplace(key, record.values).second) return Added::kDuplicate;
   rings_.resize(plan.levels().size());
+  std::vector<Cell*> cells;
   for (size_t l = 0; l < rings_.size(); ++l) {
-    Cell& cell = rings_[l][floor_to(record.at.ts_us, plan.levels()[l].hop_us)];
-    CHECK(apply(plan, cell, record));  // check() has seen it.
+    cells.push_back(&cell_at(rings_[l], floor_to(record.at.ts_us, plan.levels()[l].hop_us)));
+    if (cells.back()->states.empty()) cells.back()->states = plan.fresh();
+    ++cells.back()->n;
+  }
+  for (size_t k = 0; k < plan.kernels().size(); ++k) {
+    const Datum& v = record.values[plan.column_of(k)];
+    if (v.index() == 0) continue;
+    const Update update(plan.kernels()[k], v, record.at);  // check() has seen that it fits.
+    for (Cell* cell : cells) update.into(cell->states[k]);
   }
   return Added::kAdded;
 }
@@ -147,49 +173,36 @@ Result<std::vector<Answer>> Blob::read(const Plan& plan, int64_t t_us) const {
   if (!stale_.empty()) {
     return unavailable("window.needs_recompute", "tiles wait to be computed from raw events");
   }
-  std::map<int64_t, std::vector<size_t>, std::greater<>> by_begin;
-  std::map<int64_t, std::vector<size_t>> tumbling;  // By length.
-  for (size_t i = 0; i < plan.slots().size(); ++i) {
-    const Slot& s = plan.slots()[i];
-    const int64_t begin = t_us - s.window.length_us;
-    switch (s.window.kind) {
-      case Kind::kSawtooth:
-        by_begin[floor_to(begin, s.hop_us)].push_back(i);
-        break;
-      case Kind::kExact:
-        by_begin[begin].push_back(i);
-        break;
-      case Kind::kTumbling:
-        tumbling[s.window.length_us].push_back(i);
-        break;
-      case Kind::kLifetime:
-        by_begin[-2 * kMaxTimeUs].push_back(i);
-        break;
-    }
-  }
   std::vector<Answer> out(plan.slots().size());
-  const auto answer = [&](const std::vector<size_t>& slots, const std::vector<State>& states) {
-    for (const size_t i : slots) {
+  const auto answer = [&](const Span& span, const std::vector<State>& states) {
+    for (const uint32_t i : span.slots) {
       const Aggregate& a = plan.aggregates()[plan.slots()[i].aggregate];
       out[i] = finalize(a.op, a.params, states[plan.slots()[i].kernel]);
     }
   };
   const int top = static_cast<int>(plan.levels().size()) - 1;
+  std::vector<std::pair<int64_t, const Span*>> nested;
+  for (const Span& span : plan.spans()) {
+    const int64_t length = span.window.length_us;
+    if (span.window.kind != Kind::kTumbling) {
+      nested.emplace_back(begin_of(span, t_us), &span);
+      continue;
+    }
+    std::vector<State> own = plan.fresh();
+    const int64_t end = floor_to(t_us, length);
+    fold(plan, own, {top, end - length, end});
+    answer(span, own);
+  }
+  std::sort(nested.begin(), nested.end(), std::greater<>());
   std::vector<State> states = plan.fresh();
   int64_t reached = t_us;
-  for (const auto& [begin, slots] : by_begin) {
-    const bool whole = begin == -2 * kMaxTimeUs;
+  for (const auto& [begin, span] : nested) {
+    const bool whole = span->window.kind == Kind::kLifetime;
     const int64_t from = whole ? base_end_us_ : begin;
     fold(plan, states, {top, from, reached});
     if (whole) absorb(plan, states, base_.states);
     reached = from;
-    answer(slots, states);
-  }
-  for (const auto& [length, slots] : tumbling) {
-    std::vector<State> own = plan.fresh();
-    const int64_t end = floor_to(t_us, length);
-    fold(plan, own, {top, end - length, end});
-    answer(slots, own);
+    answer(*span, states);
   }
   return out;
 }

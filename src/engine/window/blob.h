@@ -67,6 +67,7 @@ class Blob {
   using Ring = std::map<int64_t, Cell>;  // By begin.
   using Key = std::pair<int64_t, uint64_t>;
 
+  static Cell& cell_at(Ring& ring, int64_t begin);
   Status check(const Plan& plan, const Record& record) const;
   bool apply(const Plan& plan, Cell& cell, const Record& record) const;
   bool unapply(const Plan& plan, Cell& cell, const Record& record) const;

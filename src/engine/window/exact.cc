@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 
 #include "base/check.h"
@@ -10,10 +11,10 @@
 namespace slip::window {
 namespace {
 
-using Limbs = std::vector<uint32_t>;
+using Digits = std::vector<uint32_t>;
 
-Limbs plus(const Limbs& a, const Limbs& b) {
-  Limbs out(std::max(a.size(), b.size()) + 1);
+Digits plus(const Digits& a, const Digits& b) {
+  Digits out(std::max(a.size(), b.size()) + 1);
   uint64_t carry = 0;
   for (size_t i = 0; i < out.size(); ++i) {
     carry += (i < a.size() ? a[i] : 0ULL) + (i < b.size() ? b[i] : 0ULL);
@@ -24,8 +25,8 @@ Limbs plus(const Limbs& a, const Limbs& b) {
 }
 
 // a >= b.
-Limbs minus(const Limbs& a, const Limbs& b) {
-  Limbs out(a.size());
+Digits minus(const Digits& a, const Digits& b) {
+  Digits out(a.size());
   int64_t borrow = 0;
   for (size_t i = 0; i < a.size(); ++i) {
     const int64_t d = int64_t{a[i]} - (i < b.size() ? b[i] : 0) + borrow;
@@ -64,12 +65,16 @@ double assemble(Uint128 m, bool inexact, int64_t exponent) {
                                static_cast<uint64_t>(unit + 1075) << 52);
 }
 
+// The integer below the root of v < 2^127: a double's root, one step of Newton's, and the rest by
+// ones.
 uint64_t root(Uint128 v) {
-  uint64_t r = 0;
-  for (int bit = 63; bit >= 0; --bit) {
-    const uint64_t next = r | uint64_t{1} << bit;
-    if (Uint128{next} * next <= v) r = next;
-  }
+  auto r = static_cast<uint64_t>(std::sqrt(static_cast<double>(v)));
+  if (r == 0) return 0;
+  const auto off = static_cast<Int128>(v) - static_cast<Int128>(Uint128{r} * r);
+  r += static_cast<uint64_t>(
+      static_cast<int64_t>(static_cast<double>(off) / (2 * static_cast<double>(r))));
+  while (Uint128{r} * r > v) --r;
+  while (Uint128{r + 1} * (r + 1) <= v) ++r;
   return r;
 }
 
@@ -89,7 +94,7 @@ void Big::trim() {
   if (mag_.empty()) negative_ = false;
 }
 
-int Big::compare(const Limbs& a, const Limbs& b) {
+int Big::compare(const Digits& a, const Digits& b) {
   if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
   for (size_t i = a.size(); i-- > 0;) {
     if (a[i] != b[i]) return a[i] < b[i] ? -1 : 1;
@@ -207,23 +212,23 @@ double round_sqrt(const Big& num, const Big& den, int64_t exponent) {
   return assemble(r, q.inexact || Uint128{r} * r != q.value, (exponent - shift) / 2);
 }
 
-void ExactSum::add(double x, int power, int sign) {
+ExactSum::Term ExactSum::term(double x, int power) {
   const auto bits = std::bit_cast<uint64_t>(x);
   const auto biased = static_cast<int64_t>(bits >> 52 & 0x7ff);
   CHECK(biased != 0x7ff);
   const uint64_t fraction = bits & ((uint64_t{1} << 52) - 1);
   const uint64_t mantissa = biased ? fraction | uint64_t{1} << 52 : fraction;
-  const bool negative = (bits >> 63) && (power & 1);
-  add_scaled(mantissa, std::max<int64_t>(biased, 1) - 1075, power, negative != (sign < 0));
+  return scaled(mantissa, std::max<int64_t>(biased, 1) - 1075, power, (bits >> 63) && (power & 1));
 }
 
-void ExactSum::add(int64_t x, int power, int sign) {
+ExactSum::Term ExactSum::term(int64_t x, int power) {
   const uint64_t mantissa = x < 0 ? 0 - static_cast<uint64_t>(x) : static_cast<uint64_t>(x);
-  add_scaled(mantissa, 0, power, (x < 0 && (power & 1)) != (sign < 0));
+  return scaled(mantissa, 0, power, x < 0 && (power & 1));
 }
 
-void ExactSum::add_scaled(uint64_t mantissa, int64_t exponent, int power, bool negative) {
-  if (mantissa == 0) return;
+ExactSum::Term ExactSum::scaled(uint64_t mantissa, int64_t exponent, int power, bool negative) {
+  Term out;
+  if (mantissa == 0) return out;
   const int zeros = std::countr_zero(mantissa);  // Short sums stay short.
   mantissa >>= zeros;
   exponent = (exponent + zeros) * power - kLowBit;
@@ -231,9 +236,10 @@ void ExactSum::add_scaled(uint64_t mantissa, int64_t exponent, int power, bool n
   for (int p = 1; p < power; ++p) {
     uint32_t next[9] = {};
     for (size_t i = 0; i < 7; ++i) {
+      if (words[i] == 0) continue;
       const Uint128 v = Uint128{mantissa} * words[i];
       uint64_t carry = 0;
-      for (size_t j = i; j < 9; ++j) {
+      for (size_t j = i; j < 9 && (j - i < 3 || carry); ++j) {
         const uint64_t part = j - i < 3 ? static_cast<uint32_t>(v >> (32 * (j - i))) : 0;
         carry += uint64_t{next[j]} + part;
         next[j] = static_cast<uint32_t>(carry);
@@ -242,29 +248,38 @@ void ExactSum::add_scaled(uint64_t mantissa, int64_t exponent, int power, bool n
     }
     std::copy_n(next, 9, words);
   }
-  int64_t used = 9;
+  size_t used = 9;
   while (words[used - 1] == 0) --used;
-  const int64_t at = exponent >> 5;
+  out.at = exponent >> 5;
+  out.used = static_cast<int64_t>(used) + 1;
   const int small = static_cast<int>(exponent & 31);
-  reach(at, at + used + 1);
-  int64_t* limb = limbs_.data() + (at - first_);
-  for (int64_t i = 0; i < used; ++i) {
+  for (size_t i = 0; i < used; ++i) {
     const uint64_t v = uint64_t{words[i]} << small;
-    const auto low = static_cast<int64_t>(v & 0xffffffff), top = static_cast<int64_t>(v >> 32);
-    limb[i] += negative ? -low : low;
-    limb[i + 1] += negative ? -top : top;
+    out.limbs[i] += static_cast<int64_t>(v & 0xffffffff);
+    out.limbs[i + 1] += static_cast<int64_t>(v >> 32);
   }
+  if (negative)
+    for (int64_t& limb : out.limbs) limb = -limb;
+  return out;
+}
+
+void ExactSum::add(const Term& term, int sign) {
+  if (term.used == 0) return;
+  reach(term.at, term.at + term.used);
+  int64_t* limb = limbs_.data() + (term.at - first_);
+  for (size_t i = 0; i < static_cast<size_t>(term.used); ++i)
+    limb[i] += sign < 0 ? -term.limbs[i] : term.limbs[i];
   if (++pending_ >= int64_t{1} << 28) carry();
 }
 
 void ExactSum::reach(int64_t first, int64_t end) {
   if (limbs_.empty()) first_ = first;
   if (first < first_) {
-    limbs_.insert(limbs_.begin(), static_cast<size_t>(first_ - first), 0);
+    limbs_.zeros_in_front(static_cast<size_t>(first_ - first));
     first_ = first;
   }
   if (end > first_ + static_cast<int64_t>(limbs_.size())) {
-    limbs_.resize(static_cast<size_t>(end - first_), 0);
+    limbs_.resize(static_cast<size_t>(end - first_));
   }
 }
 
@@ -312,7 +327,7 @@ ExactSum ExactSum::canonical() const {
   }
   size_t zeros = 0;
   while (zeros < l.size() && l[zeros] == 0) ++zeros;
-  l.erase(l.begin(), l.begin() + static_cast<std::ptrdiff_t>(zeros));
+  l.drop_front(zeros);
   out.first_ = l.empty() ? 0 : out.first_ + static_cast<int64_t>(zeros);
   return out;
 }

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "engine/window/limbs.h"
 
 // Exact arithmetic below the aggregates: integers of any size, sums of powers of doubles without
 // rounding, and quotients that are rounded once (to nearest, ties to even). No libm, no state but
@@ -55,9 +58,19 @@ class ExactSum {
  public:
   static constexpr int64_t kLowBit = -4352;  // Below 2^(-1074 * 4), a multiple of 32.
 
-  // sign * |x|^power; power 1 … 4; `sign` -1 takes one back.
-  void add(double x, int power, int sign = 1);  // x is finite.
-  void add(int64_t x, int power, int sign = 1);
+  // x^power as limbs, to be added to many sums.
+  struct Term {
+    int64_t at = 0;  // Index of the first limb, as first_.
+    int64_t used = 0;
+    std::array<int64_t, 10> limbs{};
+  };
+  static Term term(double x, int power);  // x is finite; power 1 … 4.
+  static Term term(int64_t x, int power);
+
+  // `sign` -1 takes one back.
+  void add(const Term& term, int sign = 1);
+  void add(double x, int power, int sign = 1) { add(term(x, power), sign); }
+  void add(int64_t x, int power, int sign = 1) { add(term(x, power), sign); }
   void merge(const ExactSum& other, int sign = 1);
 
   // The sum is value * 2^exponent.
@@ -72,14 +85,14 @@ class ExactSum {
   bool operator==(const ExactSum& other) const;
 
  private:
-  void add_scaled(uint64_t mantissa, int64_t exponent, int power, bool negative);
+  static Term scaled(uint64_t mantissa, int64_t exponent, int power, bool negative);
   void reach(int64_t first, int64_t end);
   void carry();
   ExactSum canonical() const;
 
-  int64_t first_ = 0;           // Index of limbs_[0] in limbs of 32 bits above kLowBit.
-  std::vector<int64_t> limbs_;  // Carries are put off: |limb| < 2^63.
-  int64_t pending_ = 0;         // Additions since the last carry().
+  int64_t first_ = 0;    // Index of limbs_[0] in limbs of 32 bits above kLowBit.
+  Limbs limbs_;          // Carries are put off: |limb| < 2^63.
+  int64_t pending_ = 0;  // Additions since the last carry().
 };
 
 }  // namespace slip::window

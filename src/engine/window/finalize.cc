@@ -110,7 +110,8 @@ Answer keys(Op op, const Params& params, const Keys& k) {
     return out;
   }
   for (const auto& [key, count] : k.counts) {
-    std::string_view in = key;
+    const std::string bytes = key.bytes();
+    std::string_view in = bytes;
     Datum value;
     if (read_datum(in, value)) out.entries.emplace_back(std::move(value), count);
   }

@@ -24,17 +24,24 @@ Datum canonical(const Datum& v) {
   return d ? Datum(canonical(*d)) : v;
 }
 
-std::string key_of(const Datum& v) {
+DatumKey key_of(const Datum& v) {
   std::string out;
   const auto* d = std::get_if<double>(&v);
   write_datum(d ? Datum(*d == 0 ? 0.0 : canonical(*d)) : v, out);
-  return out;
+  return DatumKey(out);
 }
+
+uint64_t hash_of(const DatumKey& key) { return hash_bytes(key.bytes()); }
 
 double as_double(const Datum& v) {
   if (const auto* d = std::get_if<double>(&v)) return *d;
   if (const auto* i = std::get_if<int64_t>(&v)) return static_cast<double>(*i);
   return std::get<bool>(v) ? 1 : 0;
+}
+
+int64_t integer_of(const Datum& v) {
+  const auto* b = std::get_if<bool>(&v);
+  return b ? int64_t{*b} : std::get<int64_t>(v);
 }
 
 bool numeric(const Datum& v) { return v.index() >= 1 && v.index() <= 3; }
@@ -49,9 +56,7 @@ void add_number(Moments& m, const Datum& v, int sign) {
   }
   for (size_t p = 0; p < m.sums.size(); ++p) {
     const int power = static_cast<int>(p) + 1;
-    d ? m.sums[p].add(*d, power, sign)
-      : m.sums[p].add(v.index() == 1 ? int64_t{std::get<bool>(v)} : std::get<int64_t>(v), power,
-                      sign);
+    d ? m.sums[p].add(*d, power, sign) : m.sums[p].add(integer_of(v), power, sign);
   }
 }
 
@@ -74,7 +79,7 @@ void consider(const Kernel& kernel, Extreme& e, const Datum& v, int64_t times) {
   e.times += times;
 }
 
-void keep(const Kernel& kernel, Recent& r, Entry entry) {
+void keep(const Kernel& kernel, Recent& r, const Entry& entry) {
   const auto before = [](const Entry& a, const Entry& b) {
     if (a.at.ts_us != b.at.ts_us) return a.at.ts_us < b.at.ts_us;
     if (a.at.seq != b.at.seq) return a.at.seq < b.at.seq;
@@ -82,13 +87,13 @@ void keep(const Kernel& kernel, Recent& r, Entry entry) {
   };
   const auto place = std::upper_bound(r.entries.begin(), r.entries.end(), entry, before);
   if (r.entries.size() < kernel.limit) {
-    r.entries.insert(place, std::move(entry));
+    r.entries.insert(place, entry);
   } else if (kernel.family == Family::kNewest && place != r.entries.begin()) {
     std::move(r.entries.begin() + 1, place, r.entries.begin());
-    *(place - 1) = std::move(entry);
+    *(place - 1) = entry;
   } else if (kernel.family == Family::kOldest && place != r.entries.end()) {
     std::move_backward(place, r.entries.end() - 1, r.entries.end());
-    *place = std::move(entry);
+    *place = entry;
   }
 }
 
@@ -96,63 +101,57 @@ void keep(const Kernel& kernel, Recent& r, Entry entry) {
 // the candidates that count most.
 void overflow(const Kernel& kernel, Keys& k) {
   if (k.over && kernel.family == Family::kTop) {
-    for (const auto& [key, unused] : k.counts) k.counts[key] = cm_count(k.cells, hash_bytes(key));
+    for (auto& [key, n] : k.counts) n = cm_count(k.cells, hash_of(key));
   }
   if (k.counts.size() <= kernel.limit && !k.over) return;
   if (kernel.family == Family::kDistinct) {
     k.registers.resize(size_t{1} << kHllBits);
-    for (const auto& [key, unused] : k.counts) hll_add(k.registers, hash_bytes(key));
+    for (const auto& [key, unused] : k.counts) hll_add(k.registers, hash_of(key));
   }
   if (kernel.family == Family::kTop && !k.over) {
     k.cells.resize(size_t{kCmRows} * kCmColumns);
-    for (const auto& [key, count] : k.counts) cm_add(k.cells, hash_bytes(key), count);
+    for (const auto& [key, count] : k.counts) cm_add(k.cells, hash_of(key), count);
   }
   k.over = true;
   if (kernel.family != Family::kTop) return k.counts.clear();
   while (k.counts.size() > kernel.limit) {
     k.counts.erase(std::min_element(k.counts.begin(), k.counts.end(), [](auto& a, auto& b) {
-      return a.second != b.second ? a.second < b.second : a.first > b.first;
+      return a.n != b.n ? a.n < b.n : b.key < a.key;
     }));
   }
 }
 
-void count_key(const Kernel& kernel, Keys& k, const std::string& key) {
+void count_key(const Kernel& kernel, Keys& k, const DatumKey& key) {
   ++k.n;
   if (!k.over) {
-    ++k.counts[key];
+    k.counts.add(key, 1);
     if (k.counts.size() > kernel.limit) overflow(kernel, k);
   } else if (kernel.family == Family::kDistinct) {
-    hll_add(k.registers, hash_bytes(key));
+    hll_add(k.registers, hash_of(key));
   } else if (kernel.family == Family::kTop) {
-    const uint64_t hash = hash_bytes(key);
+    const uint64_t hash = hash_of(key);
     cm_add(k.cells, hash, 1);
-    k.counts[key] = cm_count(k.cells, hash);
+    k.counts.set(key, cm_count(k.cells, hash));
     if (k.counts.size() > kernel.limit) overflow(kernel, k);
   }
 }
 
-// Both are sorted: one walk, unless it would pass many for a few.
-template <class Map>
-void add_counts(Map& to, const Map& from) {
-  const bool few = from.size() * 8 < to.size();
-  auto at = to.begin();
-  for (const auto& [key, n] : from) {
-    if (few) at = to.lower_bound(key);
-    while (at != to.end() && at->first < key) ++at;
-    if (at == to.end() || key < at->first) at = to.emplace_hint(at, key, 0);
-    at->second += n;
+void merge_keys(const Kernel& kernel, Keys& to, const Keys& other) {
+  if (!to.over && !other.over) {
+    to.n += other.n;
+    to.counts.merge(other.counts);
+    if (to.counts.size() > kernel.limit) overflow(kernel, to);
+    return;
   }
-}
-
-void merge_keys(const Kernel& kernel, Keys& to, Keys from) {
+  Keys from = other;
   to.n += from.n;
   if (kernel.family == Family::kTop && to.over != from.over) {  // Both as count-min.
     Keys& small = to.over ? from : to;
     small.cells.resize(size_t{kCmRows} * kCmColumns);
-    for (const auto& [key, count] : small.counts) cm_add(small.cells, hash_bytes(key), count);
+    for (const auto& [key, count] : small.counts) cm_add(small.cells, hash_of(key), count);
     small.over = true;
   }
-  add_counts(to.counts, from.counts);
+  to.counts.merge(from.counts);
   if (to.cells.empty()) to.cells.resize(from.cells.size());
   for (size_t i = 0; i < from.cells.size(); ++i) to.cells[i] += from.cells[i];
   if (to.registers.empty()) to.registers.resize(from.registers.size());
@@ -163,11 +162,11 @@ void merge_keys(const Kernel& kernel, Keys& to, Keys from) {
   overflow(kernel, to);
 }
 
-bool uncount(const Kernel& kernel, Keys& k, const std::string& key) {
+bool uncount(const Kernel& kernel, Keys& k, const DatumKey& key) {
   if (k.over) return false;
   const auto found = k.counts.find(key);
   if (found == k.counts.end()) return false;
-  if (--found->second == 0) k.counts.erase(found);
+  if (--found->n == 0) k.counts.erase(found);
   --k.n;
   (void)kernel;
   return true;
@@ -197,8 +196,8 @@ struct Merge {
     s.highs += o.highs;
     s.lows += o.lows;
     s.zeros += o.zeros;
-    add_counts(s.above, o.above);
-    add_counts(s.below, o.below);
+    s.above.merge(o.above);
+    s.below.merge(o.below);
   }
   void operator()(Flags& s) const {
     s.yes += std::get<Flags>(other).yes;
@@ -331,27 +330,77 @@ bool fits(const Kernel& kernel, const State& state, const Datum& value) {
   }
 }
 
+Update::Update(const Kernel& kernel, const Datum& value, Event at)
+    : kernel_(kernel), value_(value), at_(at) {
+  switch (kernel.family) {
+    case Family::kMoments: {
+      const auto* d = std::get_if<double>(&value);
+      if (d && !std::isfinite(*d)) break;
+      powers_ = kernel.powers;
+      for (size_t p = 0; p < powers_; ++p) {
+        const int power = static_cast<int>(p) + 1;
+        terms_[p] = d ? ExactSum::term(*d, power) : ExactSum::term(integer_of(value), power);
+      }
+      break;
+    }
+    case Family::kDistinct:
+    case Family::kTop:
+    case Family::kMap:
+      key_ = key_of(value);
+      break;
+    case Family::kSketch:
+      bucket_ = sketch_bucket(as_double(value), kernel.accuracy);
+      break;
+    default:
+      break;
+  }
+}
+
+void Update::into(State& state) const {
+  switch (kernel_.family) {
+    case Family::kCounted:
+      ++std::get<Counted>(state).n;
+      break;
+    case Family::kMoments: {
+      auto& m = std::get<Moments>(state);
+      if (powers_ == 0) return add_number(m, value_, 1);
+      ++m.n;
+      m.doubles += std::holds_alternative<double>(value_);
+      for (size_t p = 0; p < powers_; ++p) m.sums[p].add(terms_[p]);
+      break;
+    }
+    case Family::kLeast:
+    case Family::kGreatest:
+      ++std::get<Extreme>(state).n;
+      consider(kernel_, std::get<Extreme>(state), value_, 1);
+      break;
+    case Family::kOldest:
+    case Family::kNewest:
+      ++std::get<Recent>(state).n;
+      keep(kernel_, std::get<Recent>(state), {at_, canonical(value_)});
+      break;
+    case Family::kDistinct:
+    case Family::kTop:
+    case Family::kMap:
+      count_key(kernel_, std::get<Keys>(state), key_);
+      break;
+    case Family::kSketch:
+      sketch_add(std::get<Sketch>(state), as_double(value_), bucket_, 1);
+      break;
+    case Family::kFlags: {
+      auto& f = std::get<Flags>(state);
+      ++(std::get<bool>(value_) ? f.yes : f.no);
+      break;
+    }
+    case Family::kLists:
+      add_list(std::get<Lists>(state), std::get<std::vector<double>>(value_), 1);
+      break;
+  }
+}
+
 void update(const Kernel& kernel, State& state, const Datum& value, Event at) {
   CHECK(fits(kernel, state, value));
-  if (auto* counted = std::get_if<Counted>(&state)) {
-    ++counted->n;
-  } else if (auto* m = std::get_if<Moments>(&state)) {
-    add_number(*m, value, 1);
-  } else if (auto* e = std::get_if<Extreme>(&state)) {
-    ++e->n;
-    consider(kernel, *e, value, 1);
-  } else if (auto* r = std::get_if<Recent>(&state)) {
-    ++r->n;
-    keep(kernel, *r, {at, canonical(value)});
-  } else if (auto* k = std::get_if<Keys>(&state)) {
-    count_key(kernel, *k, key_of(value));
-  } else if (auto* s = std::get_if<Sketch>(&state)) {
-    sketch_add(*s, as_double(value), kernel.accuracy, 1);
-  } else if (auto* f = std::get_if<Flags>(&state)) {
-    ++(std::get<bool>(value) ? f->yes : f->no);
-  } else {
-    add_list(std::get<Lists>(state), std::get<std::vector<double>>(value), 1);
-  }
+  Update(kernel, value, at).into(state);
 }
 
 void merge(const Kernel& kernel, State& state, const State& other) {
@@ -385,7 +434,8 @@ bool retract(const Kernel& kernel, State& state, const Datum& value, Event at) {
     return uncount(kernel, *k, key_of(value));
   } else if (auto* s = std::get_if<Sketch>(&state)) {
     if (s->n <= 0) return false;
-    sketch_add(*s, as_double(value), kernel.accuracy, -1);
+    const double x = as_double(value);
+    sketch_add(*s, x, sketch_bucket(x, kernel.accuracy), -1);
   } else if (auto* f = std::get_if<Flags>(&state)) {
     int64_t& count = std::get<bool>(value) ? f->yes : f->no;
     if (count <= 0) return false;

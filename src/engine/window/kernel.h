@@ -1,7 +1,7 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/window/counts.h"
 #include "engine/window/exact.h"
 
 // One aggregate over a set of events, as a state that is a function of that set: whatever the
@@ -119,13 +120,13 @@ struct Recent {
 struct Keys {
   int64_t n = 0;
   bool over = false;  // Ever more than `limit` different values.
-  std::map<std::string, int64_t, std::less<>> counts;
+  Counts<DatumKey> counts;
   std::vector<uint8_t> registers;  // kDistinct, over.
   std::vector<int64_t> cells;      // kTop, over.
 };
 struct Sketch {
   int64_t n = 0, nans = 0, highs = 0, lows = 0, zeros = 0;
-  std::map<int32_t, int64_t> above, below;
+  Counts<int32_t> above, below;
 };
 struct Flags {
   int64_t yes = 0, no = 0;
@@ -140,6 +141,22 @@ State init(const Kernel& kernel);
 // Whether `value` is of a type that the kernel takes (a list: of the length that it has).
 bool fits(const Kernel& kernel, const State& state, const Datum& value);
 void update(const Kernel& kernel, State& state, const Datum& value, Event at);
+// One event for many states of a kernel: what all of them need is computed once. `value` fits the
+// kernel; kernel and value outlive it.
+class Update {
+ public:
+  Update(const Kernel& kernel, const Datum& value, Event at);
+  void into(State& state) const;
+
+ private:
+  const Kernel& kernel_;
+  const Datum& value_;
+  Event at_;
+  DatumKey key_;        // kDistinct, kTop, kMap.
+  int32_t bucket_ = 0;  // kSketch, of what has one.
+  size_t powers_ = 0;   // kMoments, finite: the terms that are set.
+  std::array<ExactSum::Term, 4> terms_;
+};
 void merge(const Kernel& kernel, State& state, const State& other);
 // Takes an event back that was added before. False, and nothing changed: the state has lost what
 // that needs; compute it again from its events.

@@ -24,7 +24,7 @@ bool read_moments(std::string_view& in, Moments& m) {
   return true;
 }
 
-void write_side(const std::map<int32_t, int64_t>& side, std::string& out) {
+void write_side(const Counts<int32_t>& side, std::string& out) {
   put<uint32_t>(out, static_cast<uint32_t>(side.size()));
   for (const auto& [bucket, n] : side) {
     put(out, bucket);
@@ -34,7 +34,7 @@ void write_side(const std::map<int32_t, int64_t>& side, std::string& out) {
 
 constexpr int32_t kMaxBucket = 1 << 24;  // Beyond what the finest accuracy needs.
 
-bool read_side(std::string_view& in, std::map<int32_t, int64_t>& side) {
+bool read_side(std::string_view& in, Counts<int32_t>& side) {
   uint32_t n = 0;
   if (!take(in, n) || n > in.size() / 12) return false;
   for (uint32_t i = 0; i < n; ++i) {
@@ -42,8 +42,8 @@ bool read_side(std::string_view& in, std::map<int32_t, int64_t>& side) {
     int64_t count = 0;
     if (!take(in, bucket) || !take(in, count) || count <= 0) return false;
     if (count > kMaxEvents || bucket > kMaxBucket || bucket < -kMaxBucket) return false;
-    if (!side.empty() && side.rbegin()->first >= bucket) return false;
-    side.emplace_hint(side.end(), bucket, count);
+    if (!side.empty() && side.back().key >= bucket) return false;
+    side.append(bucket, count);
   }
   return true;
 }
@@ -53,7 +53,7 @@ void write_keys(const Keys& k, std::string& out) {
   put<uint8_t>(out, k.over);
   put<uint32_t>(out, static_cast<uint32_t>(k.counts.size()));
   for (const auto& [key, n] : k.counts) {
-    put_text(out, key);
+    put_text(out, key.bytes());
     put(out, n);
   }
   for (const uint8_t r : k.registers) put(out, r);
@@ -75,8 +75,9 @@ bool read_keys(const Kernel& kernel, std::string_view& in, Keys& k) {
     std::string_view rest = key;
     if (!read_datum(rest, value) || !rest.empty()) return false;
     if (!fits(kernel, State(Keys{}), value)) return false;
-    if (!k.counts.empty() && k.counts.rbegin()->first >= key) return false;
-    k.counts.emplace_hint(k.counts.end(), std::move(key), count);
+    DatumKey next(key);
+    if (!k.counts.empty() && !(k.counts.back().key < next)) return false;
+    k.counts.append(std::move(next), count);
   }
   if (over && kernel.family == Family::kDistinct) {
     k.registers.resize(size_t{1} << kHllBits);

@@ -40,6 +40,7 @@ Result<Plan> Plan::compile(std::vector<Aggregate> aggregates, Options options) {
     TRY(plan.add(i, plan.aggregates_[i]));
   }
   plan.make_levels();
+  plan.make_spans();
   plan.make_fingerprint();
   return plan;
 }
@@ -76,6 +77,18 @@ Status Plan::add(uint32_t index, const Aggregate& a) {
         {index, static_cast<uint32_t>(at), w, whole ? 0 : hop_of(w, options_.chronon)});
   }
   return {};
+}
+
+void Plan::make_spans() {
+  for (uint32_t i = 0; i < slots_.size(); ++i) {
+    const Window& w = slots_[i].window;
+    const auto same = [&](const Span& s) {
+      return s.window.kind == w.kind && s.window.length_us == w.length_us;
+    };
+    auto at = std::find_if(spans_.begin(), spans_.end(), same);
+    if (at == spans_.end()) at = spans_.insert(at, {w, slots_[i].hop_us, {}});
+    at->slots.push_back(i);
+  }
 }
 
 // Rings hold the hops of all windows, and below a coarse one 5m and 1h, so that few events are kept
@@ -126,6 +139,7 @@ void Plan::make_fingerprint() {
 
 std::vector<State> Plan::fresh() const {
   std::vector<State> out;
+  out.reserve(kernels_.size());
   for (const Kernel& k : kernels_) out.push_back(init(k));
   return out;
 }

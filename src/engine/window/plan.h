@@ -48,6 +48,13 @@ struct Slot {  // One answer.
   int64_t hop_us = 0;
 };
 
+// Slots of one window.
+struct Span {
+  Window window;
+  int64_t hop_us = 0;
+  std::vector<uint32_t> slots;
+};
+
 struct Level {
   int64_t hop_us = 0;
   int64_t keep_us = 0;  // Tiles that end within this of (now - lateness) are kept.
@@ -61,6 +68,7 @@ class Plan {
 
   // Answers come in the order of aggregates, and within one of its windows.
   const std::vector<Slot>& slots() const { return slots_; }
+  const std::vector<Span>& spans() const { return spans_; }
   const std::vector<Aggregate>& aggregates() const { return aggregates_; }
   const std::vector<Kernel>& kernels() const { return kernels_; }
   uint32_t column_of(size_t kernel) const { return columns_[kernel]; }
@@ -75,11 +83,13 @@ class Plan {
  private:
   Status add(uint32_t index, const Aggregate& a);
   void make_levels();
+  void make_spans();
   void make_fingerprint();
 
   std::vector<Aggregate> aggregates_;
   Options options_;
   std::vector<Slot> slots_;
+  std::vector<Span> spans_;
   std::vector<Kernel> kernels_;
   std::vector<uint32_t> columns_;
   std::vector<Level> levels_;

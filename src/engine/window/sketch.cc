@@ -128,7 +128,12 @@ double bucket_value(int32_t bucket, double accuracy) {
   return low * (2 / (1 + low / high));
 }
 
-void sketch_add(Sketch& s, double x, double accuracy, int64_t times) {
+int32_t sketch_bucket(double x, double accuracy) {
+  const double size = std::abs(x);
+  return size >= std::numeric_limits<double>::min() && size < kInf ? bucket_of(size, accuracy) : 0;
+}
+
+void sketch_add(Sketch& s, double x, int32_t bucket, int64_t times) {
   s.n += times;
   if (x != x) {
     s.nans += times;
@@ -138,8 +143,7 @@ void sketch_add(Sketch& s, double x, double accuracy, int64_t times) {
     s.zeros += times;
   } else {
     auto& side = x > 0 ? s.above : s.below;
-    const int32_t at = bucket_of(std::abs(x), accuracy);
-    if ((side[at] += times) == 0) side.erase(at);
+    side.add(bucket, times);
   }
 }
 
@@ -148,8 +152,9 @@ double sketch_quantile(const Sketch& s, double q, double accuracy) {
   if (n <= 0) return std::numeric_limits<double>::quiet_NaN();
   auto left = static_cast<int64_t>(q * static_cast<double>(n - 1));  // Rank floor(q (n - 1)).
   if ((left -= s.lows) < 0) return -kInf;
-  for (auto i = s.below.rbegin(); i != s.below.rend(); ++i) {
-    if ((left -= i->second) < 0) return -bucket_value(i->first, accuracy);
+  for (auto i = s.below.end(); i != s.below.begin();) {
+    --i;
+    if ((left -= i->n) < 0) return -bucket_value(i->key, accuracy);
   }
   if ((left -= s.zeros) < 0) return 0;
   for (const auto& [bucket, count] : s.above) {

@@ -26,7 +26,8 @@ int64_t cm_count(const std::vector<int64_t>& cells, uint64_t hash);
 // normal doubles such that bucket_value() is within `accuracy` of all that fall into one.
 int32_t bucket_of(double x, double accuracy);
 double bucket_value(int32_t bucket, double accuracy);
-void sketch_add(Sketch& s, double x, double accuracy, int64_t times);
+int32_t sketch_bucket(double x, double accuracy);  // Of |x|; 0 of what has none.
+void sketch_add(Sketch& s, double x, int32_t bucket, int64_t times);
 double sketch_quantile(const Sketch& s, double q, double accuracy);
 
 }  // namespace slip::window
