@@ -182,6 +182,8 @@ bool by_event(const WindowEvent& a, const WindowEvent& b) {
          std::tie(b.record.at.ts_us, b.record.at.seq);
 }
 
+// Both answer nothing while the entity is unknown: no event of it has come yet.
+//
 // With hindsight: every event counts from its own time on.
 class AsOf {
  public:
@@ -193,6 +195,7 @@ class AsOf {
       blob_.advance(plan_, events_[next_].record.at.ts_us);
       TRY(blob_.add(plan_, events_[next_].record));
     }
+    if (next_ == 0) return std::vector<window::Answer>();
     blob_.advance(plan_, t);
     return blob_.read(plan_, t);
   }
@@ -234,6 +237,7 @@ class AsKnown {
         TRY(blob_.add(plan_, events_[i].record));
       }
     }
+    if (next_ == 0) return std::vector<window::Answer>();
     blob_.advance(plan_, t);
     return blob_.read(plan_, t);
   }
@@ -255,6 +259,7 @@ Status answer(const ReadPlan::Read& read, Entity& entity,
             [&](int64_t a, int64_t b) { return times.i64(a) < times.i64(b); });
   for (const int64_t q : entity.queries) {
     const std::vector<window::Answer> answers = TRY(at(times.i64(q)));
+    if (answers.empty()) continue;
     for (size_t f = 0; f < read.features.size(); ++f) {
       const size_t i = read.features[f];
       (*values)[f][static_cast<size_t>(q)] =
