@@ -1,8 +1,11 @@
+#include <array>
+
 #include "app/commands.h"
 #include "base/bug.h"
 #include "base/text.h"
 #include "codec/json.h"
 #include "rollout/guard.h"
+#include "sim/fraud.h"
 #include "sim/history.h"
 #include "sys/clock.h"
 #include "sys/process.h"
@@ -99,6 +102,35 @@ Result<int> run_aa(cli::Call& call, const Sys&) {
   return 0;
 }
 
+// Payments as JSON lines or CSV: second, card, terminal, amount, fraud, attack.
+Result<int> run_fraud(cli::Call& call, const Sys&) {
+  sim::FraudSpec spec;
+  spec.seed = static_cast<uint64_t>(TRY(call.number("seed")).value_or(7));
+  spec.cards = TRY(call.number("cards")).value_or(spec.cards);
+  spec.terminals = TRY(call.number("terminals")).value_or(spec.terminals);
+  spec.days = TRY(call.number("days")).value_or(spec.days);
+  spec.new_attack_day = TRY(call.number("new-attack-day")).value_or(spec.new_attack_day);
+  if (spec.cards < 1 || spec.terminals < 1 || spec.days < 1 || spec.cards > 1'000'000 ||
+      spec.terminals > 100'000 || spec.days > 10'000)
+    return invalid("usage.fraud", "cards, terminals and days are at least 1");
+  constexpr std::array<std::string_view, 5> kAttacks = {"", "big_amount", "terminal", "leaked_card",
+                                                        "night"};
+  std::string out = "second,card,terminal,amount,fraud,attack\n";
+  for (const sim::Payment& p : sim::simulate_fraud(spec)) {
+    const bool fraud = p.fraud != sim::FraudKind::kNone;
+    const std::string cents = std::to_string(p.cents % 100);
+    out += concat({std::to_string(p.second), ",", std::to_string(p.card), ",",
+                   std::to_string(p.terminal), ",", std::to_string(p.cents / 100), ".",
+                   cents.size() < 2 ? "0" : "", cents, ",", fraud ? "1" : "0", ",",
+                   kAttacks[static_cast<size_t>(p.fraud)], "\n"});
+    if (out.size() < (1 << 16)) continue;
+    call.terminal.out(out);
+    out.clear();
+  }
+  call.terminal.out(out);
+  return 0;
+}
+
 }  // namespace
 
 void add_sim(cli::Commands& commands, const Sys& sys) {
@@ -124,6 +156,16 @@ void add_sim(cli::Commands& commands, const Sys& sys) {
                 {"error-rate", "P", "Share of wrong predictions on both arms [0.2]."}};
   aa.run = [&sys](cli::Call& call) { return run_aa(call, sys); };
   commands.add(std::move(aa));
+  commands.add({"sim fraud",
+                "Card payments with known fraud, as CSV: the same for a seed on every machine.",
+                {},
+                {{"seed", "N", "Seed [7]."},
+                 {"cards", "N", "Cards [1500]."},
+                 {"terminals", "N", "Terminals [3000]."},
+                 {"days", "N", "Days [120]."},
+                 {"new-attack-day", "N", "When tiny amounts at night begin [90]."}},
+                [&sys](cli::Call& call) { return run_fraud(call, sys); },
+                ""});
 }
 
 }  // namespace slip::app

@@ -42,6 +42,11 @@ struct Batch {
   int64_t seq(int64_t row) const { return seqs ? seqs->view().i64(row) : first_seq + row; }
   int64_t ingest(int64_t row) const { return ingested ? ingested->view().i64(row) : ingest_us; }
   int64_t created_at(int64_t row) const;
+  // When the row became known: its arrival; of a file that was loaded what the file says, for its
+  // rows were known elsewhere before.
+  int64_t known_at(int64_t row, bool loaded) const {
+    return loaded ? created_at(row) : ingest(row);
+  }
   bool is_deleted(int64_t row) const;
   const engine::Values* find(std::string_view column) const;
 };

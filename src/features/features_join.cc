@@ -142,7 +142,7 @@ Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::Vi
     Values deleted(engine::Type::kBool);
     for (int64_t i = 0; i < b.rows(); ++i) {
       created.add_i64(b.created_at(i));
-      known.add_i64(b.ingest(i));
+      known.add_i64(b.known_at(i, chunk.loaded));
       seq.add_i64(b.seq(i));
       deleted.add_bool(b.is_deleted(i));
     }
@@ -168,7 +168,7 @@ Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::Vi
 
 struct WindowEvent {
   window::Record record;
-  int64_t ingest_us = 0;
+  int64_t known_us = 0;
   bool loaded = false;
 };
 
@@ -207,20 +207,21 @@ class AsOf {
   size_t next_ = 0;
 };
 
-// What could be served: events in order of arrival, refused as late as the online table refuses
-// them; a loaded file's are counted however old they are, so the state is built anew with them.
+// What could be served: events in the order in which they became known, refused as late as the
+// online table refuses them; a loaded file's are counted however old they are, so one that is too
+// old for the state has it built anew.
 class AsKnown {
  public:
   AsKnown(const window::Plan& plan, Entity& entity) : plan_(plan), events_(entity.events) {
     std::sort(events_.begin(), events_.end(), [](const WindowEvent& a, const WindowEvent& b) {
-      return std::tie(a.ingest_us, a.record.at.seq) < std::tie(b.ingest_us, b.record.at.seq);
+      return std::tie(a.known_us, a.record.at.seq) < std::tie(b.known_us, b.record.at.seq);
     });
   }
   Result<std::vector<window::Answer>> at(int64_t t) {
     bool rebuild = false;
     const size_t from = next_;
-    for (; next_ < events_.size() && events_[next_].ingest_us <= t; ++next_)
-      rebuild = rebuild || events_[next_].loaded;
+    for (; next_ < events_.size() && events_[next_].known_us <= t; ++next_)
+      rebuild = rebuild || (events_[next_].loaded && too_old(events_[next_]));
     if (rebuild) {
       blob_ = window::Blob();
       std::vector<WindowEvent> all;
@@ -233,7 +234,7 @@ class AsKnown {
       }
     } else {
       for (size_t i = from; i < next_; ++i) {
-        blob_.advance(plan_, events_[i].ingest_us);
+        blob_.advance(plan_, events_[i].known_us);
         TRY(blob_.add(plan_, events_[i].record));
       }
     }
@@ -243,9 +244,10 @@ class AsKnown {
   }
 
  private:
-  bool counts(const WindowEvent& e) const {
-    return e.loaded || e.record.at.ts_us >= e.ingest_us - plan_.lateness_us();
+  bool too_old(const WindowEvent& e) const {
+    return e.record.at.ts_us < e.known_us - plan_.lateness_us();
   }
+  bool counts(const WindowEvent& e) const { return e.loaded || !too_old(e); }
   const window::Plan& plan_;
   std::vector<WindowEvent>& events_;
   window::Blob blob_;
@@ -297,7 +299,7 @@ Status window_join(const ReadPlan::Read& read, const Frame& frame, const History
       WindowEvent& e = found->second.events.emplace_back();
       e.record.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
       for (const Column& c : made.columns) e.record.values.push_back(window::datum_at(c, i));
-      e.ingest_us = b.ingest(i);
+      e.known_us = b.known_at(i, chunk.loaded);
       e.loaded = chunk.loaded;
     }
     return {};
