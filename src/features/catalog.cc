@@ -57,6 +57,31 @@ Result<std::shared_ptr<const CompiledOnDemand>> compile_one(const Shelf& shelf,
   return std::make_shared<const CompiledOnDemand>(std::move(made));
 }
 
+// What a source's rows are checked by; null: nothing.
+Result<std::shared_ptr<const contract::RecordChecker>> checker_of(const Shelf& shelf,
+                                                                  const std::string& reference) {
+  if (reference.empty()) return std::shared_ptr<const contract::RecordChecker>();
+  const size_t hash = reference.find('#');
+  const auto& contracts = shelf.latest[place(Kind::kContract)];
+  const auto found = contracts.find(reference.substr(0, hash));
+  if (found == contracts.end())
+    return invalid("feature.reference",
+                   concat({"no DataContract '", reference.substr(0, hash), "'"}));
+  const contract::Contract parsed =
+      TRY(contract::parse_contract(codec::to_json(found->second->definition.contract)));
+  const contract::Object* object = nullptr;
+  if (hash != std::string::npos)
+    object = parsed.find(reference.substr(hash + 1));
+  else if (parsed.objects.size() == 1)
+    object = &parsed.objects.front();
+  if (object == nullptr)
+    return invalid("feature.reference",
+                   concat({"contract ", reference, ": name one of its objects"}))
+        .with_hint("contract: ID#object");
+  contract::RecordChecker made = TRY(contract::RecordChecker::make(*object));
+  return std::make_shared<const contract::RecordChecker>(std::move(made));
+}
+
 void put(Shelf* shelf, const AppliedPtr& a) {
   const size_t k = place(a->definition.kind);
   shelf->all[k][{a->definition.name, a->definition.version}] = a;
@@ -116,11 +141,20 @@ Result<std::shared_ptr<const Shelf>> Catalog::compile(const std::string& project
   std::map<std::string, FeatureField> entities;
   for (const auto& [name, a] : out->latest[place(Kind::kEntity)])
     entities[name] = a->definition.entity.join_key;
+  for (const auto& [name, a] : out->latest[place(Kind::kSource)]) {
+    auto checker = checker_of(*out, a->definition.source.contract);
+    if (!checker.ok()) return std::move(checker).error().within(concat({"Source ", name}));
+    if (*checker) out->checkers[name] = std::move(*checker);
+  }
   for (const auto& [key, a] : out->all[place(Kind::kView)]) {
     const View& view = a->definition.view;
     Source source;
     if (view.inline_source) {
       source = *view.inline_source;
+      auto checker = checker_of(*out, source.contract);
+      if (!checker.ok())
+        return std::move(checker).error().within(concat({"FeatureView ", key.first}));
+      if (*checker) out->checkers[view.source] = std::move(*checker);
     } else {
       const auto found = out->latest[place(Kind::kSource)].find(view.source);
       if (found == out->latest[place(Kind::kSource)].end())
@@ -335,6 +369,12 @@ std::vector<std::string> readers_of(const Shelf& shelf, Kind kind, const std::st
       const auto names = [&](const Reference& r) { return r.view == name; };
       if (kind == Kind::kEntity && d.kind == Kind::kView &&
           std::find(d.view.entities.begin(), d.view.entities.end(), name) != d.view.entities.end())
+        add(d);
+      const std::string& contract = d.kind == Kind::kSource ? d.source.contract
+                                    : d.view.inline_source  ? d.view.inline_source->contract
+                                                            : d.source.contract;
+      if (kind == Kind::kContract && !contract.empty() &&
+          contract.substr(0, contract.find('#')) == name)
         add(d);
       if (kind == Kind::kSource && d.kind == Kind::kView && !d.view.inline_source &&
           d.view.source == name)

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "base/snapshot.h"
+#include "contract/record.h"
 #include "features/compiled.h"
 #include "store/db.h"
 #include "sys/ctx.h"
@@ -70,6 +71,8 @@ struct Shelf {
   std::map<std::pair<std::string, int64_t>, ViewPtr> views;
   std::map<std::string, ViewPtr> latest_views;
   std::map<std::pair<std::string, int64_t>, std::shared_ptr<const CompiledOnDemand>> on_demand;
+
+  std::map<std::string, std::shared_ptr<const contract::RecordChecker>> checkers;  // By source.
 
   ViewPtr view(const std::string& name, int64_t version = 0) const;  // Null: none. 0: the latest.
   std::shared_ptr<const CompiledOnDemand> find_on_demand(const std::string& name,

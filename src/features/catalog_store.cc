@@ -23,7 +23,11 @@ std::span<const store::Migration> migrations() {
        " log_segment BIGINT NOT NULL, last_seq BIGINT NOT NULL, PRIMARY KEY (log_segment));"
        "CREATE TABLE feature_materialized ("
        " project TEXT NOT NULL, view_uid TEXT NOT NULL, through_seq BIGINT NOT NULL,"
-       " end_us BIGINT NOT NULL, updated_ms BIGINT NOT NULL, PRIMARY KEY (project, view_uid))"},
+       " end_us BIGINT NOT NULL, updated_ms BIGINT NOT NULL, PRIMARY KEY (project, view_uid));"
+       "CREATE TABLE feature_quarantine ("
+       " project TEXT NOT NULL, source TEXT NOT NULL, uid TEXT NOT NULL, created_ms BIGINT NOT "
+       "NULL,"
+       " reason TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (project, source, uid))"},
   };
   return kSteps;
 }

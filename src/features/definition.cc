@@ -11,8 +11,8 @@ namespace {
 
 using codec::Json;
 
-constexpr std::string_view kKinds[kKindCount] = {"Entity", "Source", "FeatureView", "OnDemand",
-                                                 "FeatureService"};
+constexpr std::string_view kKinds[kKindCount] = {"Entity",   "Source",         "FeatureView",
+                                                 "OnDemand", "FeatureService", "DataContract"};
 
 Json fields_json(const std::vector<FeatureField>& fields) {
   Json out = Json::object();
@@ -210,6 +210,8 @@ Json Definition::meaning() const {
       return on_demand_meaning(on_demand);
     case Kind::kService:
       return service_meaning(service);
+    case Kind::kContract:
+      return contract;
   }
   return nullptr;
 }
@@ -220,6 +222,7 @@ std::string Definition::digest() const {
 }
 
 Json Definition::document() const {
+  if (kind == Kind::kContract) return contract;
   Json out = Json::object({{"kind", kind_name(kind)}, {"name", name}});
   if (version > 0) out.set("version", version);
   add_about(about, &out);

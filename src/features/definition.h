@@ -13,8 +13,9 @@
 #include "features/cell.h"
 
 // What people write about features, as YAML documents: Entity, Source, FeatureView, OnDemand,
-// FeatureService. A definition is a value; what it computes decides its digest, what it is called,
-// owned, described or tested doesn't. Pure; any thread. README.md shows the documents.
+// FeatureService, and data contracts of ODCS (DataContract). A definition is a value; what it
+// computes decides its digest, what it is called, owned, described or tested doesn't. Pure; any
+// thread. README.md shows the documents.
 //
 // Errors name document and path: kInvalid `feature.yaml|feature.kind|feature.field|feature.name|
 // feature.type|feature.duration|feature.aggregate|feature.reference`.
@@ -27,9 +28,9 @@ inline constexpr size_t kJoinKeysMax = 8;
 inline constexpr size_t kDocumentsMax = 1000;
 inline constexpr size_t kDefinitionBytesMax = 1 << 20;  // Of one document as JSON.
 
-enum class Kind : uint8_t { kEntity, kSource, kView, kOnDemand, kService };
-inline constexpr int kKindCount = 5;
-std::string_view kind_name(Kind kind);  // "Entity", "Source", "FeatureView", …
+enum class Kind : uint8_t { kEntity, kSource, kView, kOnDemand, kService, kContract };
+inline constexpr int kKindCount = 6;
+std::string_view kind_name(Kind kind);  // "Entity", "Source", …, "DataContract"
 std::optional<Kind> parse_kind(std::string_view name);
 
 // For people; never part of what is computed.
@@ -50,7 +51,7 @@ struct Source {
   std::vector<FeatureField> columns;  // Without the times.
   std::string event_time = "event_timestamp";
   std::string created_time;  // "": none. Breaks ties between equal event times.
-  std::string contract;      // Reference of the contract that rows must satisfy; "": none.
+  std::string contract;      // "ID" or "ID#object" that rows must satisfy; "": none.
   const FeatureField* find(std::string_view column) const;
 };
 
@@ -129,6 +130,7 @@ struct Definition {
   View view;
   OnDemand on_demand;
   Service service;
+  codec::Json contract;  // The whole ODCS document.
 
   // The meaning alone: everything that changes a value, in canonical form. Equal meanings have
   // equal digests.

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "contract/contract.h"
 #include "features/definition.h"
 
 // Documents in: each reader takes the members it knows, and what is left over is refused by name.
@@ -468,8 +469,23 @@ Status fill(Members& m, Definition* out) {
     case Kind::kService:
       out->service = TRY(service_of(m));
       return {};
+    case Kind::kContract:
+      return {};
   }
   return {};
+}
+
+// ODCS has rules of its own; here it is a document with an id.
+Result<Definition> parse_data_contract(const Json& document) {
+  const contract::Contract parsed = TRY(contract::parse_contract(codec::to_json(document)));
+  Definition out;
+  out.kind = Kind::kContract;
+  out.name = parsed.id;
+  out.contract = document;
+  TRY(check_feature_name("id", out.name));
+  if (codec::to_json(document).size() > kDefinitionBytesMax)
+    return exhausted("feature.too_large", "a document has at most 1 MiB");
+  return out;
 }
 
 }  // namespace
@@ -477,12 +493,15 @@ Status fill(Members& m, Definition* out) {
 Result<Definition> parse_definition(const Json& document) {
   if (!document.is_object())
     return invalid("feature.yaml", "a document has members: kind, name, …");
+  if (const Json* kind = document.find("kind");
+      kind != nullptr && kind->is_string() && kind->as_string() == kind_name(Kind::kContract))
+    return parse_data_contract(document);
   Members m(document, "");
   const std::string kind = TRY(m.text("kind"));
   const std::optional<Kind> known = parse_kind(kind);
   if (!known)
     return invalid("feature.kind", concat({"kind: '", kind, "' is none"}))
-        .with_hint("Entity, Source, FeatureView, OnDemand or FeatureService");
+        .with_hint("Entity, Source, FeatureView, OnDemand, FeatureService or DataContract");
   Definition out;
   out.kind = *known;
   out.name = TRY(m.text("name"));

@@ -6,6 +6,7 @@
 #include "core/ledger/ledger.h"
 #include "features/packed.h"
 #include "features/ready.h"
+#include "features/screened.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -199,14 +200,24 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   std::erase_if(views,
                 [&](const ViewPtr& v) { return !batch.view.empty() && v->name != batch.view; });
   TRY(check(batch, source, views));
-  if (batch.rows() == 0) return Pushed{};
   if (batch.rows() > kBatchRowsMax)
     return exhausted("feature.too_many_rows",
                      concat({"a push has at most ", std::to_string(kBatchRowsMax), " rows"}))
         .with_hint("load a file: slipway feature load");
+  Screened screened = TRY(screen(ctx, std::move(batch), 0));
+  batch = std::move(screened.batch);
+  Pushed out;
+  out.rows = batch.rows();
+  out.quarantined = static_cast<int64_t>(screened.apart.size());
+  out.warnings = std::move(screened.warnings);
+  if (batch.rows() == 0) {
+    TRY(keep_apart(ctx, batch.source, screened.apart));
+    return out;
+  }
   // Before anything is written: a row that a view can't compute refuses the push.
   const std::vector<Ready> ready =
       goes_online(batch.to) ? TRY(transform(batch)) : std::vector<Ready>();
+  TRY(keep_apart(ctx, batch.source, screened.apart));
   const Turn turn = take_turn(batch.rows());
   batch.first_seq = turn.first_seq;
   batch.ingest_us = turn.ingest_us;
@@ -216,7 +227,8 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   end_turn(turn, turn.first_seq + batch.rows() - 1);
   TRY(kept);
   TRY(applied);
-  return Pushed{batch.rows(), turn.first_seq};
+  out.first_seq = turn.first_seq;
+  return out;
 }
 
 Result<std::vector<Change>> Features::plan(const Ctx& ctx, std::vector<Definition> definitions) {

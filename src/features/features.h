@@ -83,7 +83,11 @@ class Features {
   struct Pushed {
     int64_t rows = 0;
     int64_t first_seq = 0;
+    int64_t quarantined = 0;
+    std::vector<std::string> warnings;  // Of the contract; the first ones.
   };
+  // The source's contract is asked for each row: a row that it rejects refuses the push
+  // (kInvalid `contract.violation`), one that it quarantines is kept apart with the reason.
   Result<Pushed> push(const Ctx& ctx, Batch batch);
   // The columns that a push to a source, or past it to a view, may have.
   Result<Source> source_for(const Ctx& ctx, const std::string& source,
@@ -98,6 +102,19 @@ class Features {
     To to = To::kBoth;
   };
   Result<Pushed> load(const Ctx& ctx, const Loading& loading, codec::TableReader& rows);
+
+  // Rows kept apart, oldest first; and what becomes of them.
+  struct Quarantined {
+    std::string uid;
+    int64_t created_ms = 0;
+    std::string reason;
+    std::string record;  // A JSON object as a push takes it.
+  };
+  Result<std::vector<Quarantined>> quarantine(const Ctx& ctx, const std::string& source,
+                                              std::string_view after, int64_t limit);
+  // Takes them away; once they were pushed again, or for good. How many.
+  Result<int64_t> release(const Ctx& ctx, const std::string& source,
+                          const std::vector<std::string>& uids);
 
   // Brings rows of the history online: those with event times in [start_us, end_us], or
   // (incremental) all that have arrived since the last time, and before end_us. Rows looked at.
@@ -154,6 +171,10 @@ class Features {
   void await(const Turn& turn);
   void end_turn(const Turn& turn, int64_t through_seq);
 
+  struct Screened;
+  Result<Screened> screen(const Ctx& ctx, Batch batch, int64_t first_row) const;
+  Status keep_apart(const Ctx& ctx, const std::string& source,
+                    const std::vector<Quarantined>& rows);
   Result<std::vector<Ready>> transform(const Batch& batch) const;
   Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
   Status apply_ready(const Batch& batch, const std::vector<Ready>& ready);

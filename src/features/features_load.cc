@@ -8,6 +8,7 @@
 #include "features/features.h"
 #include "features/packed.h"
 #include "features/ready.h"
+#include "features/screened.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/log.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr std::string_view kMagic = "SLPFEAT1";
 constexpr int64_t kSnapshotLogBytes = 64 << 20;  // Of arrivals between two snapshots.
 constexpr size_t kSnapshotBufferBytes = 1 << 20;
+constexpr size_t kWarningsMax = 20;  // Of one file.
 constexpr size_t kFrameBytesMax = 256 << 20;
 
 struct Places {
@@ -119,19 +121,32 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   for (const auto& [from, to] : places.columns) about.schema.push_back(source.columns[to]);
   const auto writer = TRY(SegmentWriter::make(deps_.blobs, std::move(about)));
   int64_t n = 0;
+  int64_t seen = 0;
+  Pushed out;
+  std::vector<Quarantined> apart;
   for (;;) {
     const std::optional<codec::Table> table = TRY(rows.next());
     if (!table) break;
-    Batch batch = TRY(batch_of(*table, places, source, n));
+    Batch batch = TRY(batch_of(*table, places, source, seen));
     Status fine = check(batch, source, views);
     if (!fine.ok())
-      return std::move(fine).error().within(concat({"rows from ", std::to_string(n)}));
+      return std::move(fine).error().within(concat({"rows from ", std::to_string(seen)}));
+    batch.source = loading.source;
+    Screened screened = TRY(screen(ctx, std::move(batch), seen));
+    seen += table->rows;
+    batch = std::move(screened.batch);
+    std::move(screened.apart.begin(), screened.apart.end(), std::back_inserter(apart));
+    std::move(screened.warnings.begin(), screened.warnings.end(), std::back_inserter(out.warnings));
+    if (out.warnings.size() > kWarningsMax) out.warnings.resize(kWarningsMax);
     for (const ViewPtr& view : views)
       if (!view->row.empty() || view->filter) TRY(transform_for(batch, view));
     TRY(writer->add(batch));
     n += batch.rows();
   }
-  if (n == 0) return Pushed{};
+  out.rows = n;
+  out.quarantined = static_cast<int64_t>(apart.size());
+  TRY(keep_apart(ctx, loading.source, apart));
+  if (n == 0) return out;
   Segment segment = TRY(writer->finish());
   const Turn turn = take_turn(n);
   segment.first_seq = turn.first_seq;
@@ -150,7 +165,8 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
                      : bring_online(view, {}, turn.first_seq - 1, INT64_MAX, &looked));
     }
   }
-  return Pushed{n, turn.first_seq};
+  out.first_seq = turn.first_seq;
+  return out;
 }
 
 Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, int64_t after_seq,

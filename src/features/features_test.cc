@@ -339,6 +339,81 @@ TEST_P(FeaturesTest, MaterialisingTakesWhatArrivedLate) {
   EXPECT_EQ(read({2}).values[0][0], Cell(5.0));
 }
 
+constexpr std::string_view kContract = R"yaml(
+apiVersion: v3.1.0
+kind: DataContract
+id: payments
+version: 1.0.0
+status: active
+schema:
+  - name: txn
+    properties:
+      - name: user_id
+        logicalType: integer
+        required: true
+      - name: ts
+        logicalType: timestamp
+      - name: amount
+        logicalType: number
+        logicalTypeOptions: {minimum: 0}
+        customProperties: [{property: slipway.onViolation, value: ACTION}]
+      - name: merchant
+        logicalType: string
+        logicalTypeOptions: {maxLength: 3}
+---
+kind: Source
+name: txn
+columns: {user_id: int64, amount: float64, merchant: string}
+event_time: ts
+contract: payments#txn
+---
+kind: FeatureView
+name: v
+entity: {user_id: int64}
+source: txn
+features: [amount]
+)yaml";
+
+std::string contract_that(std::string_view action) {
+  std::string out(kContract);
+  out.replace(out.find("ACTION"), 6, action);
+  return out;
+}
+
+TEST_P(FeaturesTest, AContractStandsAtTheDoor) {
+  struct Case {
+    const char* action;
+    int64_t rows;
+    int64_t apart;
+    size_t warnings;
+  };
+  const Case cases[] = {{"quarantine", 1, 1, 0}, {"null_out", 2, 0, 1}, {"warn", 2, 0, 1}};
+  const std::vector<Txn> rows = {{.user = 1, .ts_us = kStart, .amount = 1.0},
+                                 {.user = 2, .ts_us = kStart, .amount = -1.0}};
+  for (const Case& c : cases) {
+    define(contract_that(c.action));
+    const Features::Pushed got = features->push(ctx, batch_of(rows)).value();
+    EXPECT_EQ(got.rows, c.rows) << c.action;
+    EXPECT_EQ(got.quarantined, c.apart) << c.action;
+    EXPECT_EQ(got.warnings.size(), c.warnings) << c.action;
+  }
+  const auto apart = features->quarantine(ctx, "txn", "", 10).value();
+  ASSERT_EQ(apart.size(), 1u);
+  EXPECT_NE(apart[0].reason.find("amount"), std::string::npos) << apart[0].reason;
+  EXPECT_NE(apart[0].record.find("\"amount\":-1"), std::string::npos) << apart[0].record;
+  EXPECT_EQ(features->release(ctx, "txn", {apart[0].uid, "nope"}).value(), 1);
+
+  define(contract_that("reject"));
+  const int64_t before = features->applied_seq();
+  const auto refused = features->push(ctx, batch_of(rows));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().reason, "contract.violation");
+  EXPECT_NE(refused.error().text.find("row 1"), std::string::npos) << refused.error().text;
+  EXPECT_EQ(features->applied_seq(), before);
+  EXPECT_EQ(features->catalog().remove(ctx, Kind::kContract, "payments").error().reason,
+            "feature.in_use");
+}
+
 TEST_P(FeaturesTest, ADefinitionNeverChangesItsMeaning) {
   define();
   auto changed = parse_definitions(

@@ -172,7 +172,41 @@ Result<features::To> to_of(std::string_view text) {
 }
 
 Json pushed_json(const features::Features::Pushed& p) {
-  return Json::object({{"rows", p.rows}, {"first_seq", p.first_seq}});
+  Json out =
+      Json::object({{"rows", p.rows}, {"first_seq", p.first_seq}, {"quarantined", p.quarantined}});
+  if (p.warnings.empty()) return out;
+  Json warnings = Json::array();
+  for (const std::string& text : p.warnings) warnings.push(text);
+  out.set("warnings", std::move(warnings));
+  return out;
+}
+
+Result<http::Reply> quarantine(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
+  const Page page = TRY(page_of(request));
+  std::vector<Json> items;
+  std::string last;
+  for (const features::Features::Quarantined& q :
+       TRY(app.features.quarantine(ctx, request.param("name"), page.after, page.limit))) {
+    Json one = Json::object({{"uid", q.uid}, {"created_ms", q.created_ms}, {"reason", q.reason}});
+    one.set("record", TRY(codec::parse_json(q.record)));
+    items.push_back(std::move(one));
+    last = q.uid;
+  }
+  const bool full = static_cast<int64_t>(items.size()) == page.limit;
+  return json_reply(page_json(std::move(items), full ? last : ""));
+}
+
+// {"uids": […]}: rows that were pushed again, corrected, or are given up.
+Result<http::Reply> release(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
+  const Json body = TRY(body_object(request));
+  const Json* list = body.find("uids");
+  if (list == nullptr || !list->is_array())
+    return invalid("request.missing_field", "`uids` (a list) is wanted");
+  std::vector<std::string> uids;
+  for (const Json& uid : list->items())
+    if (uid.is_string()) uids.push_back(uid.as_string());
+  const int64_t n = TRY(app.features.release(ctx, request.param("name"), uids));
+  return json_reply(Json::object({{"released", n}}));
 }
 
 Status add_row(const features::Source& source, const Json& row, int64_t index,
@@ -294,6 +328,11 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
       {Method::kPost, "/feature-sources/{name}/files", Right::kEdit, Audit::kEvent,
        http::spool(kFileBytesMax), load,
        "A file of rows, all or none: ?format=parquet|csv|jsonl|arrow, ?to=."},
+      {Method::kGet, "/feature-sources/{name}/quarantine", Right::kRead, Audit::kNone,
+       http::no_body(), quarantine,
+       "Rows that the source's contract keeps apart, with the reason."},
+      {Method::kPost, "/feature-sources/{name}/quarantine:release", Right::kEdit, Audit::kEvent,
+       http::memory(), release, "Takes rows out of the quarantine: {\"uids\": […]}."},
       {Method::kPost, "/features:materialize", Right::kEdit, Audit::kEvent, http::memory(),
        materialize, "Brings history online: views, start, end."},
       {Method::kPost, "/features:join", Right::kRead, Audit::kNone, http::spool(kFileBytesMax),

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "features/features.h"
+
+// A batch after its source's contract was asked.
+namespace slip::features {
+
+struct Features::Screened {
+  Batch batch;  // The rows that go on, values nulled where the contract says so.
+  std::vector<Quarantined> apart;
+  std::vector<std::string> warnings;
+};
+
+}  // namespace slip::features
