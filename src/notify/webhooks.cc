@@ -58,24 +58,22 @@ Result<std::vector<std::string>> known_registry_events(const std::vector<std::st
   return out;
 }
 
-// "approval.*" and the like become what they stand for; each once, in the order of the table.
+// "approval.*" and the like become what they stand for; each once, in the order asked for.
 Result<std::vector<std::string>> known_events(Form form, const std::vector<std::string>& wanted) {
   if (form == Form::kDatabricks) return known_registry_events(wanted);
-  std::vector<bool> on(event_kinds().size());
+  std::vector<std::string> out;
   for (const std::string& event : wanted) {
     bool any = false;
-    for (size_t i = 0; i < on.size(); ++i) {
-      const EventKind& k = event_kinds()[i];
-      if (event != concat({k.entity, ".", k.action}) && event != concat({k.entity, ".*"})) continue;
-      on[i] = any = true;
+    for (const EventKind& kind : event_kinds()) {
+      std::string name = concat({kind.entity, ".", kind.action});
+      if (event != name && event != concat({kind.entity, ".*"})) continue;
+      any = true;
+      if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(std::move(name));
     }
     if (!any)
       return unknown_event(event).with_hint(
           "for example model_version.created, stage.transitioned, approval.*");
   }
-  std::vector<std::string> out;
-  for (size_t i = 0; i < on.size(); ++i)
-    if (on[i]) out.push_back(concat({event_kinds()[i].entity, ".", event_kinds()[i].action}));
   if (out.empty())
     return invalid("webhook.events",
                    "Webhook events must be a non-empty list of WebhookEvent objects: [].");

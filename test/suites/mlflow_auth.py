@@ -10,6 +10,7 @@ import tempfile
 import time
 import traceback
 import types
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import harness  # noqa: E402
@@ -23,6 +24,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
 
 import mlflow  # noqa: E402
+import requests  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
@@ -137,6 +139,102 @@ def test_grants_on_one_model(auth, client):
         client.delete_registered_model("secret")
 
 
+LISTED = 7
+READABLE = (0, 2, 3, 6)
+
+
+def fill(client, prefix):
+    """Per number an experiment with a run, a logged model and a trace, and a registered model with a version."""
+    experiments = [client.create_experiment(f"{prefix}-{i}") for i in range(LISTED)]
+    for i, experiment in enumerate(experiments):
+        run = client.create_run(experiment, run_name=f"{prefix}-{i}")
+        client.create_logged_model(experiment, name=f"{prefix}-{i}")
+        answer = requests.post(f"{client.tracking_uri}/api/3.0/mlflow/traces", timeout=30, json={"trace": {"trace_info": {
+            "trace_id": f"tr-{uuid.uuid4().hex}", "request_time": "2026-01-02T03:04:05.006Z", "state": "OK",
+            "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}},
+            "tags": {"mlflow.traceName": f"{prefix}-{i}"}}}}, auth=(os.environ["MLFLOW_TRACKING_USERNAME"], PASSWORD))
+        equal(answer.status_code, 200, f"a trace is taken: {answer.text}")
+        client.create_registered_model(f"{prefix}-{i}")
+        client.create_model_version(f"{prefix}-{i}", run.info.artifact_uri, run.info.run_id,
+                                    await_creation_for=None)
+    return experiments
+
+
+def seen(client, prefix, experiments):
+    """What each list shows of it, two a page; a page that is not the last must be full."""
+    lists = {
+        "experiments": lambda token: client.search_experiments(
+            filter_string=f"name LIKE '{prefix}-%'", max_results=2, page_token=token, order_by=["name"]),
+        "runs": lambda token: client.search_runs(experiments, max_results=2, page_token=token),
+        "logged models": lambda token: client.search_logged_models(experiments, max_results=2, page_token=token),
+        "traces": lambda token: client.search_traces(locations=experiments, max_results=2, page_token=token,
+                                                     include_spans=False),
+        "registered models": lambda token: client.search_registered_models(f"name LIKE '{prefix}-%'", 2, page_token=token),
+        "model versions": lambda token: client.search_model_versions(f"name LIKE '{prefix}-%'", 2, page_token=token),
+    }
+    out = {}
+    for name, page_at in lists.items():
+        pages, token = [], None
+        while not pages or token:
+            page = page_at(token)
+            pages.append([name_of(item) for item in page])
+            token = page.token
+        if name == "traces" and len(pages) > 1 and not pages[-1]:
+            pages.pop()  # MLflow gives a token with each full page of traces.
+        true(all(len(page) == 2 for page in pages[:-1]) and (len(pages) == 1 or pages[-1]), f"{name}: pages {pages}")
+        out[name] = sorted(item for page in pages for item in page)
+    return out
+
+
+def name_of(item):
+    info = getattr(item, "info", item)
+    tags = getattr(info, "tags", None)
+    if isinstance(tags, dict) and "mlflow.traceName" in tags:
+        return tags["mlflow.traceName"]
+    return getattr(info, "run_name", None) or info.name
+
+
+def test_lists_leave_out_what_is_denied(auth, client):
+    people(auth, "lister", "reader")
+    with user("lister"):
+        experiments = fill(client, "list")
+        for i in set(range(LISTED)) - set(READABLE):
+            auth.grant_user_permission("reader", "experiment", experiments[i], "DENY")
+            auth.grant_user_permission("reader", "registered_model", f"list-{i}", "DENY")
+        for name, items in seen(client, "list", experiments).items():
+            equal(items, [f"list-{i}" for i in range(LISTED)], f"the owner's {name}")
+    with user("reader"):
+        for name, items in seen(client, "list", experiments).items():
+            equal(items, [f"list-{i}" for i in READABLE], f"{name} that may be read")
+
+
+def test_lists_of_who_is_denied_everything(auth, client):
+    people(auth, "filler", "outcast")
+    with user("filler"):
+        experiments = fill(client, "full")
+    with user(ADMIN):
+        role = auth.create_role("default", "nothing at all", "")
+        auth.add_role_permission(role.id, "experiment", "*", "DENY")
+        auth.add_role_permission(role.id, "registered_model", "*", "DENY")
+        auth.assign_role("outcast", role.id)
+    with user("outcast"):
+        for name, items in seen(client, "full", experiments).items():
+            equal(items, [], f"{name} of who may read none")
+
+
+def test_lists_where_members_may_read_nothing(auth, client):
+    people(auth, "keeper", "stranger")
+    with user("keeper"):
+        experiments = fill(client, "kept")
+        for i in READABLE:
+            auth.grant_user_permission("stranger", "experiment", experiments[i], "READ")
+            auth.grant_user_permission("stranger", "registered_model", f"kept-{i}", "READ")
+    with user("stranger"):
+        for name, items in seen(client, "kept", experiments).items():
+            equal(items, [f"kept-{i}" for i in READABLE], f"{name} that were granted")
+        raises(lambda: client.get_experiment(experiments[1]), "PERMISSION_DENIED")
+
+
 def test_roles(auth, client):
     people(auth, "member", "boss")
     with user(ADMIN):
@@ -177,27 +275,42 @@ def test_workspaces(auth, client):
         true("team-a" not in {w.name for w in client.list_workspaces()}, "whoever is no member doesn't see it")
 
 
-def main():
+# By the server's own options, in the order in which servers start; every other test runs on the first.
+SERVERS = (
+    ("read", lambda name: "members_may_read_nothing" not in name),
+    ("no_permissions", lambda name: "members_may_read_nothing" in name),
+)
+
+
+def run(root, default_permission, tests):
+    """How many failed."""
     failed = 0
+    server = harness.Server(harness.BINARY, pathlib.Path(root) / default_permission,
+                            ["--auth", "--default-permission", default_permission],
+                            env={"SLIPWAY_ADMIN_USER": ADMIN, "SLIPWAY_ADMIN_PASSWORD": PASSWORD})
+    try:
+        mlflow.set_tracking_uri(server.start().url)
+        auth, client = AuthServiceClient(server.url), MlflowClient(server.url)
+        for name, test in tests:
+            begun = time.monotonic()
+            try:
+                test(auth, client)
+                print(f"ok   {name} {time.monotonic() - begun:.2f} s", flush=True)
+            except Exception:  # pylint: disable=broad-except
+                failed += 1
+                print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
+        if failed:
+            print(f"the server's log:\n{server.tail(40)}")
+        equal(server.stop(), 0, "exit status after SIGTERM")
+    finally:
+        server.kill()
+    return failed
+
+
+def main():
+    tests = [(key, value) for key, value in globals().items() if key.startswith("test_")]
     with tempfile.TemporaryDirectory(prefix="slipway-auth-") as root:
-        server = harness.Server(harness.BINARY, pathlib.Path(root) / "data", ["--auth"],
-                                env={"SLIPWAY_ADMIN_USER": ADMIN, "SLIPWAY_ADMIN_PASSWORD": PASSWORD})
-        try:
-            mlflow.set_tracking_uri(server.start().url)
-            auth, client = AuthServiceClient(server.url), MlflowClient(server.url)
-            for name, test in [(key, value) for key, value in globals().items() if key.startswith("test_")]:
-                begun = time.monotonic()
-                try:
-                    test(auth, client)
-                    print(f"ok   {name} {time.monotonic() - begun:.2f} s", flush=True)
-                except Exception:  # pylint: disable=broad-except
-                    failed += 1
-                    print(f"FAIL {name}\n{traceback.format_exc()}", flush=True)
-            if failed:
-                print(f"the server's log:\n{server.tail(40)}")
-            equal(server.stop(), 0, "exit status after SIGTERM")
-        finally:
-            server.kill()
+        failed = sum(run(root, permission, [t for t in tests if belongs(t[0])]) for permission, belongs in SERVERS)
     sys.exit(1 if failed else 0)
 
 

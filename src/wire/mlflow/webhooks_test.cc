@@ -58,6 +58,20 @@ TEST_F(WebhookCalls, AreReadBackAndChanged) {
   EXPECT_EQ(get("webhooks").at({"webhooks"}), "absent");
 }
 
+TEST_F(WebhookCalls, KeepTheOrderOfTheirEvents) {
+  const std::string path = "webhooks/" + make().at({"webhook", "webhook_id"});
+  const Answer changed = call(concat({"PATCH /api/2.0/mlflow/", path}),
+                              R"({"events":[{"entity":"PROMPT","action":"CREATED"},
+                                  {"entity":"MODEL_VERSION","action":"CREATED"},
+                                  {"entity":"PROMPT","action":"CREATED"},
+                                  {"entity":"REGISTERED_MODEL","action":"CREATED"}]})");
+  EXPECT_EQ(changed.at({"webhook", "events", "0", "entity"}), "PROMPT");
+  EXPECT_EQ(changed.at({"webhook", "events", "1", "entity"}), "MODEL_VERSION");
+  EXPECT_EQ(changed.at({"webhook", "events", "2", "entity"}), "REGISTERED_MODEL");
+  EXPECT_EQ(changed.at({"webhook", "events", "3", "entity"}), "absent");
+  EXPECT_EQ(get(path).body, changed.body);
+}
+
 TEST_F(WebhookCalls, RefuseInMlflowsWords) {
   struct Case {
     std::string_view rest;
