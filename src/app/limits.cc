@@ -7,6 +7,8 @@
 #include "core/auth/auth.h"
 #include "core/jobs/jobs.h"
 #include "core/ledger/ledger.h"
+#include "grpc/method.h"
+#include "grpc/server.h"
 #include "http/route.h"
 #include "http/server.h"
 #include "monitor/types.h"
@@ -27,10 +29,14 @@ namespace {
 
 constexpr int64_t as_int(size_t value) { return static_cast<int64_t>(value); }
 
-constexpr std::array<LimitRow, 33> kLimits = {{
+constexpr std::array<LimitRow, 37> kLimits = {{
     {"json.depth", codec::kJsonDepthMax, "levels", "Nesting of JSON."},
     {"http.json_body_bytes", http::kJsonBodyBytesMax, "bytes", "A JSON body, unless a row says."},
     {"http.gzip_bytes_min", http::kGzipBytesMin, "bytes", "Smaller replies aren't compressed."},
+    {"grpc.message_bytes", grpc::kMessageBytesMax, "bytes", "A message, unless a row says."},
+    {"grpc.metadata_bytes", as_int(grpc::kMetadataBytesMax), "bytes", "A call's metadata."},
+    {"grpc.calls", as_int(grpc::kCallsMax), "calls", "At once."},
+    {"grpc.streams", as_int(grpc::kStreamsMax), "calls", "Of them, streams."},
     {"oip.infer_body_bytes", wire::oip::kInferBodyBytesMax, "bytes", "A body of /v2/…/infer."},
     {"invocations.body_bytes", wire::invocations::kBodyBytesMax, "bytes", "A body."},
     {"invocations.rows", wire::invocations::kRowsMax, "rows", "Rows of one request."},
