@@ -107,7 +107,9 @@ TEST_F(WorldTest, EveryMethodRefusesStrangersAndGarbage) {
            "Bearer slp_000000000000_0000000000000000000000000000000000000000000000000",
        .public_rows = {"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch",
                        "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-                       "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}});
+                       "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                       "inference.GRPCInferenceService/ServerLive",
+                       "inference.GRPCInferenceService/ServerReady"}});
 }
 
 TEST_F(WorldTest, ADirectoryHasOneServer) {
