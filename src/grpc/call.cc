@@ -79,7 +79,9 @@ void Call::on(Op op, bool ok) {
       break;
     case Op::kRead:
       reading_ = false;
-      if (!finishing_) on_read(ok);
+      if (finishing_) break;
+      wait_no_more();
+      on_read(ok);
       break;
     case Op::kWritten:
       on_written(ok);
@@ -100,6 +102,7 @@ void Call::begin() {
   queue_.arm();
   shared.calls.add();
   queue_.live.insert(this);
+  queue_.await_tick();
   start_ns_ = shared.parts.clock.steady_ns();
   for (const auto& [name, value] : context_->client_metadata())
     request_.metadata.emplace_back(view(name), view(value));
@@ -128,15 +131,38 @@ Status Call::admit() {
   if (found == shared.by_name.end())
     return unsupported("call.no_method", concat({"the server knows no method /", name}));
   row_ = found->second;
-  if (shared.calls.size() > shared.options.calls_max)
-    return exhausted("call.too_many", "too many calls at once");
-  if (is_stream()) {
-    counts_as_stream_ = true;
-    if (shared.streams.fetch_add(1) >= shared.options.streams_max)
-      return exhausted("call.too_many_streams", "too many streams at once");
-  }
+  TRY(check_room());
   take_deadline();
   return check_caller();
+}
+
+// Who needs no credentials cannot take the room of those who have them.
+Status Call::check_room() {
+  Shared& shared = queue_.shared;
+  const ServerOptions& options = shared.options;
+  const bool open_to_all = row_->permission.right == http::Right::kPublic;
+  const bool crowded = shared.calls.size() > options.calls_max ||
+                       (open_to_all && shared.public_calls.load() >=
+                                           std::max<size_t>(1, options.calls_max / kPublicPart));
+  if (crowded) return exhausted("call.too_many", "too many calls at once");
+  const bool full = shared.streams.load() >= options.streams_max ||
+                    (open_to_all && shared.public_streams.load() >=
+                                        std::max<size_t>(1, options.streams_max / kPublicPart));
+  if (is_stream() && full) return exhausted("call.too_many_streams", "too many streams at once");
+  has_room_ = true;
+  if (is_stream()) shared.streams.fetch_add(1);
+  if (open_to_all) shared.public_calls.fetch_add(1);
+  if (open_to_all && is_stream()) shared.public_streams.fetch_add(1);
+  return {};
+}
+
+void Call::give_room_back() {
+  if (!std::exchange(has_room_, false)) return;
+  Shared& shared = queue_.shared;
+  const bool open_to_all = row_->permission.right == http::Right::kPublic;
+  if (is_stream()) shared.streams.fetch_sub(1);
+  if (open_to_all) shared.public_calls.fetch_sub(1);
+  if (open_to_all && is_stream()) shared.public_streams.fetch_sub(1);
 }
 
 // The client's deadline is civil time; what is left of it counts.
@@ -173,8 +199,10 @@ Status Call::check_caller() {
   return gate.authorize(ctx_, row_->permission);
 }
 
+// The next message of a stream may take its time, the first and only one may not.
 void Call::read() {
   reading_ = true;
+  if (row_->kind != Kind::kBidi) wait_for_client(row_->message_bytes_max);
   wire_->Read(&buffer_, tag(Op::kRead));
 }
 
@@ -240,6 +268,7 @@ void Call::answer(Result<Reply> reply) {
 
 void Call::write(std::string message) {
   bytes_out_ += static_cast<int64_t>(message.size());
+  wait_for_client(static_cast<int64_t>(message.size()));
   const ::grpc::ByteBuffer out = buffer_of(std::move(message));
   handed_on_.fetch_add(1, std::memory_order_release);
   wire_->Write(out, tag(Op::kWritten));
@@ -247,6 +276,7 @@ void Call::write(std::string message) {
 
 void Call::on_written(bool ok) {
   writing_ = false;
+  wait_no_more();
   if (!ok) {
     if (stream_) stream_->detach();
     return finish(gone());
@@ -302,6 +332,21 @@ void Call::drain() {
     finish(unavailable("server.draining", "the server is stopping"));
 }
 
+// The library doesn't tell of progress, so the size counts instead.
+void Call::wait_for_client(int64_t bytes) {
+  const Shared& shared = queue_.shared;
+  const int64_t wait_ns = shared.options.stall_ms * 1'000'000 +
+                          bytes * (1'000'000'000 / shared.options.bytes_per_second_min);
+  gives_up_ns_.store(shared.parts.clock.steady_ns() + wait_ns, std::memory_order_relaxed);
+}
+
+void Call::look_at_stall(int64_t now_ns) {
+  if (now_ns < gives_up_ns_.load(std::memory_order_relaxed)) return;
+  if (reading_ && !finishing_)
+    return finish(timed_out("call.message_late", "the message took too long"));
+  context_->TryCancel();  // What was to leave doesn't: every tag comes back.
+}
+
 // Values that aren't printable ASCII would end the process inside the library.
 void Call::add_trailing(const std::string& name, std::string_view value) {
   std::string clean(value.substr(0, kErrorTextBytesMax));
@@ -312,6 +357,7 @@ void Call::add_trailing(const std::string& name, std::string_view value) {
 
 void Call::finish(const Status& status, std::optional<Reply> reply) {
   finishing_ = true;
+  wait_for_client(reply ? static_cast<int64_t>(reply->message.size()) : 0);
   add_trailing("x-request-id", ctx_.request_id);
   if (status.ok() && reply) {
     for (const auto& [name, value] : reply->trailing) add_trailing(name, value);
@@ -364,7 +410,7 @@ void Call::report() {
 void Call::let_go() {
   report();
   Shared& shared = queue_.shared;
-  if (counts_as_stream_) shared.streams.fetch_sub(1);
+  give_room_back();
   if (stream_) stream_->detach();
   stream_.reset();
   request_ = {};
@@ -376,7 +422,8 @@ void Call::let_go() {
   row_ = nullptr;
   bytes_in_ = bytes_out_ = 0;
   code_ = 0;
-  counts_as_stream_ = writing_ = finishing_ = finished_ = done_ = false;
+  wait_no_more();
+  writing_ = finishing_ = finished_ = done_ = false;
   if (ctx_.cancel.use_count() > 1 || ctx_.cancelled())
     ctx_.cancel = std::make_shared<std::atomic<bool>>(false);
   std::shared_ptr<std::atomic<bool>> cancel = std::move(ctx_.cancel);

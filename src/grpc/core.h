@@ -35,6 +35,8 @@ struct Shared {
   std::unordered_map<std::string_view, const Method*> by_name;  // Without the leading '/'.
   std::atomic<bool> draining{false};
   std::atomic<size_t> streams{0};
+  std::atomic<size_t> public_calls{0};
+  std::atomic<size_t> public_streams{0};
   sys::Tally calls;
   ::grpc::AsyncGenericService service;
 };
@@ -63,6 +65,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   void retire(std::shared_ptr<Call> call);
   void post(std::function<void()> job);  // Any thread; dropped once closed.
   void close();                          // Any thread; no call is left by then.
+  void await_tick();                     // There is a call that may stall.
   void at_turn_end(std::function<void()> job);
 
   Shared& shared;
@@ -72,6 +75,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
  private:
   void end_turn();
   void run_posted();
+  void tick();
 
   struct Posted {
     std::vector<std::function<void()>> jobs;
@@ -80,6 +84,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   sys::Guarded<Posted> posted_;
   ::grpc::Alarm alarm_;  // Set while holding posted_, when its first job comes.
   Tag posted_tag_;
+  ::grpc::Alarm ticker_;  // Set while there are calls.
+  Tag tick_tag_;
+  bool ticking_ = false;
   std::vector<std::function<void()>> turn_jobs_;
   std::vector<std::function<void()>> ending_;  // Kept for its capacity.
   std::vector<std::shared_ptr<Call>> spare_;
@@ -98,17 +105,22 @@ class Call final : public Responder::Impl, public std::enable_shared_from_this<C
   void arm(std::shared_ptr<Call> self);
   void on(Op op, bool ok);
   void drain();  // Ends it, if it is a stream at rest.
+  void look_at_stall(int64_t now_ns);
 
   void answer(Result<Reply> reply) override;
   bool cancelled() const override { return ctx_.cancelled(); }
 
  private:
+  static constexpr int64_t kNever = INT64_MAX;
   void* tag(Op op) { return &tags_[static_cast<size_t>(op)]; }
   void begin();
   Status admit();
+  Status check_room();
   Status check_caller();
   void take_deadline();
   void read();
+  void wait_for_client(int64_t bytes);
+  void wait_no_more() { gives_up_ns_.store(kNever, std::memory_order_relaxed); }
   void on_read(bool ok);
   Status take_message();
   void dispatch();
@@ -122,6 +134,7 @@ class Call final : public Responder::Impl, public std::enable_shared_from_this<C
   void add_trailing(const std::string& name, std::string_view value);
   void report();
   void let_go();
+  void give_room_back();
   bool is_stream() const { return row_ != nullptr && row_->kind != Kind::kUnary; }
 
   Queue& queue_;
@@ -132,6 +145,7 @@ class Call final : public Responder::Impl, public std::enable_shared_from_this<C
   // Raised before an operation is started, looked at when its tag comes: what a thread wrote before
   // it handed the call on is seen by the queue's.
   std::atomic<uint32_t> handed_on_{0};
+  std::atomic<int64_t> gives_up_ns_{kNever};  // Waiting for the client to send or to take.
 
   const Method* row_ = nullptr;
   Request request_;
@@ -145,7 +159,7 @@ class Call final : public Responder::Impl, public std::enable_shared_from_this<C
   int64_t bytes_in_ = 0;
   int64_t bytes_out_ = 0;
   int code_ = 0;
-  bool counts_as_stream_ = false;
+  bool has_room_ = false;
   bool reading_ = false;
   bool writing_ = false;  // Of a server stream.
   bool finishing_ = false;

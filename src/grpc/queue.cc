@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "grpc/core.h"
@@ -62,8 +63,28 @@ void Queue::run_posted() {
 void Queue::close() {
   posted_.with([&](Posted& p) {
     p.closed = true;
+    ticker_.Cancel();
     cq->Shutdown();
   });
+}
+
+void Queue::await_tick() {
+  if (std::exchange(ticking_, true)) return;
+  const int64_t pause_ms = std::clamp<int64_t>(shared.options.stall_ms / 4, 10, 1000);
+  posted_.with([&](const Posted& p) {
+    if (p.closed) return;
+    ticker_.Set(
+        cq.get(),
+        gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_millis(pause_ms, GPR_TIMESPAN)),
+        &tick_tag_);
+  });
+}
+
+void Queue::tick() {
+  ticking_ = false;
+  const int64_t now_ns = shared.parts.clock.steady_ns();
+  for (Call* call : live) call->look_at_stall(now_ns);
+  if (!live.empty()) await_tick();
 }
 
 void Queue::at_turn_end(std::function<void()> job) { turn_jobs_.push_back(std::move(job)); }
@@ -93,7 +114,9 @@ void Queue::run() {
       }
     }
     const Tag tag = *static_cast<const Tag*>(came);
-    if (tag.call == nullptr) {
+    if (came == &tick_tag_) {
+      tick();
+    } else if (tag.call == nullptr) {
       run_posted();
     } else {
       tag.call->on(tag.op, ok);

@@ -18,6 +18,7 @@ namespace slip::grpc {
 namespace {
 
 constexpr int64_t kQuotaBytesMin = 64 << 20;
+constexpr int kHandshakeMsMax = 10'000;
 constexpr int kPingPauseMsMin = 10'000;  // Clients that ping more often are told off.
 
 // The library has one place for its own lines, for the whole process: the server that started last.
@@ -51,6 +52,7 @@ void limit(::grpc::ServerBuilder* builder, const Shared& shared) {
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
                               static_cast<int>(shared.options.idle_ms));
+  builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMsMax);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kPingPauseMsMin);
   // What connections hold of messages that nobody has read yet. The library kills connections when

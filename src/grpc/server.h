@@ -43,6 +43,7 @@ class Probe {
 
 inline constexpr size_t kCallsMax = 2'048;
 inline constexpr size_t kStreamsMax = 512;
+inline constexpr size_t kPublicPart = 4;  // Strangers get a quarter of each, at most.
 inline constexpr size_t kMetadataBytesMax = 32 << 10;
 inline constexpr int kStreamsPerConnectionMax = 1'024;
 
@@ -53,8 +54,10 @@ struct ServerOptions {
   int64_t message_bytes_max = 64 << 20;  // No row's limit is above this.
   size_t calls_max = kCallsMax;          // At once, streams included; more are kExhausted.
   size_t streams_max = kStreamsMax;
-  int64_t handler_ms = 120'000;      // Ctx::deadline_ns, unless the client's comes first.
-  int64_t idle_ms = 600'000;         // Of a connection without calls.
+  int64_t handler_ms = 120'000;  // Ctx::deadline_ns, unless the client's comes first.
+  int64_t stall_ms = 20'000;     // A message must come, a reply must leave, in this time
+  int64_t bytes_per_second_min = 256 << 10;  // and that of its bytes at this rate.
+  int64_t idle_ms = 600'000;                 // Of a connection without calls.
   std::string tls_certificate = {};  // PEM, leaf first; both or none; http::TlsContext took it.
   std::string tls_key = {};          // PEM.
   bool access_log = false;

@@ -154,6 +154,74 @@ TEST(GrpcServer, OnlySoManyCallsAtOnce) {
   EXPECT_EQ(waiting.end().code, 0);
 }
 
+TEST(GrpcServer, StrangersCannotTakeAllTheRoom) {
+  Method open = echo_row();
+  open.name = "test.Echo/Open";
+  open.kind = Kind::kBidi;
+  open.permission = {http::Right::kPublic, "server"};
+  Method closed = open;
+  closed.name = "test.Echo/Closed";
+  closed.permission = {http::Right::kUse, "thing"};
+  WorldOptions options;
+  options.server.streams_max = 8;
+  World world({open, closed}, options);
+  Client client = world.client();
+  std::vector<ClientCall> calls;
+  std::string message;
+  const auto begin = [&](const char* name) {
+    calls.push_back(client.open(name));
+    return calls.back().send("x") && calls.back().receive(&message);
+  };
+  EXPECT_TRUE(begin("test.Echo/Open"));
+  EXPECT_TRUE(begin("test.Echo/Open"));
+  EXPECT_FALSE(begin("test.Echo/Open"));
+  EXPECT_EQ(calls.back().end().trailing_value("x-slipway-reason"), "call.too_many_streams");
+  for (int i = 0; i < 6; ++i) EXPECT_TRUE(begin("test.Echo/Closed")) << i;
+  EXPECT_FALSE(begin("test.Echo/Closed"));
+}
+
+TEST(GrpcServer, AMessageThatDoesNotComeIsNotWaitedFor) {
+  WorldOptions options;
+  options.server.stall_ms = 50;
+  options.server.message_bytes_max = 1 << 10;
+  World world({echo_row()}, options);
+  Client client = world.client();
+  ClientCall silent = client.open(kSay);
+  std::string message;
+  EXPECT_FALSE(silent.receive(&message));
+  const auto ended = silent.end();
+  EXPECT_EQ(ended.code, 4);
+  EXPECT_EQ(ended.trailing_value("x-slipway-reason"), "call.message_late");
+}
+
+// The code of the first call that ends.
+struct FirstEnd final : Probe {
+  void finished(const Ctx&, const Finished& what) override {
+    code = what.code;
+    ended.raise();
+  }
+  Event ended;
+  std::atomic<int> code{-1};
+};
+
+TEST(GrpcServer, AReplyThatNobodyTakesIsGivenUp) {
+  FirstEnd probe;
+  WorldOptions options;
+  options.server.bytes_per_second_min = 1 << 29;
+  options.server.stall_ms = 50;
+  options.probe = &probe;
+  World world({inline_row("test.Echo/Much",
+                          [](const Ctx&, Request&, Responder respond) {
+                            std::move(respond)(Reply{std::string(48 << 20, 'x')});
+                          })},
+              options);
+  Client client = world.client();
+  ClientCall deaf = client.open("test.Echo/Much");  // Its window is smaller than the reply.
+  ASSERT_TRUE(deaf.send(""));
+  EXPECT_TRUE(probe.ended.await());
+  EXPECT_EQ(probe.code, 1);
+}
+
 TEST(GrpcServer, AHandlerLearnsThatItsClientHasGone) {
   Event began;
   Event seen;

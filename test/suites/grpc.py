@@ -2,6 +2,7 @@
 
 Health, reflection, inference raw and typed, streams, errors, cancellation, oversized messages, credentials, draining.
 """
+import datetime
 import pathlib
 import queue
 import subprocess
@@ -20,6 +21,10 @@ sys.path.append(str(setup.packages("pip_grpc")))
 import grpc  # noqa: E402
 import numpy as np  # noqa: E402
 import tritonclient.grpc as triton  # noqa: E402
+from cryptography import x509  # noqa: E402
+from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from cryptography.x509.oid import NameOID  # noqa: E402
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 from tritonclient.utils import InferenceServerException  # noqa: E402
@@ -418,6 +423,41 @@ def test_credentials(server):
                     equal(got, codes, f"what the token {token and token[:12]} may do")
                     equal(client.code("ServerLive"), "OK", "public calls need none")
             equal(guarded.stop(), 0, "exit status")
+
+
+def certificate():
+    """PEM of a key and of a certificate for localhost that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())\
+        .serial_number(1).not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))\
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)\
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True).sign(key, hashes.SHA256())
+    return (key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+            made.public_bytes(serialization.Encoding.PEM))
+
+
+def test_tls_when_http_has_it(server):
+    with tempfile.TemporaryDirectory(prefix="slipway-grpc-") as folder:
+        folder = pathlib.Path(folder)
+        key, cert = certificate()
+        (folder / "key.pem").write_bytes(key)
+        (folder / "cert.pem").write_bytes(cert)
+        args = ["--tls-certificate", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem")]
+        with harness.Server(harness.BINARY, folder / "data", args) as secure:
+            true(secure.url.startswith("https://"), "HTTP has TLS")
+            for trusted, code in ((cert, "OK"), (certificate()[1], "UNAVAILABLE")):
+                channel = grpc.secure_channel(secure.ready["grpc"], grpc.ssl_channel_credentials(trusted),
+                                              options=[("grpc.ssl_target_name_override", "localhost")])
+                with channel:
+                    try:
+                        channel.unary_unary(f"/{OIP}/ServerLive")(b"", timeout=SECONDS)
+                        got = "OK"
+                    except grpc.RpcError as error:
+                        got = error.code().name
+                    equal(got, code, "a call over TLS")
+            equal(secure.stop(), 0, "exit status")
 
 
 if __name__ == "__main__":
