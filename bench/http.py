@@ -208,7 +208,7 @@ def main():
               "git": common.output(["git", "rev-parse", "--short", "HEAD"]).strip()}
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as folder:
         work = pathlib.Path(folder)
-        ours = Pinned([binary, "serve", "--data-dir", work / "data", "--port", "0"], {"SLIPWAY_HTTP_THREADS": "1"})
+        ours = Pinned([binary, "serve", "--data-dir", work / "data", "--port", "0", "--grpc-port", "0"], {"SLIPWAY_HTTP_THREADS": "1"})
         try:
             result["health"] = measure_health(ours, args, tools)
             if not args.skip_model:

@@ -106,6 +106,24 @@ Result<int> dump_routes(cli::Call& call, const Sys& sys) {
   return 0;
 }
 
+Result<int> dump_methods(cli::Call& call, const Sys& sys) {
+  Throwaway open = TRY(Throwaway::open(sys));
+  std::vector<grpc::Method> rows = TRY(open.world().prepare_methods());
+  std::ranges::sort(rows, {}, &grpc::Method::name);
+  Json out = Json::array();
+  for (const grpc::Method& m : rows)
+    out.push(Json::object({{"method", m.name},
+                           {"kind", grpc::kind_name(m.kind)},
+                           {"right", right_name(m.permission.right)},
+                           {"resource", m.permission.resource},
+                           {"audit", audit_name(m.audit)},
+                           {"message_bytes_max", m.message_bytes_max},
+                           {"inline", static_cast<bool>(m.inline_)},
+                           {"summary", m.summary}}));
+  print(call, out);
+  return 0;
+}
+
 Result<int> dump_openapi(cli::Call& call, const Sys& sys) {
   Throwaway open = TRY(Throwaway::open(sys));
   call.terminal.out(open.world().openapi);
@@ -156,6 +174,12 @@ void add_dump(cli::Commands& commands, const Sys& sys) {
                 {},
                 {},
                 [sys](cli::Call& call) { return dump_routes(call, sys); },
+                ""});
+  commands.add({"dump methods",
+                "Every method of gRPC: kind, right, resource, audit class, message limit.",
+                {},
+                {},
+                [sys](cli::Call& call) { return dump_methods(call, sys); },
                 ""});
   commands.add({"dump openapi",
                 "The API as an OpenAPI document.",

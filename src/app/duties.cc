@@ -46,7 +46,10 @@ class Follower {
       if (events.empty()) break;
       seen_ = events.back().seq;
     }
-    if (concerned) TRY(w_.serving->refresh(ctx));
+    if (concerned) {
+      TRY(w_.serving->refresh(ctx));
+      if (w_.health) w_.health->refresh();
+    }
     seen_ = head;
     return {};
   }

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "core/auth/auth.h"
+#include "grpc/method.h"
 #include "http/gate.h"
+#include "http/route.h"
 #include "sys/executor.h"
 
 // core/auth behind the server's door, in two steps. The gate sees a request's head, on an I/O
@@ -19,8 +21,7 @@ class AuthGate final : public http::Gate {
   explicit AuthGate(auth::Auth& auth) : auth_(auth) {}
 
   Result<Ctx> authenticate(const http::Credentials& credentials) override;
-  Status authorize(const Ctx& ctx, const http::Permission& permission,
-                   const http::Request& request) override;
+  Status authorize(const Ctx& ctx, const http::Permission& permission) override;
 
  private:
   auth::Auth& auth_;
@@ -30,5 +31,9 @@ class AuthGate final : public http::Gate {
 // row names objects and doesn't say how they are found. An inline handler whose caller must be
 // looked at runs on `pool()`. Once, before the rows are served.
 Status guard_rows(auth::Auth& auth, std::function<Pool&()> pool, std::vector<http::Route>* rows);
+// The same for rows of gRPC, whose inline handlers need no rendering of errors. kInvalid
+// `methods.unguarded`.
+Status guard_methods(auth::Auth& auth, std::function<Pool&()> pool,
+                     std::vector<grpc::Method>* rows);
 
 }  // namespace slip::app

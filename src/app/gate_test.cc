@@ -40,7 +40,7 @@ class GateTest : public testing::Test {
     EXPECT_TRUE(auth_.set_grant(Ctx(), principal, grant).ok());
   }
   std::string ask(const Ctx& ctx, http::Permission permission) {
-    const Status s = gate_.authorize(ctx, permission, http::Request());
+    const Status s = gate_.authorize(ctx, permission);
     return s.ok() ? "" : s.error().reason;
   }
   // A row on models whose object is ?name=, as it is served.
@@ -129,6 +129,30 @@ TEST_F(GateTest, ARowThatDoesNotSayHowItsObjectIsFoundIsRefused) {
   EXPECT_EQ(s.error().reason, "routes.unguarded");
   EXPECT_NE(s.error().text.find("/forgotten"), std::string::npos);
   EXPECT_EQ(s.error().text.find("/list"), std::string::npos);
+}
+
+TEST_F(GateTest, MethodsOfGrpcAskTheSame) {
+  std::vector<grpc::Method> rows(1);
+  rows[0].name = "a.B/C";
+  rows[0].permission = {Right::kRead, "model"};
+  rows[0].blocking = [](const Ctx&, grpc::Request&) -> Result<grpc::Reply> {
+    return grpc::Reply();
+  };
+  EXPECT_EQ(guard_methods(auth_, nullptr, &rows).error().reason, "methods.unguarded");
+  rows[0].needs = [](const Ctx&, const grpc::Request& request) -> Result<std::vector<http::Need>> {
+    return http::one_need(Right::kRead, "model", std::string(request.message));
+  };
+  ASSERT_TRUE(guard_methods(auth_, nullptr, &rows).ok());
+  const Ctx ann = ctx_of("ann", auth::Role::kEdit);
+  deny("ann", "secret");
+  const auto call = [&](std::string_view message) {
+    grpc::Request request;
+    request.message = message;
+    const Result<grpc::Reply> got = rows[0].blocking(ann, request);
+    return got.ok() ? "" : got.error().reason;
+  };
+  EXPECT_EQ(call("open"), "");
+  EXPECT_EQ(call("secret"), "model.not_found");
 }
 
 }  // namespace

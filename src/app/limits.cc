@@ -7,6 +7,8 @@
 #include "core/auth/auth.h"
 #include "core/jobs/jobs.h"
 #include "core/ledger/ledger.h"
+#include "grpc/method.h"
+#include "grpc/server.h"
 #include "http/route.h"
 #include "http/server.h"
 #include "monitor/types.h"
@@ -20,6 +22,7 @@
 #include "wire/invocations/invocations.h"
 #include "wire/native/live.h"
 #include "wire/native/native.h"
+#include "wire/oip/infer_proto.h"
 #include "wire/oip/oip.h"
 
 namespace slip::app {
@@ -27,11 +30,18 @@ namespace {
 
 constexpr int64_t as_int(size_t value) { return static_cast<int64_t>(value); }
 
-constexpr std::array<LimitRow, 33> kLimits = {{
+constexpr std::array<LimitRow, 38> kLimits = {{
     {"json.depth", codec::kJsonDepthMax, "levels", "Nesting of JSON."},
     {"http.json_body_bytes", http::kJsonBodyBytesMax, "bytes", "A JSON body, unless a row says."},
     {"http.gzip_bytes_min", http::kGzipBytesMin, "bytes", "Smaller replies aren't compressed."},
-    {"oip.infer_body_bytes", wire::oip::kInferBodyBytesMax, "bytes", "A body of /v2/…/infer."},
+    {"grpc.message_bytes", grpc::kMessageBytesMax, "bytes", "A message, unless a row says."},
+    {"grpc.metadata_bytes", as_int(grpc::kMetadataBytesMax), "bytes", "A call's metadata."},
+    {"grpc.calls", as_int(grpc::kCallsMax), "calls", "At once."},
+    {"grpc.streams", as_int(grpc::kStreamsMax), "calls", "Of them, streams."},
+    {"oip.infer_body_bytes", wire::oip::kInferBodyBytesMax, "bytes",
+     "A body of /v2/…/infer, a message of ModelInfer."},
+    {"oip.infer_tensors", as_int(wire::oip::kTensorsMax), "items",
+     "Inputs, outputs and parameters of one ModelInfer."},
     {"invocations.body_bytes", wire::invocations::kBodyBytesMax, "bytes", "A body."},
     {"invocations.rows", wire::invocations::kRowsMax, "rows", "Rows of one request."},
     {"native.page", wire::native::kPageMax, "items", "One page of a list."},

@@ -42,6 +42,7 @@ class ObjectsTest : public testing::Test {
       : dir_(testing::TempDir() + "slip-objects-" + new_uuid7(real_clock(), real_rng()).hex()) {
     std::vector<std::pair<std::string, std::string>> flags = {{"data_dir", dir_ + "/data"},
                                                               {"port", "0"},
+                                                              {"grpc_port", "0"},
                                                               {"auth", "on"},
                                                               {"default_permission", "none"}};
     Config config = Config::resolve({real_fs(), real_process(), std::move(flags), ""}).value();

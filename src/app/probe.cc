@@ -9,13 +9,19 @@ namespace slip::app {
 using telemetry::MetricKind;
 
 std::span<const telemetry::MetricRow> server_metrics() {
-  static constexpr std::array<telemetry::MetricRow, 9> kRows = {{
+  static constexpr std::array<telemetry::MetricRow, 13> kRows = {{
       {"slipway_http_requests_total", MetricKind::kCounter, "method,route,code",
        "Requests answered, by class of status (2xx, …)."},
       {"slipway_http_request_duration_seconds", MetricKind::kHistogram, "method,route",
        "From the end of the head to the last byte of the reply."},
       {"slipway_http_body_in_bytes_total", MetricKind::kCounter, "", "Bytes of request bodies."},
       {"slipway_http_body_out_bytes_total", MetricKind::kCounter, "", "Bytes of reply bodies."},
+      {"slipway_grpc_requests_total", MetricKind::kCounter, "method,code",
+       "Calls that have ended."},
+      {"slipway_grpc_request_duration_seconds", MetricKind::kHistogram, "method",
+       "From the first byte of a call to its end; of streams, their life."},
+      {"slipway_grpc_message_in_bytes_total", MetricKind::kCounter, "", "Bytes of messages in."},
+      {"slipway_grpc_message_out_bytes_total", MetricKind::kCounter, "", "Bytes of messages out."},
       {"slipway_memory_used_bytes", MetricKind::kGauge, "share", "Held by a share of the budget."},
       {"slipway_memory_limit_bytes", MetricKind::kGauge, "share", "What a share may hold."},
       {"process_resident_memory_bytes", MetricKind::kGauge, "", "Resident memory."},
@@ -70,6 +76,57 @@ void RouteProbe::finished(const Ctx&, const http::Finished& what) {
   counters.duration->observe_ns(what.duration_ns);
   if (what.body_in_bytes) bytes_in_.add(what.body_in_bytes);
   if (what.body_out_bytes) bytes_out_.add(what.body_out_bytes);
+}
+
+MethodProbe::MethodProbe(telemetry::Metrics& metrics, const std::vector<grpc::Method>& rows)
+    : bytes_in_(metrics.counter("slipway_grpc_message_in_bytes_total")),
+      bytes_out_(metrics.counter("slipway_grpc_message_out_bytes_total")) {
+  unmatched_ = make(metrics, "unmatched");
+  for (const grpc::Method& row : rows) methods_[row.name] = make(metrics, row.name);
+}
+
+MethodProbe::PerMethod MethodProbe::make(telemetry::Metrics& metrics,
+                                         const std::string& method) const {
+  static constexpr std::array<const char*, kCodes> kNames = {"OK",
+                                                             "CANCELLED",
+                                                             "UNKNOWN",
+                                                             "INVALID_ARGUMENT",
+                                                             "DEADLINE_EXCEEDED",
+                                                             "NOT_FOUND",
+                                                             "ALREADY_EXISTS",
+                                                             "PERMISSION_DENIED",
+                                                             "RESOURCE_EXHAUSTED",
+                                                             "FAILED_PRECONDITION",
+                                                             "ABORTED",
+                                                             "OUT_OF_RANGE",
+                                                             "UNIMPLEMENTED",
+                                                             "INTERNAL",
+                                                             "UNAVAILABLE",
+                                                             "DATA_LOSS",
+                                                             "UNAUTHENTICATED"};
+  PerMethod out;
+  for (size_t i = 0; i < kCodes; ++i)
+    out.by_code[i] =
+        &metrics.counter("slipway_grpc_requests_total", {{"method", method}, {"code", kNames[i]}});
+  out.duration = &metrics.histogram("slipway_grpc_request_duration_seconds", {{"method", method}});
+  return out;
+}
+
+void MethodProbe::bind(const std::vector<grpc::Method>& rows) {
+  for (const grpc::Method& row : rows) bound_[&row] = methods_.at(row.name);
+  is_bound_.store(true, std::memory_order_release);
+}
+
+void MethodProbe::finished(const Ctx&, const grpc::Finished& what) {
+  const PerMethod* counters = &unmatched_;
+  if (what.method != nullptr && is_bound_.load(std::memory_order_acquire))
+    counters = &bound_.at(what.method);
+  else if (what.method != nullptr)
+    counters = &methods_.find(what.method->name)->second;
+  counters->by_code[static_cast<size_t>(what.code)]->add();
+  counters->duration->observe_ns(what.duration_ns);
+  if (what.bytes_in) bytes_in_.add(what.bytes_in);
+  if (what.bytes_out) bytes_out_.add(what.bytes_out);
 }
 
 void collect_process(telemetry::Metrics& metrics, ProcessParts parts) {

@@ -11,6 +11,7 @@
 
 #include "base/budget.h"
 #include "core/telemetry/metrics.h"
+#include "grpc/server.h"
 #include "http/probe.h"
 
 namespace slip {
@@ -43,6 +44,29 @@ class RouteProbe final : public http::Probe {
   std::map<std::pair<http::Method, std::string>, PerRoute> routes_;
   PerRoute unmatched_;
   std::unordered_map<const http::Route*, PerRoute> bound_;
+  std::atomic<bool> is_bound_{false};
+  telemetry::Counter& bytes_in_;
+  telemetry::Counter& bytes_out_;
+};
+
+// The same for calls of gRPC, by method and code.
+class MethodProbe final : public grpc::Probe {
+ public:
+  MethodProbe(telemetry::Metrics& metrics, const std::vector<grpc::Method>& rows);
+  void finished(const Ctx& ctx, const grpc::Finished& what) override;
+  void bind(const std::vector<grpc::Method>& rows);  // Once the server runs.
+
+ private:
+  static constexpr size_t kCodes = 17;
+  struct PerMethod {
+    std::array<telemetry::Counter*, kCodes> by_code{};
+    telemetry::Histogram* duration = nullptr;
+  };
+  PerMethod make(telemetry::Metrics& metrics, const std::string& method) const;
+
+  std::map<std::string, PerMethod, std::less<>> methods_;
+  PerMethod unmatched_;
+  std::unordered_map<const grpc::Method*, PerMethod> bound_;
   std::atomic<bool> is_bound_{false};
   telemetry::Counter& bytes_in_;
   telemetry::Counter& bytes_out_;

@@ -22,8 +22,8 @@ Result<int> serve(cli::Call& call, const Sys& outer) {
   const std::unique_ptr<World> world = TRY(World::open(sys, std::move(config)));
   TRY(world->listen());
   const int64_t took_ms = (sys.clock.steady_ns() - world->started_ns) / 1'000'000;
-  call.terminal.out(
-      concat({"slipway ready http=", world->http_url(), " data=", world->data_dir, "\n"}));
+  call.terminal.out(concat({"slipway ready http=", world->http_url(),
+                            " grpc=", world->grpc_address(), " data=", world->data_dir, "\n"}));
   log->info("ready", {{"start_ms", took_ms}, {"auth", world->auth_required()}});
   const int signal = wait_stop_signal();
   log->info("stopping", {{"signal", int64_t{signal}}});

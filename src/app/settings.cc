@@ -13,10 +13,11 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 30> kSettings = {{
+constexpr std::array<SettingRow, 32> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
+    {"grpc_port", kInt, "7071", "", "Port of gRPC; 0 picks a free one."},
     {"db", kText, "", "", "postgresql://user:password@host:port/db instead of SQLite in data_dir.",
      true},
     {"default_artifact_root", kText, "mlflow-artifacts:/", "",
@@ -36,17 +37,19 @@ constexpr std::array<SettingRow, 30> kSettings = {{
     {"allowed_origins", kList, "", "", "Further origins whose pages may change things."},
     {"public_url", kText, "", "",
      "How clients reach the server, for links to itself; empty: as each request did."},
-    {"tls_certificate", kText, "", "", "PEM file, leaf first; turns TLS on together with tls_key."},
+    {"tls_certificate", kText, "", "",
+     "PEM file, leaf first; turns TLS of HTTP and gRPC on together with tls_key."},
     {"tls_key", kText, "", "", "PEM file of the private key."},
     {"max_body", kSize, "64MiB", "bytes", "Largest body that is read into memory."},
     {"http_threads", kInt, "0", "", "Event loops; 0: one a core."},
+    {"grpc_threads", kInt, "0", "", "Queues of gRPC; 0: one a core."},
     {"pool_threads", kInt, "64", "", "Most threads for blocking requests."},
     {"job_runners", kInt, "2", "", "Background steps that run at once."},
     {"memory_max", kSize, "0", "bytes", "What all shares may hold; 0: 70 % of what there is."},
     {"drain_ms", kInt, "10000", "ms", "How long requests may go on after SIGTERM."},
     {"log_level", kChoice, "info", "debug|info|warn|error", "Least level that is logged."},
     {"log_file", kText, "", "", "File for the log; empty: standard error."},
-    {"access_log", kSwitch, "off", "", "A line for each request."},
+    {"access_log", kSwitch, "off", "", "A line for each request and call."},
     {"oip_server_name", kText, "slipway", "", "Name that /v2 gives."},
     {"webhooks_allow_http", kSwitch, "off", "", "Whether webhooks may lead to http addresses."},
     {"webhooks_allow_private", kSwitch, "off", "",

@@ -211,30 +211,6 @@ Status open_console(World& w) {
   return {};
 }
 
-http::ServerOptions server_options(const World& w) {
-  const Config& c = w.config;
-  http::ServerOptions o;
-  o.host = c.text("host");
-  o.port = static_cast<uint16_t>(c.number("port"));
-  const int64_t threads = c.number("http_threads");
-  o.threads = threads > 0 ? static_cast<int>(threads) : w.sys.process.cpu_count();
-  o.hosts = c.list("allowed_hosts");
-  o.origins = c.list("allowed_origins");
-  o.access_log = c.on("access_log");
-  return o;
-}
-
-Status read_tls(const World& w, http::ServerOptions* options) {
-  const std::string& certificate = w.config.text("tls_certificate");
-  const std::string& key = w.config.text("tls_key");
-  if (certificate.empty() != key.empty())
-    return invalid("config.tls", "tls_certificate and tls_key belong together");
-  if (certificate.empty()) return {};
-  options->tls_certificate = TRY(read_file(w.sys.fs, certificate, 1 << 20));
-  options->tls_key = TRY(read_file(w.sys.fs, key, 1 << 20));
-  return {};
-}
-
 }  // namespace
 
 int64_t budget_bytes(const Config& config, Process& process) {
@@ -296,44 +272,13 @@ Result<std::vector<http::Route>> World::prepare() {
   return rows;
 }
 
-Status World::listen() {
-  std::vector<http::Route> rows = TRY(prepare());
-  probe = std::make_unique<RouteProbe>(metrics, rows);
-  collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
-  metrics.collect([this](std::vector<telemetry::Sample>* out) {
-    out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
-  });
-  http::ServerOptions options = server_options(*this);
-  TRY(read_tls(*this, &options));
-  server = TRY(http::Server::start({.executor = sys.executor,
-                                    .clock = sys.clock,
-                                    .rng = sys.rng,
-                                    .log = sys.log,
-                                    .pool = *pool,
-                                    .budget = budget,
-                                    .gate = *gate,
-                                    .probe = probe.get(),
-                                    .blobs = blobs.get(),
-                                    .replays = replays.get(),
-                                    .waiting_pool = waiting_pool.get()},
-                                   std::move(rows), options));
-  probe->bind(server->rows());
-  jobs->start(static_cast<int>(config.number("job_runners")));
-  return {};
-}
-
-void World::stop() {
-  if (live) live->close();
-  if (server) server->drain(config.number("drain_ms"));
-  if (jobs) jobs->stop();
-  server.reset();
-}
-
-std::string World::http_url() const {
-  const std::string& host = config.text("host");
-  const bool v6 = host.find(':') != host.npos && !host.starts_with('[');
-  return concat({config.text("tls_certificate").empty() ? "http://" : "https://", v6 ? "[" : "",
-                 host, v6 ? "]" : "", ":", std::to_string(server->port())});
+Result<std::vector<grpc::Method>> World::prepare_methods() {
+  health = std::make_unique<grpc::Health>(
+      [this](const std::string& service) { return takes_calls(*this, service); });
+  std::vector<grpc::Method> rows = all_methods(*this);
+  services = grpc::service_names(rows);
+  TRY(guard_methods(*auth, [this]() -> Pool& { return *pool; }, &rows));
+  return rows;
 }
 
 }  // namespace slip::app

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,8 @@
 #include "core/telemetry/metrics.h"
 #include "data/data.h"
 #include "features/features.h"
+#include "grpc/health.h"
+#include "grpc/server.h"
 #include "http/server.h"
 #include "monitor/monitor.h"
 #include "notify/webhooks.h"
@@ -80,10 +83,12 @@ struct World {
 
   // The rows of the server, bound to this object; once.
   Result<std::vector<http::Route>> prepare();
-  Status listen();  // prepare(), background work, HTTP.
-  void stop();      // Drains; idempotent.
+  Result<std::vector<grpc::Method>> prepare_methods();  // Those of gRPC, after prepare().
+  Status listen();                                      // Both, background work, HTTP, gRPC.
+  void stop();                                          // Drains; idempotent.
   bool auth_required() const;
-  std::string http_url() const;  // After listen().
+  std::string http_url() const;      // After listen().
+  std::string grpc_address() const;  // "127.0.0.1:7071"; after listen().
 
   const Sys sys;
   const Config config;
@@ -131,20 +136,26 @@ struct World {
   std::unique_ptr<AuthGate> gate;
   std::unique_ptr<http::Replays> replays;
   std::unique_ptr<RouteProbe> probe;
+  std::unique_ptr<MethodProbe> method_probe;
   std::unique_ptr<Pool> pool;
   std::unique_ptr<Pool> waiting_pool;  // Of rows that wait for other servers.
   std::shared_ptr<const wire::mlflow::SignedLinks> links;
   std::unique_ptr<wire::oip::App> oip;
   std::unique_ptr<wire::invocations::App> invocations;
-  std::string openapi;  // Set before the server starts.
+  std::unique_ptr<grpc::Health> health;
+  std::vector<std::string> services;  // Of gRPC; set before its server starts.
+  std::string openapi;                // Set before the server starts.
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<grpc::Server> grpc_server;
 };
 
 std::vector<store::Migration> all_migrations();  // migrations.cc
 std::vector<ledger::Scope> all_event_scopes();
-std::vector<http::Route> all_routes(World& world);  // routes.cc
-void add_duties(World& world);                      // duties.cc
-std::string_view git_revision();                    // git.cc
+std::vector<http::Route> all_routes(World& world);    // routes.cc
+std::vector<grpc::Method> all_methods(World& world);  // methods.cc
+std::optional<bool> takes_calls(const World& world, const std::string& service);
+void add_duties(World& world);    // duties.cc
+std::string_view git_revision();  // git.cc
 int64_t budget_bytes(const Config& config, Process& process);
 
 }  // namespace slip::app

@@ -12,6 +12,7 @@
 #include "sys/rng.h"
 #include "sys/sim/sim_rng.h"
 #include "test/fake/clock.h"
+#include "test/grpc/method_sweep.h"
 #include "test/http/route_sweep.h"
 #include "test/http/world.h"
 
@@ -32,7 +33,7 @@ class WorldTest : public testing::Test {
   }
 
   Result<std::unique_ptr<World>> open(Flags flags) {
-    flags.insert(flags.begin(), {{"data_dir", dir_ + "/data"}, {"port", "0"}});
+    flags.insert(flags.begin(), {{"data_dir", dir_ + "/data"}, {"port", "0"}, {"grpc_port", "0"}});
     Config config = TRY(Config::resolve({real_fs(), real_process(), std::move(flags), ""}));
     return World::open({real_fs(), clock_, rng_, real_process(), real_executor(), null_log()},
                        std::move(config));
@@ -94,6 +95,21 @@ TEST_F(WorldTest, EveryRouteRefusesStrangersAndGarbage) {
            "GET /v2/health/live", "GET /v2/health/ready", "GET /version",
            "PUT /api/2.0/mlflow-artifacts/mpu/part",
            "PUT /api/2.0/mlflow-artifacts/signed/{path...}"}});
+}
+
+TEST_F(WorldTest, EveryMethodRefusesStrangersAndGarbage) {
+  start({{"auth", "on"}, {"max_body", "1MiB"}});
+  grpc::testing::sweep_methods(
+      world_->grpc_server->rows(),
+      {.port = world_->grpc_server->port(),
+       .authorization = "Bearer " + bootstrap_token(),
+       .foreign_authorization =
+           "Bearer slp_000000000000_0000000000000000000000000000000000000000000000000",
+       .public_rows = {"grpc.health.v1.Health/Check", "grpc.health.v1.Health/Watch",
+                       "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                       "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                       "inference.GRPCInferenceService/ServerLive",
+                       "inference.GRPCInferenceService/ServerReady"}});
 }
 
 TEST_F(WorldTest, ADirectoryHasOneServer) {

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "http/reply.h"
+#include "http/request_ids.h"
 
 namespace slip::http {
 namespace {
@@ -23,25 +24,6 @@ std::string peer_of(const Socket& socket) {
   const auto end = socket.remote_endpoint(ec);
   if (ec) return "unknown";
   return end.address().to_string() + ":" + std::to_string(end.port());
-}
-
-// 16 digits of Crockford's base 32 hold 80 bits; 15 fit std::string without an allocation.
-void make_request_id(uint64_t random, std::string* out) {
-  static constexpr char kDigits[] = "0123456789abcdefghjkmnpqrstvwxyz";
-  out->resize(13);
-  for (char& c : *out) {
-    c = kDigits[random & 31];
-    random >>= 5;
-  }
-}
-
-void make_trace_id(uint64_t a, uint64_t b, std::string* out) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  out->resize(32);
-  for (size_t i = 0; i < 16; ++i) {
-    (*out)[i] = kDigits[a >> (4 * i) & 15];
-    (*out)[16 + i] = kDigits[b >> (4 * i) & 15];
-  }
 }
 
 }  // namespace

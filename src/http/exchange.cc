@@ -9,13 +9,13 @@
 #include "codec/hash.h"
 #include "http/conditional.h"
 #include "http/reply.h"
+#include "http/request_ids.h"
 
 namespace slip::http {
 namespace {
 
 constexpr size_t kBodyKeptBytes = 256 << 10;  // Capacity that a connection keeps between requests.
 constexpr int64_t kDeflateRatioMax = 1032;    // Of the format itself.
-constexpr size_t kRequestIdBytesMax = 128;
 
 bool parse_method(std::string_view text, Method* out) {
   for (size_t i = 0; i < kMethodCount; ++i)
@@ -31,30 +31,6 @@ std::string single_slashes(std::string_view path) {
   for (const char c : path)
     if (c != '/' || !out.ends_with('/')) out += c;
   return out;
-}
-
-bool sane_id(std::string_view id) {
-  return !id.empty() && id.size() <= kRequestIdBytesMax && std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.' || c == ':' || c == '/' || c == '+' || c == '=';
-  });
-}
-
-// W3C trace context, version 00 and later ones that begin like it; "" when it isn't one.
-std::string_view trace_of(std::string_view parent) {
-  if (parent.size() < 55 || parent[2] != '-' || parent[35] != '-' || parent[52] != '-' ||
-      (parent.size() > 55 && parent[55] != '-') || parent.starts_with("ff") ||
-      (parent.starts_with("00") && parent.size() != 55))
-    return {};
-  const auto hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  const std::string_view id = parent.substr(3, 32);
-  const std::string_view span = parent.substr(36, 16);
-  if (!std::ranges::all_of(parent.substr(0, 2), hex) || !std::ranges::all_of(id, hex) ||
-      !std::ranges::all_of(span, hex) || !std::ranges::all_of(parent.substr(53, 2), hex) ||
-      id.find_first_not_of('0') == std::string_view::npos ||
-      span.find_first_not_of('0') == std::string_view::npos)
-    return {};
-  return id;
 }
 
 }  // namespace
@@ -86,8 +62,8 @@ Status Exchange::reserve(int64_t bytes) {
 
 Status Exchange::identify() {
   const std::string_view asked = request.header("x-request-id");
-  if (sane_id(asked)) ctx.request_id.assign(asked);
-  const std::string_view trace = trace_of(request.header("traceparent"));
+  if (sane_request_id(asked)) ctx.request_id.assign(asked);
+  const std::string_view trace = trace_of_parent(request.header("traceparent"));
   if (!trace.empty()) ctx.trace_id.assign(trace);
   options = head.method == "OPTIONS";
   method_known = parse_method(head.method, &request.method);
@@ -147,7 +123,7 @@ Status Exchange::check_caller(const Target& target, std::string_view peer) {
   caller.deadline_ns = ctx.deadline_ns;
   caller.cancel = std::move(ctx.cancel);
   ctx = std::move(caller);
-  return shared.parts.gate.authorize(ctx, route->permission, request);
+  return shared.parts.gate.authorize(ctx, route->permission);
 }
 
 Status Exchange::check_body() {

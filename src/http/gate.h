@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "http/route.h"
+#include "http/permission.h"
 #include "sys/ctx.h"
 
 // Who is calling, and may they? The server asks before it reads a body; core/auth answers from an
@@ -23,9 +23,7 @@ class Gate {
   // but the public ones. kUnauthorized (answered 401 with WWW-Authenticate), kExhausted when a
   // password is tried too often.
   virtual Result<Ctx> authenticate(const Credentials& credentials) = 0;
-  // `request` has its parameters and query, not its body. kForbidden.
-  virtual Status authorize(const Ctx& ctx, const Permission& permission,
-                           const Request& request) = 0;
+  virtual Status authorize(const Ctx& ctx, const Permission& permission) = 0;  // kForbidden.
 };
 
 }  // namespace slip::http

@@ -32,8 +32,15 @@ class LatencyHistogram {
 struct ArmStats {
   std::atomic<int64_t> requests{0};
   std::atomic<int64_t> errors{0};
-  std::atomic<int64_t> cost_ns{0};  // Moving average of one run.
+  std::atomic<int64_t> successes{0};
+  std::atomic<int64_t> rows{0};       // Of the successes.
+  std::atomic<int64_t> busy_ns{0};    // Of all runs that succeeded.
+  std::atomic<int64_t> failed_ns{0};  // Of the others.
+  std::atomic<int64_t> last_ms{0};    // When the last success was.
+  std::atomic<int64_t> cost_ns{0};    // Moving average of one run.
   LatencyHistogram latency;
+
+  void succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms);
 };
 
 enum class Role : uint8_t { kStable, kCanary };

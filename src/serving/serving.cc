@@ -394,11 +394,10 @@ Result<Serving::Unlogged> Serving::run(const Ctx& ctx, const Route& route, const
   const int64_t cost_ns = deps_.clock.steady_ns() - start_ns;
   if (!ran.ok()) {
     arm->stats->errors.fetch_add(1, std::memory_order_relaxed);
+    arm->stats->failed_ns.fetch_add(cost_ns, std::memory_order_relaxed);
     return std::move(ran).error();
   }
-  arm->stats->latency.add(cost_ns);
-  const int64_t old_cost = arm->stats->cost_ns.load(std::memory_order_relaxed);
-  arm->stats->cost_ns.store(old_cost + (cost_ns - old_cost) / 16, std::memory_order_relaxed);
+  arm->stats->succeeded(cost_ns, ask.inputs.empty() ? 1 : ask.inputs.front().rows(), ts_us / 1000);
   made.outputs = std::move(*ran);
   made.model_version = arm->version;
   made.platform = arm->model->signature().platform;

@@ -61,13 +61,13 @@ def test_second_server_on_the_directory_is_refused(server):
 
 def test_port_in_use_is_said(server):
     port = server.url.rpartition(":")[2]
-    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-2", "--port", port]
+    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-2", "--port", port, "--grpc-port", "0"]
     other = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     true(other.returncode != 0 and port in other.stderr, f"names the port: {other.stderr}")
 
 
 def test_other_addresses_need_auth(server):
-    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-3", "--host", "0.0.0.0", "--port", "0",
+    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-3", "--host", "0.0.0.0", "--port", "0", "--grpc-port", "0",
                "--no-auth"]
     other = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     true(other.returncode != 0, "a bind beyond loopback without authentication must not start")

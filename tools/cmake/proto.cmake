@@ -1,15 +1,16 @@
-# Messages and gRPC services from src/**/*.proto, made at build time, compiled without our warnings.
-file(GLOB_RECURSE protos CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/src src/*.proto)
+# Messages from api/proto, made at build time, compiled without our warnings. Services need no code of
+# their own: the plane takes methods by name.
+set(proto_root ${CMAKE_SOURCE_DIR}/api/proto)
+file(GLOB_RECURSE protos CONFIGURE_DEPENDS RELATIVE ${proto_root} ${proto_root}/*.proto)
 set(proto_sources)
 foreach(proto ${protos})
   string(REGEX REPLACE "\\.proto$" "" stem ${proto})
   set(made ${CMAKE_BINARY_DIR}/gen/${stem})
   add_custom_command(
-    OUTPUT ${made}.pb.cc ${made}.pb.h ${made}.grpc.pb.cc ${made}.grpc.pb.h
-    COMMAND protoc -I ${CMAKE_SOURCE_DIR}/src --cpp_out=${CMAKE_BINARY_DIR}/gen
-      --grpc_out=${CMAKE_BINARY_DIR}/gen --plugin=protoc-gen-grpc=/usr/bin/grpc_cpp_plugin ${proto}
-    DEPENDS ${CMAKE_SOURCE_DIR}/src/${proto} VERBATIM)
-  list(APPEND proto_sources ${made}.pb.cc ${made}.grpc.pb.cc)
+    OUTPUT ${made}.pb.cc ${made}.pb.h
+    COMMAND protoc -I ${proto_root} --cpp_out=${CMAKE_BINARY_DIR}/gen ${proto}
+    DEPENDS ${proto_root}/${proto} VERBATIM)
+  list(APPEND proto_sources ${made}.pb.cc)
 endforeach()
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/gen)
 set_source_files_properties(${proto_sources} PROPERTIES COMPILE_OPTIONS "-w" SKIP_PRECOMPILE_HEADERS ON)

@@ -9,7 +9,7 @@ file(GLOB absl ${lib}/libabsl_*.a)
 list(FILTER absl EXCLUDE REGEX "(flags|test|mock)")
 set(archives
   ${lib}/libgrpc++.a ${lib}/libgrpc.a ${lib}/libgpr.a ${lib}/libaddress_sorting.a ${lib}/libupb.a
-  ${lib}/libgrpc++_reflection.a ${lib}/libcares.a ${absl} ${lib}/libre2.a ${lib}/libprotobuf.a
+  ${lib}/libcares.a ${absl} ${lib}/libre2.a ${lib}/libprotobuf.a
   ${lib}/libssl.a ${lib}/libcrypto.a ${lib}/libsqlite3.a ${lib}/libyaml-cpp.a ${lib}/libzstd.a
   ${lib}/libxxhash.a ${lib}/libbrotlienc.a ${lib}/libbrotlidec.a ${lib}/libbrotlicommon.a
   ${lib}/libz.a ${lib}/libpq.a ${SLIPWAY_PGLIB}/libpgcommon_shlib.a ${SLIPWAY_PGLIB}/libpgport_shlib.a)

@@ -143,7 +143,8 @@ class Server:
         self.process, self.ready, self.start_ms = None, {}, 0.0
 
     def command(self):
-        return [str(self.binary), "serve", "--data-dir", str(self.data), "--port", str(self.port), *self.args]
+        return [str(self.binary), "serve", "--data-dir", str(self.data), "--port", str(self.port),
+                "--grpc-port", "0", *self.args]
 
     def start(self):
         self.data.parent.mkdir(parents=True, exist_ok=True)

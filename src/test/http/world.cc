@@ -32,7 +32,7 @@ Result<Ctx> TwoTokens::authenticate(const Credentials& credentials) {
   return ctx;
 }
 
-Status TwoTokens::authorize(const Ctx& ctx, const Permission& permission, const Request&) {
+Status TwoTokens::authorize(const Ctx& ctx, const Permission& permission) {
   if (ctx.actor_uid == "reader" && permission.right > Right::kRead)
     return forbidden("auth.forbidden", "readers only read");
   return {};

@@ -22,7 +22,7 @@ namespace slip::http::testing {
 class TwoTokens final : public Gate {
  public:
   Result<Ctx> authenticate(const Credentials& credentials) override;
-  Status authorize(const Ctx& ctx, const Permission& permission, const Request& request) override;
+  Status authorize(const Ctx& ctx, const Permission& permission) override;
 };
 
 struct RawReply {

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "serving/tensor.h"
+#include "wire/oip/infer.h"
 
 // Bodies of the Open Inference Protocol's REST form ("infer"), JSON only. Reading is the data
 // plane's hot path: simdjson, one pass, straight into tensors. NaN and Infinity are taken as the
@@ -16,20 +17,8 @@ namespace slip::wire::oip {
 
 inline constexpr int kJsonDepthMax = 100;
 
-struct InferRequest {
-  std::string id;
-  std::vector<serving::Tensor> inputs;
-  std::vector<std::string> outputs;  // Empty: all.
-};
-
 Result<InferRequest> parse_infer(std::string_view body);
 
-struct InferReply {
-  std::string_view model_name;
-  std::string_view model_version;
-  std::string_view id;             // The client's, else the prediction's.
-  std::string_view prediction_id;  // As a parameter of the reply.
-};
 // kUnsupported `infer.not_text` for BYTES that are no UTF-8, or FP16/BF16 outputs: JSON cannot
 // carry them.
 Result<std::string> format_infer(const InferReply& reply,

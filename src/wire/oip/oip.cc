@@ -7,6 +7,7 @@
 #include "codec/json.h"
 #include "serving/serving.h"
 #include "sys/executor.h"
+#include "wire/oip/calls.h"
 #include "wire/oip/infer_json.h"
 #include "wire/oip/turn.h"
 
@@ -24,35 +25,13 @@ Reply json_reply(const Json& body, int status = 200) {
   return reply;
 }
 
-Error unknown_model(std::string_view name) {
-  return not_found("deployment.not_found", concat({"no model `", name, "` is served here"}));
+std::optional<std::string_view> version_in(const Request& request, bool versioned) {
+  if (!versioned) return std::nullopt;
+  return request.param("version");
 }
 
-std::shared_ptr<const serving::Route> find_route(const App& app, const Ctx& ctx,
-                                                 std::string_view name) {
-  return app.serving.table().load()->hold(ctx.project.text, name);
-}
-
-struct Target {
-  std::shared_ptr<const serving::Route> route;
-  const serving::Arm* arm = nullptr;  // The version that was named, else the stable one.
-  int64_t version = 0;                // 0: none was named.
-};
-
-Result<Target> find_target(const App& app, const Ctx& ctx, const Request& request, bool versioned) {
-  Target target;
-  const std::string& name = request.param("model");
-  target.route = find_route(app, ctx, name);
-  if (!target.route) return unknown_model(name);
-  target.arm = &target.route->arms.front();
-  if (!versioned) return target;
-  const std::string& text = request.param("version");
-  target.version = parse_int(text).value_or(-1);
-  target.arm = target.route->arm_of(target.version);
-  if (target.arm == nullptr)
-    return not_found("model_version.not_served",
-                     concat({"`", name, "` does not serve version `", text, "`"}));
-  return target;
+Result<Target> target_of(const App& app, const Ctx& ctx, const Request& request, bool versioned) {
+  return find_target(app, ctx, request.param("model"), version_in(request, versioned));
 }
 
 Reply server_metadata(const App& app) {
@@ -61,26 +40,13 @@ Reply server_metadata(const App& app) {
 }
 
 Reply health(const App& app) {
-  bool ready = true;
-  for (const auto& [key, route] : app.serving.table().load()->routes)
-    for (const serving::Arm& arm : route->arms)
-      ready = ready && (arm.role == serving::Role::kCanary || arm.model != nullptr);
+  const bool ready = all_ready(app);
   return json_reply(Json::object({{"live", true}, {"ready", ready}}), ready ? 200 : 503);
 }
 
-constexpr int64_t kListedAtOnce = 1000;
-
 Result<Reply> model_list(const App& app, const Ctx& ctx) {
   Json names = Json::array();
-  const std::shared_ptr<const serving::RoutingTable> table = app.serving.table().load();
-  std::string after;
-  for (bool more = true; more;) {
-    const auto page = TRY(app.serving.list(ctx, after, kListedAtOnce));
-    for (const serving::Deployment& d : page)
-      if (table->hold(d.project, d.name)) names.push(d.name);
-    more = static_cast<int64_t>(page.size()) == kListedAtOnce;
-    if (more) after = page.back().name;
-  }
+  TRY(for_each_served(app, ctx, [&](const serving::Route& route) { names.push(route.name); }));
   return json_reply(Json::object({{"models", names}}));
 }
 
@@ -122,12 +88,9 @@ struct Made {
 
 Result<Made> infer(const App& app, const Ctx& ctx, const Target& target, InferRequest request,
                    std::string client_ref) {
-  serving::Serving::Ask ask;
-  ask.inputs = std::move(request.inputs);
-  ask.outputs = std::move(request.outputs);
-  ask.client_ref = client_ref.empty() ? request.id : std::move(client_ref);
-  ask.version = target.version;
-  serving::Serving::Unlogged p = TRY(app.serving.run(ctx, *target.route, ask));
+  const std::string asked_id = request.id;
+  serving::Serving::Unlogged p =
+      TRY(run_infer(app, ctx, target, std::move(request), std::move(client_ref)));
   std::string id = p.prediction.id.text();
   std::string version = std::to_string(p.prediction.model_version);
   Made made;
@@ -135,19 +98,13 @@ Result<Made> infer(const App& app, const Ctx& ctx, const Target& target, InferRe
   Reply& reply = made.reply;
   reply.body = TRY(format_infer({.model_name = target.route->name,
                                  .model_version = version,
-                                 .id = request.id.empty() ? std::string_view(id) : request.id,
+                                 .id = asked_id.empty() ? std::string_view(id) : asked_id,
                                  .prediction_id = id},
                                 p.prediction.outputs));
   reply.headers.reserve(2);
-  reply.headers.emplace_back("x-slipway-prediction-id", std::move(id));
-  reply.headers.emplace_back("x-slipway-model-version", std::move(version));
+  reply.headers.emplace_back(kPredictionIdHeader, std::move(id));
+  reply.headers.emplace_back(kModelVersionHeader, std::move(version));
   return made;
-}
-
-// Cheap models answer on the I/O thread; what may take long, or waits for a disk, does not.
-bool belongs_on_pool(const Target& target) {
-  return target.route->log_ack == serving::Ack::kDisk ||
-         target.arm->stats->cost_ns.load(std::memory_order_relaxed) > serving::kInlineCostNs;
 }
 
 void answer(const Ctx& ctx, Result<Reply> result, http::Responder respond) {
@@ -178,18 +135,17 @@ Result<Reply> infer_and_log(const App& app, Pending& pending) {
 
 void handle_infer(const App& app, const Ctx& ctx, Request& request, http::Responder respond,
                   bool versioned) {
-  Result<Target> target = find_target(app, ctx, request, versioned);
+  Result<Target> target = target_of(app, ctx, request, versioned);
   if (!target.ok()) return answer(ctx, target.error(), std::move(respond));
-  std::string client_ref(request.header("x-slipway-client-ref"));
-  if (client_ref.size() > serving::kClientRefBytesMax)
-    return answer(ctx, invalid("infer.client_ref", "the client's reference is too long"),
-                  std::move(respond));
+  std::string client_ref(request.header(kClientRefHeader));
+  if (const Status fits = check_client_ref(client_ref); !fits.ok())
+    return answer(ctx, fits.error(), std::move(respond));
   if (!belongs_on_pool(*target)) {
     Result<Made> made = parse_and_infer(app, ctx, *target, request.body, std::move(client_ref));
     if (!made.ok()) return answer(ctx, made.error(), std::move(respond));
     return answer_when_logged(
         app.serving, target->route->log_ack,
-        {&ctx, std::move(respond), std::move(made->reply), std::move(made->record)});
+        {std::move(made->record), RestAnswer{&ctx, std::move(respond), std::move(made->reply)}});
   }
   auto pending =
       std::make_shared<Pending>(Pending{ctx, std::move(target).value(), std::move(request.body),
@@ -223,9 +179,7 @@ void guard(const App& app, http::Route* r) {
   r->permission.on = http::On::kObject;
   r->needs = [&app, right = r->permission.right](
                  const Ctx& ctx, const Request& request) -> Result<std::vector<http::Need>> {
-    const std::string& name = request.param("model");
-    const auto route = find_route(app, ctx, name);
-    if (!route) return unknown_model(name);
+    const auto route = TRY(find_route(app, ctx, request.param("model")));
     return http::one_need(right, "deployment", route->uid);
   };
 }
@@ -235,12 +189,12 @@ void add_model_routes(App& app, bool versioned, std::vector<http::Route>* out) {
       versioned ? "/v2/models/{model}/versions/{version}" : "/v2/models/{model}";
   out->push_back(get(base, http::Right::kRead, "Inputs and outputs of a served model.",
                      [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
-                       return model_metadata(TRY(find_target(app, ctx, request, versioned)));
+                       return model_metadata(TRY(target_of(app, ctx, request, versioned)));
                      }));
   guard(app, &out->back());
   out->push_back(get(base + "/ready", http::Right::kRead, "Whether a model answers.",
                      [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
-                       return model_ready(TRY(find_target(app, ctx, request, versioned)));
+                       return model_ready(TRY(target_of(app, ctx, request, versioned)));
                      }));
   guard(app, &out->back());
   http::Route infer_row = row(http::Method::kPost, base + "/infer", http::Right::kUse,

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "grpc/server.h"
 #include "http/server.h"
 #include "serving/serving.h"
 #include "wire/oip/oip.h"
@@ -10,9 +11,18 @@
 namespace slip::wire::oip {
 namespace {
 
+void give(RestAnswer& answer, const Status& logged) {
+  std::move(answer.respond)(logged.ok() ? std::move(answer.reply)
+                                        : render_error(logged.error(), *answer.ctx));
+}
+
+void give(GrpcAnswer& answer, const Status& logged) {
+  if (!logged.ok()) return std::move(answer.respond)(logged.error());
+  std::move(answer.respond)(std::move(answer.reply));
+}
+
 void answer(Waiting& waiting, const Status& logged) {
-  std::move(waiting.respond)(logged.ok() ? std::move(waiting.reply)
-                                         : render_error(logged.error(), *waiting.ctx));
+  std::visit([&](auto& one) { give(one, logged); }, waiting.answer);
 }
 
 void log_and_answer(serving::Serving& serving, serving::Ack ack, Waiting& waiting) {
@@ -64,7 +74,9 @@ void answer_when_logged(serving::Serving& serving, serving::Ack ack, Waiting wai
   if (ack != serving::Ack::kKernel) return log_and_answer(serving, ack, waiting);
   if (t_open != nullptr && t_open->takes(serving)) return t_open->add(std::move(waiting));
   const auto turn = std::make_shared<Turn>(serving);
-  if (!http::at_turn_end([turn] { turn->end(); })) return log_and_answer(serving, ack, waiting);
+  const auto end = [turn] { turn->end(); };
+  if (!http::at_turn_end(end) && !grpc::at_turn_end(end))
+    return log_and_answer(serving, ack, waiting);
   turn->add(std::move(waiting));
 }
 

@@ -1,0 +1,126 @@
+#include <algorithm>
+
+#include "app/world.h"
+#include "base/text.h"
+#include "sys/clock.h"
+#include "sys/fs.h"
+#include "sys/process.h"
+
+// Where the server listens, and how it stops.
+namespace slip::app {
+namespace {
+
+struct TlsFiles {
+  std::string certificate;
+  std::string key;
+};
+
+Result<TlsFiles> read_tls(const World& w) {
+  const std::string& certificate = w.config.text("tls_certificate");
+  const std::string& key = w.config.text("tls_key");
+  if (certificate.empty() != key.empty())
+    return invalid("config.tls", "tls_certificate and tls_key belong together");
+  TlsFiles out;
+  if (certificate.empty()) return out;
+  out.certificate = TRY(read_file(w.sys.fs, certificate, 1 << 20));
+  out.key = TRY(read_file(w.sys.fs, key, 1 << 20));
+  return out;
+}
+
+int threads_of(const World& w, std::string_view setting) {
+  const int64_t threads = w.config.number(setting);
+  return threads > 0 ? static_cast<int>(threads) : w.sys.process.cpu_count();
+}
+
+Status listen_http(World& w, std::vector<http::Route> rows, const TlsFiles& tls) {
+  http::ServerOptions options;
+  options.host = w.config.text("host");
+  options.port = static_cast<uint16_t>(w.config.number("port"));
+  options.threads = threads_of(w, "http_threads");
+  options.hosts = w.config.list("allowed_hosts");
+  options.origins = w.config.list("allowed_origins");
+  options.access_log = w.config.on("access_log");
+  options.tls_certificate = tls.certificate;
+  options.tls_key = tls.key;
+  w.probe = std::make_unique<RouteProbe>(w.metrics, rows);
+  w.server = TRY(http::Server::start({.executor = w.sys.executor,
+                                      .clock = w.sys.clock,
+                                      .rng = w.sys.rng,
+                                      .log = w.sys.log,
+                                      .pool = *w.pool,
+                                      .budget = w.budget,
+                                      .gate = *w.gate,
+                                      .probe = w.probe.get(),
+                                      .blobs = w.blobs.get(),
+                                      .replays = w.replays.get(),
+                                      .waiting_pool = w.waiting_pool.get()},
+                                     std::move(rows), options));
+  w.probe->bind(w.server->rows());
+  return {};
+}
+
+Status listen_grpc(World& w, std::vector<grpc::Method> rows, const TlsFiles& tls) {
+  grpc::ServerOptions options;
+  options.host = w.config.text("host");
+  options.port = static_cast<uint16_t>(w.config.number("grpc_port"));
+  options.threads = threads_of(w, "grpc_threads");
+  options.message_bytes_max = w.config.number("max_body");
+  options.access_log = w.config.on("access_log");
+  options.tls_certificate = tls.certificate;
+  options.tls_key = tls.key;
+  w.method_probe = std::make_unique<MethodProbe>(w.metrics, rows);
+  w.grpc_server = TRY(grpc::Server::start({.executor = w.sys.executor,
+                                           .clock = w.sys.clock,
+                                           .rng = w.sys.rng,
+                                           .log = w.sys.log,
+                                           .pool = *w.pool,
+                                           .budget = w.budget,
+                                           .gate = *w.gate,
+                                           .probe = w.method_probe.get()},
+                                          std::move(rows), options));
+  w.method_probe->bind(w.grpc_server->rows());
+  return {};
+}
+
+std::string address_of(const World& w, uint16_t port) {
+  const std::string& host = w.config.text("host");
+  const bool v6 = host.find(':') != host.npos && !host.starts_with('[');
+  return concat({v6 ? "[" : "", host, v6 ? "]" : "", ":", std::to_string(port)});
+}
+
+}  // namespace
+
+Status World::listen() {
+  std::vector<http::Route> routes = TRY(prepare());
+  std::vector<grpc::Method> methods = TRY(prepare_methods());
+  const TlsFiles tls = TRY(read_tls(*this));
+  collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
+  metrics.collect([this](std::vector<telemetry::Sample>* out) {
+    out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
+  });
+  TRY(listen_http(*this, std::move(routes), tls));
+  TRY(listen_grpc(*this, std::move(methods), tls));
+  jobs->start(static_cast<int>(config.number("job_runners")));
+  return {};
+}
+
+void World::stop() {
+  const int64_t patience_ms = config.number("drain_ms");
+  const int64_t until_ns = sys.clock.steady_ns() + patience_ms * 1'000'000;
+  if (live) live->close();
+  if (health) health->stop();
+  if (grpc_server) grpc_server->drain(patience_ms);
+  if (server) server->drain(std::max<int64_t>(0, (until_ns - sys.clock.steady_ns()) / 1'000'000));
+  if (jobs) jobs->stop();
+  grpc_server.reset();
+  server.reset();
+}
+
+std::string World::http_url() const {
+  return concat({config.text("tls_certificate").empty() ? "http://" : "https://",
+                 address_of(*this, server->port())});
+}
+
+std::string World::grpc_address() const { return address_of(*this, grpc_server->port()); }
+
+}  // namespace slip::app

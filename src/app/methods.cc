@@ -1,0 +1,25 @@
+#include <algorithm>
+
+#include "app/world.h"
+#include "grpc/reflection.h"
+#include "wire/oip/calls.h"
+#include "wire/oip/oip_grpc.h"
+
+namespace slip::app {
+
+std::vector<grpc::Method> all_methods(World& w) {
+  std::vector<grpc::Method> out = wire::oip::methods(*w.oip);
+  for (grpc::Method& row : w.health->methods()) out.push_back(std::move(row));
+  for (grpc::Method& row : grpc::reflection_methods(out)) out.push_back(std::move(row));
+  return out;
+}
+
+// The server as a whole is there as long as it answers; inference, once its models are.
+std::optional<bool> takes_calls(const World& w, const std::string& service) {
+  if (service.empty()) return true;
+  if (service == "inference.GRPCInferenceService") return wire::oip::all_ready(*w.oip);
+  const bool known = std::ranges::find(w.services, service) != w.services.end();
+  return known ? std::optional<bool>(true) : std::nullopt;
+}
+
+}  // namespace slip::app

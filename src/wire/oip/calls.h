@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "serving/serving.h"
+#include "wire/oip/infer.h"
+
+// What both forms of the protocol, REST and gRPC, ask of the domain: they differ in how a request
+// is read and a reply is written, in nothing else. From memory unless said. Any thread.
+namespace slip::wire::oip {
+
+struct App;
+
+// Names of HTTP's headers and of gRPC's metadata.
+inline constexpr const char* kClientRefHeader = "x-slipway-client-ref";
+inline constexpr const char* kPredictionIdHeader = "x-slipway-prediction-id";
+inline constexpr const char* kModelVersionHeader = "x-slipway-model-version";
+
+struct Target {
+  std::shared_ptr<const serving::Route> route;
+  const serving::Arm* arm = nullptr;  // The version that was named, else the stable one.
+  int64_t version = 0;                // 0: none was named.
+};
+// kNotFound `deployment.not_found`.
+Result<std::shared_ptr<const serving::Route>> find_route(const App& app, const Ctx& ctx,
+                                                         std::string_view model);
+// Also kNotFound `model_version.not_served`.
+Result<Target> find_target(const App& app, const Ctx& ctx, std::string_view model,
+                           std::optional<std::string_view> version);
+
+// Every stable version is loaded.
+bool all_ready(const App& app);
+// Of the caller's project, by name, as far as it may read them. Asks the database.
+Status for_each_served(const App& app, const Ctx& ctx,
+                       const std::function<void(const serving::Route&)>& tell);
+
+// Cheap models answer on the I/O thread; what may take long, or waits for a disk, does not.
+bool belongs_on_pool(const Target& target);
+
+// kInvalid `infer.client_ref`.
+Status check_client_ref(std::string_view client_ref);
+// The request's id is the client's reference when it gave no other. The record is not in the log
+// yet: see serving::Serving::run.
+Result<serving::Serving::Unlogged> run_infer(const App& app, const Ctx& ctx, const Target& target,
+                                             InferRequest request, std::string client_ref);
+
+}  // namespace slip::wire::oip
