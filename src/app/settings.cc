@@ -15,7 +15,7 @@ using enum SettingType;
 
 constexpr std::array<SettingRow, 32> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
-    {"host", kText, "127.0.0.1", "", "Address to listen on."},
+    {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
     {"grpc_port", kInt, "7071", "", "Port of gRPC; 0 picks a free one."},
     {"db", kText, "", "", "postgresql://user:password@host:port/db instead of SQLite in data_dir.",

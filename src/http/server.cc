@@ -186,7 +186,9 @@ struct Server::Impl {
 
 Status Server::Impl::listen() {
   boost::system::error_code ec;
-  const auto address = asio::ip::make_address(shared.options.host, ec);
+  // The one name that needs no resolver.
+  const bool local = shared.options.host == "localhost";
+  const auto address = asio::ip::make_address(local ? "127.0.0.1" : shared.options.host, ec);
   if (ec) return invalid("http.bind", concat({"'", shared.options.host, "' is no IP address"}));
   const bool any = shared.options.port == 0;
   for (int attempt = 1;; ++attempt) {

@@ -41,8 +41,8 @@ inline constexpr int64_t kGzipBytesMin = 1 << 10;
 inline constexpr int64_t kLingerBytesMax = 16 << 20;
 
 struct ServerOptions {
-  std::string host = "127.0.0.1";
-  uint16_t port = 7070;  // 0: any free one.
+  std::string host = "127.0.0.1";  // An address, or "localhost".
+  uint16_t port = 7070;            // 0: any free one.
   int threads = 1;
   Timeouts timeouts = {};
   size_t connections_max = 10'000;

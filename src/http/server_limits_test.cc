@@ -523,7 +523,8 @@ TEST(ServerLimits, ABusyPortIsAClearError) {
   }
   EXPECT_EQ(Server::start(parts, {}, {.host = "nowhere"}).error().reason, "http.bind");
   EXPECT_EQ(Server::start(parts, {}, {.host = "192.0.2.1"}).error().reason, "http.bind");
-  auto two = Server::start(parts, {simple_row("/health", "two")}, {.port = 0, .threads = 2});
+  auto two = Server::start(parts, {simple_row("/health", "two")},
+                           {.host = "localhost", .port = 0, .threads = 2});
   ASSERT_TRUE(two.ok());
   for (int i = 0; i < 20; ++i) {
     RawClient client((*two)->port());

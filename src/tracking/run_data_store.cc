@@ -82,21 +82,22 @@ Status load_pairs(Loader& load, std::string_view select, std::vector<Tag> Run::*
 
 Status load_datasets(Loader& load) {
   bool any = false;
-  TRY(
-      load.each("SELECT t.run_n, t.name, t.digest, d.source_type, d.source, d.schema_text,"
-                " d.profile FROM run_input t JOIN run r ON r.run_n = t.run_n JOIN dataset_seen d"
-                " ON d.project = r.project AND d.experiment_id = r.experiment_id"
-                " AND d.name = t.name AND d.digest = t.digest WHERE ",
-                [&](Run& run, const store::Row& row) {
-                  any = true;
-                  run.dataset_inputs.push_back({.tags = {},
-                                                .dataset = {.name = row.str(1),
-                                                            .digest = row.str(2),
-                                                            .source_type = row.str(3),
-                                                            .source = row.str(4),
-                                                            .schema = text_or_null(row, 5),
-                                                            .profile = text_or_null(row, 6)}});
-                }));
+  TRY(load.each(
+      "SELECT t.run_n, t.name, t.digest, d.source_type, d.source, d.schema_text,"
+      " d.profile, t.position FROM run_input t JOIN run r ON r.run_n = t.run_n JOIN dataset_seen d"
+      " ON d.project = r.project AND d.experiment_id = r.experiment_id"
+      " AND d.name = t.name AND d.digest = t.digest WHERE ",
+      [&](Run& run, const store::Row& row) {
+        any = true;
+        DatasetInput& input = run.dataset_inputs.emplace_back();
+        input.dataset = {.name = row.str(1),
+                         .digest = row.str(2),
+                         .source_type = row.str(3),
+                         .source = row.str(4),
+                         .schema = text_or_null(row, 5),
+                         .profile = text_or_null(row, 6)};
+        input.position = row.i64(7);
+      }));
   if (!any) return {};
   TRY(load.each("SELECT t.run_n, t.name, t.digest, t.key, t.value FROM run_input_tag t WHERE ",
                 [&](Run& run, const store::Row& row) {
@@ -106,7 +107,8 @@ Status load_datasets(Loader& load) {
                 }));
   for (Run& run : load.runs) {
     in_order(&run.dataset_inputs, [](const DatasetInput& d) {
-      return std::tuple<std::string_view, std::string_view>(d.dataset.name, d.dataset.digest);
+      return std::tuple<int64_t, std::string_view, std::string_view>(d.position, d.dataset.name,
+                                                                     d.dataset.digest);
     });
     for (DatasetInput& input : run.dataset_inputs)
       in_order(&input.tags, [](const Tag& t) { return std::string_view(t.key); });

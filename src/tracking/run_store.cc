@@ -139,9 +139,10 @@ Status add_dataset_input(store::Tx& tx, std::string_view project, const Run& run
               {project, run.experiment_id, d.name, d.digest, d.source_type, d.source,
                store::maybe(d.schema), store::maybe(d.profile)}));
   TRY(
-      tx.exec("INSERT INTO run_input (run_n, name, digest) VALUES (?, ?, ?)"
+      tx.exec("INSERT INTO run_input (run_n, name, digest, position) VALUES (?, ?, ?, (SELECT"
+              " COALESCE(MAX(i.position), 0) + 1 FROM run_input i WHERE i.run_n = ?))"
               " ON CONFLICT DO NOTHING",
-              {run.run_n, d.name, d.digest}));
+              {run.run_n, d.name, d.digest, run.run_n}));
   for (const Tag& tag : input.tags)
     TRY(
         tx.exec("INSERT INTO run_input_tag (run_n, name, digest, key, value)"

@@ -223,7 +223,12 @@ CREATE TABLE run_reproduction (
 CREATE UNIQUE INDEX run_reproduction_by_pair ON run_reproduction (project, run_id, again_run_id);
 )sql";
 
-constexpr std::array<store::Migration, 9> kMigrations = {{
+// Of a run, counted from 1 in the order in which its datasets were logged; 0 before it was kept.
+constexpr std::string_view kInputOrder = R"sql(
+ALTER TABLE run_input ADD COLUMN position BIGINT NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array<store::Migration, 10> kMigrations = {{
     {"tracking", 1, kExperimentsAndRuns},
     {"tracking", 2, kModelsAndArtifacts},
     {"tracking", 3, kTraces},
@@ -233,6 +238,7 @@ constexpr std::array<store::Migration, 9> kMigrations = {{
     {"tracking.reproductions", 1, kReproductions},
     {"tracking.purge", 1, sql::kPurgeTables},
     {"tracking.pending", 1, sql::kPendingTables},
+    {"tracking.inputs", 1, kInputOrder},
 }};
 
 constexpr std::array<ledger::Scope, 3> kScopes = {{

@@ -367,6 +367,27 @@ TEST_P(TrackingTest, RunNamesAreTags) {
   EXPECT_EQ(tracking->runs.delete_tag(ctx, run.id, "none").error().reason, "run.no_tag");
 }
 
+TEST_P(TrackingTest, DatasetsOfARunKeepTheirOrder) {
+  const std::string run = tracking->runs.create(ctx, {}).value().id;
+  const auto log = [&](const std::vector<std::string>& names) {
+    Inputs inputs;
+    for (const std::string& name : names) {
+      DatasetInput& input = inputs.datasets.emplace_back();
+      input.dataset.name = name;
+      input.dataset.digest = "d";
+      input.dataset.source_type = "local";
+      input.dataset.source = "x";
+    }
+    ASSERT_TRUE(tracking->runs.log_inputs(ctx, run, inputs).ok());
+  };
+  log({"wine", "iris"});
+  log({"coins", "wine", "ames"});  // One of them again.
+  std::string names;
+  for (const DatasetInput& input : tracking->runs.get(ctx, run).value().dataset_inputs)
+    names += input.dataset.name + " ";
+  EXPECT_EQ(names, "wine iris coins ames ");
+}
+
 TEST_P(TrackingTest, LoggedModels) {
   NewLoggedModel wanted;
   wanted.name = "clf";

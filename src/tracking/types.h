@@ -104,6 +104,7 @@ struct Dataset {
 struct DatasetInput {
   std::vector<Tag> tags;
   Dataset dataset;
+  int64_t position = 0;  // Set by reads; inputs are listed as they were first logged.
 };
 
 // A dataset as the runs of an experiment name it.

@@ -143,35 +143,47 @@ LISTED = 7
 READABLE = (0, 2, 3, 6)
 
 
+def start_trace(client, experiment, name):
+    trace_id = f"tr-{uuid.uuid4().hex}"
+    answer = requests.post(f"{client.tracking_uri}/api/3.0/mlflow/traces", timeout=30, json={"trace": {"trace_info": {
+        "trace_id": trace_id, "request_time": "2026-01-02T03:04:05.006Z", "state": "OK",
+        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}},
+        "tags": {"mlflow.traceName": name}}}}, auth=(os.environ["MLFLOW_TRACKING_USERNAME"], PASSWORD))
+    equal(answer.status_code, 200, f"a trace is taken: {answer.text}")
+    return trace_id
+
+
 def fill(client, prefix):
     """Per number an experiment with a run, a logged model and a trace, and a registered model with a version."""
     experiments = [client.create_experiment(f"{prefix}-{i}") for i in range(LISTED)]
     for i, experiment in enumerate(experiments):
         run = client.create_run(experiment, run_name=f"{prefix}-{i}")
         client.create_logged_model(experiment, name=f"{prefix}-{i}")
-        answer = requests.post(f"{client.tracking_uri}/api/3.0/mlflow/traces", timeout=30, json={"trace": {"trace_info": {
-            "trace_id": f"tr-{uuid.uuid4().hex}", "request_time": "2026-01-02T03:04:05.006Z", "state": "OK",
-            "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}},
-            "tags": {"mlflow.traceName": f"{prefix}-{i}"}}}}, auth=(os.environ["MLFLOW_TRACKING_USERNAME"], PASSWORD))
-        equal(answer.status_code, 200, f"a trace is taken: {answer.text}")
+        start_trace(client, experiment, f"{prefix}-{i}")
         client.create_registered_model(f"{prefix}-{i}")
         client.create_model_version(f"{prefix}-{i}", run.info.artifact_uri, run.info.run_id,
                                     await_creation_for=None)
     return experiments
 
 
-def seen(client, prefix, experiments):
-    """What each list shows of it, two a page; a page that is not the last must be full."""
+def seen(client, prefix, experiments, readable=range(LISTED)):
+    """What each list shows of it, two a page; a page that is not the last must be full. A search of traces names its
+    experiments, and one that may not be read refuses it."""
+    places = [experiments[i] for i in readable]
+    if len(places) < LISTED:
+        raises(lambda: client.search_traces(locations=experiments, include_spans=False), "PERMISSION_DENIED")
     lists = {
         "experiments": lambda token: client.search_experiments(
             filter_string=f"name LIKE '{prefix}-%'", max_results=2, page_token=token, order_by=["name"]),
         "runs": lambda token: client.search_runs(experiments, max_results=2, page_token=token),
         "logged models": lambda token: client.search_logged_models(experiments, max_results=2, page_token=token),
-        "traces": lambda token: client.search_traces(locations=experiments, max_results=2, page_token=token,
+        "traces": lambda token: client.search_traces(locations=places, max_results=2, page_token=token,
                                                      include_spans=False),
         "registered models": lambda token: client.search_registered_models(f"name LIKE '{prefix}-%'", 2, page_token=token),
         "model versions": lambda token: client.search_model_versions(f"name LIKE '{prefix}-%'", 2, page_token=token),
     }
+    if not places:
+        del lists["traces"]
     out = {}
     for name, page_at in lists.items():
         pages, token = [], None
@@ -204,7 +216,7 @@ def test_lists_leave_out_what_is_denied(auth, client):
         for name, items in seen(client, "list", experiments).items():
             equal(items, [f"list-{i}" for i in range(LISTED)], f"the owner's {name}")
     with user("reader"):
-        for name, items in seen(client, "list", experiments).items():
+        for name, items in seen(client, "list", experiments, READABLE).items():
             equal(items, [f"list-{i}" for i in READABLE], f"{name} that may be read")
 
 
@@ -218,7 +230,7 @@ def test_lists_of_who_is_denied_everything(auth, client):
         auth.add_role_permission(role.id, "registered_model", "*", "DENY")
         auth.assign_role("outcast", role.id)
     with user("outcast"):
-        for name, items in seen(client, "full", experiments).items():
+        for name, items in seen(client, "full", experiments, ()).items():
             equal(items, [], f"{name} of who may read none")
 
 
@@ -230,9 +242,39 @@ def test_lists_where_members_may_read_nothing(auth, client):
             auth.grant_user_permission("stranger", "experiment", experiments[i], "READ")
             auth.grant_user_permission("stranger", "registered_model", f"kept-{i}", "READ")
     with user("stranger"):
-        for name, items in seen(client, "kept", experiments).items():
+        for name, items in seen(client, "kept", experiments, READABLE).items():
             equal(items, [f"kept-{i}" for i in READABLE], f"{name} that were granted")
         raises(lambda: client.get_experiment(experiments[1]), "PERMISSION_DENIED")
+
+
+def test_traces_are_read_and_the_run_edited_to_link_them(auth, client):
+    people(auth, "tracer", "linker")
+    with user("tracer"):
+        of_run, of_traces = client.create_experiment("of the run"), client.create_experiment("of the traces")
+        run = client.create_run(of_run).info.run_id
+        trace_id = start_trace(client, of_traces, "linked")
+        auth.grant_user_permission("linker", "experiment", of_traces, "DENY")
+    with user("linker"):
+        raises(lambda: client.link_traces_to_run([trace_id], run), "PERMISSION_DENIED")
+    with user("tracer"):
+        auth.grant_user_permission("linker", "experiment", of_run, "EDIT")
+    with user("linker"):
+        raises(lambda: client.link_traces_to_run([trace_id], run), "PERMISSION_DENIED")
+    with user("tracer"):
+        auth.revoke_user_permission("linker", "experiment", of_traces)  # What members may do is left: to read.
+    with user("linker"):
+        client.link_traces_to_run([trace_id], run)
+
+
+def test_an_empty_id_shows_no_right_to_a_source(auth, client):
+    people(auth, "holder", "taker")
+    with user("holder"):
+        source = client.create_run(client.create_experiment("of the source")).info.artifact_uri
+    with user("taker"):
+        client.create_registered_model("taken")
+        answer = requests.post(f"{client.tracking_uri}/api/2.0/mlflow/model-versions/create", timeout=30,
+                               json={"name": "taken", "source": source, "run_id": ""}, auth=("taker", PASSWORD))
+        equal((answer.status_code, answer.json()["error_code"]), (403, "PERMISSION_DENIED"), "a source without its run")
 
 
 def test_roles(auth, client):

@@ -197,6 +197,13 @@ Result<int64_t> lifetime(const In& in) {
                          " seconds (got ", std::to_string(out), ")."}));
 }
 
+// As MLflow: no links into a store that this server can't sign for.
+Result<std::string> path_to_sign(std::string_view uri, const std::string& rest) {
+  Result<std::string> path = path_below(uri, rest);
+  if (path.ok() || path.error().reason != "artifact.not_ours") return path;
+  return unsupported(path.error().reason, path.error().text);
+}
+
 struct Target {  // One of the two.
   std::string run_id;
   std::string model_id;
@@ -217,7 +224,7 @@ Result<http::Reply> link_for_upload(App& app, const Ctx& ctx, http::Request& req
   const int64_t seconds = TRY(lifetime(in));
   const std::string uri = run_id.empty() ? TRY(app.tracking.models.get(ctx, model_id)).artifact_uri
                                          : TRY(app.tracking.runs.get(ctx, run_id)).artifact_uri;
-  const std::string below = TRY(path_below(uri, path));
+  const std::string below = TRY(path_to_sign(uri, path));
   const Signed s{.project = ctx.project.text,
                  .digest = {},
                  .actor = ctx.actor_uid,
@@ -236,7 +243,7 @@ Result<http::Reply> link_for_download(App& app, const Ctx& ctx, http::Request& r
   const int64_t seconds = TRY(lifetime(in));
   const tracking::Run run = TRY(app.tracking.runs.get(ctx, run_id));
   Signed s;
-  s.path = TRY(path_below(run.artifact_uri, path));
+  s.path = TRY(path_to_sign(run.artifact_uri, path));
   s.expires_s = now_s(app) + seconds;
   const store::tree::Entry entry = TRY(app.tracking.artifacts.find(ctx, s.path));
   return json_reply(file_link(app, request, ctx, entry, {"presigned_url", std::move(s)}));

@@ -194,6 +194,13 @@ TEST_F(Calls, WhatIsNotOfferedSaysSo) {
   }
 }
 
+TEST_F(Calls, GrantsOfWhatIsNotOfferedAreNoCalls) {
+  for (const char* line : {"GET /api/3.0/mlflow/scorers/permissions/get",
+                           "PATCH /api/3.0/mlflow/scorers/permissions/update",
+                           "POST /ajax-api/3.0/mlflow/gateway/secrets/permissions/create"})
+    EXPECT_EQ(call(line, "{}").status, 404) << line;
+}
+
 TEST_F(Calls, AUserIsMadeByAForm) {
   const std::string body = call("GET /signup").body;
   const std::string mark = R"(name="csrf_token" value=")";

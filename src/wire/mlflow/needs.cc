@@ -212,6 +212,10 @@ Result<Needs> new_version(App& app, const Ctx& ctx, Right right, const In& in) {
         of_experiment(Right::kRead, "run", TRY(app.tracking.runs.experiment_of(ctx, run_id))));
   // Registering leaves a tag on the logged model.
   const std::string model_id = TRY(in.text_or("model_id", ""));
+  // As MLflow: whoever names a source by an empty id shows no right to it.
+  const bool copies = TRY(in.text("source")).starts_with("models:/");
+  if (!copies && ((in.has("run_id") && run_id.empty()) || (in.has("model_id") && model_id.empty())))
+    return forbidden("auth.forbidden", "an empty id names no source");
   if (!model_id.empty())
     out.push_back(of_experiment(Right::kRead, "logged_model",
                                 TRY(app.tracking.models.experiment_of(ctx, model_id))));
@@ -259,14 +263,25 @@ Result<Needs> traces_in_experiments(App&, const Ctx&, Right right, const In& in)
   return out;
 }
 
-// What is not there is not linked.
+Result<Needs> traces_at_locations(App&, const Ctx&, Right right, const In& in) {
+  Needs out;
+  for (const In& location : TRY(in.list("locations"))) {
+    if (!location.has("mlflow_experiment")) continue;
+    const In place = TRY(location.message("mlflow_experiment"));
+    const int64_t id = TRY(tracking::parse_experiment_id(TRY(place.text("experiment_id"))));
+    out.push_back(of_experiment(right, "trace", id));
+  }
+  return out;
+}
+
+// What is not there is not linked; the traces are only read.
 Result<Needs> traces_and_run(App& app, const Ctx& ctx, Right right, const In& in) {
   Needs out = TRY(run_of(app, ctx, right, in));
   for (const std::string& id : TRY(in.texts("trace_ids"))) {
     if (out.size() > tracking::kTraceLinksMax + 1) break;  // The handler refuses so many.
     const auto experiment = app.tracking.traces.experiment_of(ctx, id);
     if (experiment.ok())
-      out.push_back(of_experiment(right, "trace", *experiment));
+      out.push_back(of_experiment(Right::kRead, "trace", *experiment));
     else if (experiment.error().code != Code::kNotFound)
       return experiment.error();
   }

@@ -34,6 +34,7 @@ Result<Needs> traces_of(App& app, const Ctx& ctx, http::Right right, const In& i
 Result<Needs> traces_in_experiment(App& app, const Ctx& ctx, http::Right right, const In& in);
 Result<Needs> new_trace_in_experiment(App& app, const Ctx& ctx, http::Right right, const In& in);
 Result<Needs> traces_in_experiments(App& app, const Ctx& ctx, http::Right right, const In& in);
+Result<Needs> traces_at_locations(App& app, const Ctx& ctx, http::Right right, const In& in);
 Result<Needs> traces_and_run(App& app, const Ctx& ctx, http::Right right, const In& in);
 Result<Needs> artifact_at_path(App& app, const Ctx& ctx, http::Right right, const In& in);
 

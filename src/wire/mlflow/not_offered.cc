@@ -1,6 +1,6 @@
 // What MLflow's server also answers and this one does not offer: its administration of generative
 // models. Every such call gets 501 in MLflow's own form, so that a client says what is missing
-// instead of "no such page".
+// instead of "no such page". Grants below such a path are no part of what MLflow answers: 404.
 
 #include <array>
 #include <string>
@@ -24,7 +24,7 @@ constexpr std::array<Method, 5> kMethods = {Method::kGet, Method::kPost, Method:
 
 constexpr std::array<Absent, 21> kAbsent = {{
     {"3.0/mlflow/datasets/{path...}", "GPAD", "Evaluation datasets are"},
-    {"3.0/mlflow/scorers/{path...}", "GPUD", "Scorers are"},
+    {"3.0/mlflow/scorers/{path...}", "GPUAD", "Scorers are"},
     {"3.0/mlflow/scorer/{path...}", "P", "Scorers are"},
     {"3.0/mlflow/genai/{path...}", "P", "Evaluation by the server is"},
     {"3.0/mlflow/issues", "P", "Issues are"},
@@ -46,6 +46,9 @@ constexpr std::array<Absent, 21> kAbsent = {{
     {"/graphql", "GP", "GraphQL is"},
 }};
 
+// Before 3.13 each kind had grants of its own; users/permissions replaced them all.
+bool is_removed(std::string_view path) { return path.find("/permissions/") != path.npos; }
+
 http::Route row_of(const Absent& absent, Method method) {
   http::Route row;
   row.method = method;
@@ -55,7 +58,9 @@ http::Route row_of(const Absent& absent, Method method) {
   row.summary = concat({absent.what, " not offered: 501"});
   row.render_error = render_error;
   row.blocking = [text = concat({absent.what, " not offered by this server"})](
-                     const Ctx&, http::Request&) -> Result<http::Reply> {
+                     const Ctx&, http::Request& request) -> Result<http::Reply> {
+    if (is_removed(request.path))
+      return not_found("mlflow.removed", "There is no such call; see users/permissions");
     return unsupported("mlflow.not_offered", text);
   };
   return row;

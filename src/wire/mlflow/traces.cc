@@ -215,7 +215,6 @@ constexpr http::Permission kRead{Right::kRead, "trace"};
 constexpr http::Permission kEdit{Right::kEdit, "trace"};
 constexpr http::Permission kManage{Right::kManage, "trace"};
 constexpr http::Permission kNew{Right::kEdit, "trace", http::On::kObjects};
-constexpr http::Permission kList{Right::kRead, "trace", http::On::kList};
 
 constexpr http::Permission kLink{Right::kEdit, "trace", http::On::kObjects};
 
@@ -230,7 +229,8 @@ constexpr std::array<Row, 14> kRows = {{
      "Read traces with their spans", traces_of},
     {Method::kPost, "3.0/mlflow/traces/batchGetInfos", kRead, Audit::kNone, batch_get_infos,
      "Read the heads of traces", traces_of},
-    {Method::kPost, "3.0/mlflow/traces/search", kList, Audit::kNone, search, "Search traces"},
+    {Method::kPost, "3.0/mlflow/traces/search", kRead, Audit::kNone, search, "Search traces",
+     traces_at_locations},
     {Method::kPatch, "3.0/mlflow/traces/{trace_id}/tags", kEdit, Audit::kCounted, set_tag,
      "Set a tag of a trace"},
     {Method::kDelete, "3.0/mlflow/traces/{trace_id}/tags", kEdit, Audit::kCounted, delete_tag,

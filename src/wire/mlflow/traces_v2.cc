@@ -71,13 +71,12 @@ Result<Json> search(App& app, const Ctx& ctx, const In& in) {
 constexpr http::Permission kRead{Right::kRead, "trace"};
 constexpr http::Permission kEdit{Right::kEdit, "trace"};
 constexpr http::Permission kNew{Right::kEdit, "trace", http::On::kObjects};
-constexpr http::Permission kList{Right::kRead, "trace", http::On::kList};
 
 constexpr std::array<Row, 4> kRows = {{
     {Method::kPost, "2.0/mlflow/traces", kNew, Audit::kCounted, start,
      "Begin a trace, as clients before version 3 do", new_trace_in_experiment},
-    {Method::kGet, "2.0/mlflow/traces", kList, Audit::kNone, search,
-     "Search traces, as clients before version 3 do"},
+    {Method::kGet, "2.0/mlflow/traces", kRead, Audit::kNone, search,
+     "Search traces, as clients before version 3 do", traces_in_experiments},
     {Method::kPatch, "2.0/mlflow/traces/{trace_id}", kEdit, Audit::kCounted, end,
      "End a trace, as clients before version 3 do"},
     {Method::kGet, "2.0/mlflow/traces/{trace_id}/info", kRead, Audit::kNone, get,
