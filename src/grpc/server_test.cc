@@ -218,6 +218,7 @@ TEST(GrpcServer, AReplyThatNobodyTakesIsGivenUp) {
   Client client = world.client();
   ClientCall deaf = client.open("test.Echo/Much");  // Its window is smaller than the reply.
   ASSERT_TRUE(deaf.send(""));
+  EXPECT_EQ(deaf.end().code, 1);  // Which takes its connection's bytes, but not the call's.
   EXPECT_TRUE(probe.ended.await());
   EXPECT_EQ(probe.code, 1);
 }
