@@ -413,7 +413,8 @@ void Call::let_go() {
   give_room_back();
   if (stream_) stream_->detach();
   stream_.reset();
-  request_ = {};
+  request_.message = request_.peer = {};
+  request_.metadata.clear();
   slice_ = {};
   buffer_.Clear();
   lease_.release();

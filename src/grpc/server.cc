@@ -18,6 +18,8 @@ namespace slip::grpc {
 namespace {
 
 constexpr int64_t kQuotaBytesMin = 64 << 20;
+constexpr int kKeepaliveMs = 60'000;
+constexpr int kKeepaliveMsMax = 20'000;
 constexpr int kHandshakeMsMax = 10'000;
 constexpr int kPingPauseMsMin = 10'000;  // Clients that ping more often are told off.
 
@@ -52,6 +54,9 @@ void limit(::grpc::ServerBuilder* builder, const Shared& shared) {
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
   builder->AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
                               static_cast<int>(shared.options.idle_ms));
+  // A peer that takes nothing off its socket: neither replies nor the end of a call reach it.
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMsMax);
   builder->AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMsMax);
   builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                               kPingPauseMsMin);

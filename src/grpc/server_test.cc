@@ -218,8 +218,14 @@ TEST(GrpcServer, AReplyThatNobodyTakesIsGivenUp) {
   Client client = world.client();
   ClientCall deaf = client.open("test.Echo/Much");  // Its window is smaller than the reply.
   ASSERT_TRUE(deaf.send(""));
+  const int64_t sent_ns = real_clock().steady_ns();
+  // Takes its connection's bytes, but not the call's.
+  const auto polling = real_executor().spawn("poll", [&] { deaf.end(); });
   EXPECT_TRUE(probe.ended.await());
   EXPECT_EQ(probe.code, 1);
+  EXPECT_LT(real_clock().steady_ns() - sent_ns, kPatienceNs / 2);  // Before the client's own end.
+  deaf.cancel();
+  polling->join();
 }
 
 TEST(GrpcServer, AHandlerLearnsThatItsClientHasGone) {

@@ -60,15 +60,17 @@ def test_second_server_on_the_directory_is_refused(server):
 
 
 def test_port_in_use_is_said(server):
-    port = server.url.rpartition(":")[2]
-    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-2", "--port", port, "--grpc-port", "0"]
-    other = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    true(other.returncode != 0 and port in other.stderr, f"names the port: {other.stderr}")
+    taken = {"--port": server.url.rpartition(":")[2], "--grpc-port": server.ready["grpc"].rpartition(":")[2]}
+    for flag, port in taken.items():
+        ports = [word for pair in {"--port": "0", "--grpc-port": "0", flag: port}.items() for word in pair]
+        command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-2", *ports]
+        other = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        true(other.returncode != 0 and port in other.stderr, f"{flag}: names the port: {other.stderr}")
 
 
 def test_other_addresses_need_auth(server):
-    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-3", "--host", "0.0.0.0", "--port", "0", "--grpc-port", "0",
-               "--no-auth"]
+    command = [str(server.binary), "serve", "--data-dir", str(server.data) + "-3", "--host", "0.0.0.0", "--port", "0",
+               "--grpc-port", "0", "--no-auth"]
     other = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     true(other.returncode != 0, "a bind beyond loopback without authentication must not start")
 
