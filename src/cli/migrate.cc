@@ -175,6 +175,7 @@ Result<Json> Mover::send(const std::string& kind, const std::string& name, Json 
 }
 
 Status Mover::refuse(const std::string& kind, const std::string& name, const Error& error) {
+  if (error.reason == "http.no_route") return error;  // An older server, or none of ours.
   if (error.code != Code::kInvalid && error.code != Code::kExhausted &&
       error.code != Code::kNotFound && error.code != Code::kConflict)
     return error;
@@ -183,15 +184,16 @@ Status Mover::refuse(const std::string& kind, const std::string& name, const Err
   return {};
 }
 
-Status Mover::send_points(const std::string& run_id, std::vector<Json>* points) {
-  Counts& c = counts["points"];
+Status Mover::send_points(const std::string& kind, const std::string& run_id,
+                          std::vector<Json>* points) {
+  Counts& c = counts[kind];
   std::vector<Json> batch = std::exchange(*points, {});
   c.source += static_cast<int64_t>(batch.size());
   if (batch.empty() || dry) return {};
   Json body = Json::object({{"run_id", run_id}});
   body.set("points", Json::array(std::move(batch)));
   const Result<Json> answer = server.post("/imports/mlflow/metrics", body);
-  if (!answer.ok()) return refuse("points", run_id, answer.error());
+  if (!answer.ok()) return refuse(kind, run_id, answer.error());
   c.states["imported"] += TRY(codec::want_int(*answer, "imported"));
   c.states["same"] += TRY(codec::want_int(*answer, "same"));
   return {};

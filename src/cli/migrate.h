@@ -55,6 +55,7 @@ struct FileTree {
   std::string below;       // "17ab…/artifacts", below the directory of its experiment.
   int64_t experiment = 0;  // There.
   std::string here;        // Its address on the server; "" on a dry run.
+  bool has_files = false;  // It cannot be empty.
 };
 
 class Mover {
@@ -71,7 +72,9 @@ class Mover {
 
   // Sends one item; the answer's row, null on a dry run or when the server refuses that item.
   Result<codec::Json> send(const std::string& kind, const std::string& name, codec::Json item);
-  Status send_points(const std::string& run_id, std::vector<codec::Json>* points);
+  // "points" of a run, or "logged_model_metrics" that it measured.
+  Status send_points(const std::string& kind, const std::string& run_id,
+                     std::vector<codec::Json>* points);
   struct Counts {
     std::map<std::string, int64_t> states;
     int64_t source = 0;

@@ -58,8 +58,19 @@ std::string path_of(const Mover& m, const std::string& uri) {
 
 struct Place {
   std::string dir;     // "": none has its files.
-  bool known = false;  // Or at least the directory of its experiment.
+  bool known = false;  // Or at least what would hold that directory is here: there are no files.
 };
+
+// The store's own root, whose directories are made with the first file, would lie in one that is.
+bool could_hold(Fs& fs, std::string_view path, std::string_view below) {
+  if (path.size() <= below.size() + 1 || !path.ends_with(below)) return false;
+  std::string dir(path.substr(0, path.size() - below.size() - 1));
+  for (int up = 0; up < 3 && dir.size() > 1; ++up) {
+    if (is_dir(fs, dir)) return true;
+    dir = parent_dir(dir);
+  }
+  return false;
+}
 
 Place place_of(Mover& m, const FileTree& tree) {
   std::vector<std::string> roots = {path_of(m, tree.source)};
@@ -70,8 +81,7 @@ Place place_of(Mover& m, const FileTree& tree) {
   for (const std::string& root : roots) {
     if (root.empty()) continue;
     if (is_dir(m.files, root)) return {.dir = root, .known = true};
-    if (root.size() > tree.below.size() + 1 && root.ends_with(tree.below))
-      out.known = out.known || is_dir(m.files, root.substr(0, root.size() - tree.below.size() - 1));
+    if (!tree.has_files && could_hold(m.files, root, tree.below)) out.known = true;
   }
   return out;
 }
@@ -164,7 +174,13 @@ Status verify_files(Mover& m) {
   int64_t done = 0;
   for (const FileTree& tree : m.trees) {
     m.progress("reading back files", ++done, static_cast<int64_t>(m.trees.size()));
-    if (tree.source.empty() || !m.moves_files(tree.source) || !is_ours(tree)) continue;
+    if (tree.source.empty()) continue;
+    if (!m.moves_files(tree.source)) {
+      m.comparison.compare("artifact_addresses", tree.owner, {{tree.source, ""}},
+                           {{tree.here, ""}});
+      continue;
+    }
+    if (!is_ours(tree)) continue;
     const Place place = place_of(m, tree);
     Items theirs;
     if (!place.dir.empty()) {
@@ -176,7 +192,10 @@ Status verify_files(Mover& m) {
       }
     }
     const Items ours = TRY(server_files(m, tree));
-    m.comparison.compare("artifacts", tree.owner, theirs, ours);
+    if (place.known)
+      m.comparison.compare("artifacts", tree.owner, theirs, ours);
+    else if (ours.empty())
+      m.comparison.compare("artifact_directories", tree.owner, {{tree.source, ""}}, {});
   }
   return {};
 }

@@ -17,6 +17,7 @@ using codec::Json;
 using Items = Comparison::Items;
 
 constexpr size_t kPointsAtOnce = 1000;
+constexpr int64_t kReady = 2;  // Of a logged model's states.
 constexpr std::string_view kHistoryPage = "25000";
 
 int64_t int_of(const Json& object, std::string_view key) {
@@ -281,11 +282,12 @@ Status send_model_metrics(Mover& m, const std::string& id) {
   std::vector<Json> all = TRY(m.source.model_metrics(id));
   for (Json& p : all) {
     const std::string of = text_of(p, "run_id");
-    if (of != run_id || waiting.size() == kPointsAtOnce) TRY(m.send_points(run_id, &waiting));
+    if (of != run_id || waiting.size() == kPointsAtOnce)
+      TRY(m.send_points("logged_model_metrics", run_id, &waiting));
     run_id = of;
     waiting.push_back(std::move(p));
   }
-  return m.send_points(run_id, &waiting);
+  return m.send_points("logged_model_metrics", run_id, &waiting);
 }
 
 }  // namespace
@@ -315,7 +317,8 @@ Status send_runs(Mover& m) {
                   .source = text_of(run, "artifact_uri"),
                   .below = concat({id, "/artifacts"}),
                   .experiment = int_of(run, "experiment_id"),
-                  .here = {}};
+                  .here = {},
+                  .has_files = false};
     const auto here = here_of(m, run);
     if (!here) continue;  // The experiment was refused, and said so.
     run.set("experiment_id", *here);
@@ -328,9 +331,9 @@ Status send_runs(Mover& m) {
     TRY(m.source.each_point(id, [&](Json p) -> Status {
       waiting.push_back(std::move(p));
       if (waiting.size() < kPointsAtOnce) return {};
-      return m.send_points(id, &waiting);
+      return m.send_points("points", id, &waiting);
     }));
-    TRY(m.send_points(id, &waiting));
+    TRY(m.send_points("points", id, &waiting));
   }
   return {};
 }
@@ -345,7 +348,10 @@ Status send_logged_models(Mover& m) {
                   .source = text_of(model, "artifact_uri"),
                   .below = concat({"models/", id, "/artifacts"}),
                   .experiment = int_of(model, "experiment_id"),
-                  .here = {}};
+                  .here = {},
+                  .has_files = false};
+    tree.has_files =
+        int_of(model, "status") == kReady && text_of(model, "lifecycle_stage") == "active";
     const auto here = here_of(m, model);
     if (!here) continue;
     model.set("experiment_id", *here);

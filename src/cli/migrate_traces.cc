@@ -200,11 +200,20 @@ Status send_head(Mover& m, const std::string& id, int64_t experiment, Json info,
   return {};
 }
 
-Status link_runs(Mover& m, const std::string& id, const Json& runs) {
-  for (const Json& run : runs.items()) {
-    const Json body =
-        Json::object({{"trace_ids", Json::array({Json(id)})}, {"run_id", run.as_string()}});
-    const Result<Json> linked = mlflow_post(m.server, "traces/link-to-run", body);
+Status send_links(Mover& m, const std::string& id, const Json& links) {
+  for (const Json& link : links.items()) {
+    const std::string target = text_of(link, "target");
+    const bool run = text_of(link, "kind") == "run";
+    Json body = Json::object({{"run_id", target}, {"trace_ids", Json::array({Json(id)})}});
+    if (!run) {
+      const size_t slash = target.rfind('/');
+      const Json prompt = Json::object(
+          {{"name", target.substr(0, slash)},
+           {"version", slash == target.npos ? std::string() : target.substr(slash + 1)}});
+      body = Json::object({{"trace_id", id}, {"prompt_versions", Json::array({prompt})}});
+    }
+    const Result<Json> linked =
+        mlflow_post(m.server, run ? "traces/link-to-run" : "traces/link-prompts", body);
     if (!linked.ok()) TRY(m.refuse("traces", id, linked.error()));
   }
   return {};
@@ -220,11 +229,12 @@ Status send_trace(Mover& m, const std::string& id) {
                 .source = text_of(trace, "artifacts"),
                 .below = concat({"traces/", id, "/artifacts"}),
                 .experiment = there,
-                .here = {}};
+                .here = {},
+                .has_files = false};
   if (!m.dry) {
     TRY(send_head(m, id, here->second, member(trace, "info"), &tree));
     if (tree.here.empty()) return {};
-    TRY(link_runs(m, id, member(trace, "runs")));
+    TRY(send_links(m, id, member(trace, "links")));
   }
   m.add_tree(std::move(tree));
   return send_spans(m, here->second, id);
@@ -308,20 +318,22 @@ Status verify_spans(Mover& m, const std::string& id, const std::string& scope) {
   return {};
 }
 
-// Which traces belong to which run, beside what their metadata says.
+// The traces of a run or a prompt, beside what their metadata says.
 struct Links {
   std::set<std::string> traces;
   std::set<int64_t> experiments;  // Here.
 };
 
-Status verify_links(Mover& m, const std::string& run_id, const Links& links) {
+// By the filter that finds them.
+using AllLinks = std::map<std::string, Links>;
+
+Status verify_links(Mover& m, const std::string& filter, const Links& links) {
   Json locations = Json::array();
   for (const int64_t id : links.experiments)
     locations.push(Json::object(
         {{"type", "MLFLOW_EXPERIMENT"},
          {"mlflow_experiment", Json::object({{"experiment_id", std::to_string(id)}})}}));
-  Json body = Json::object(
-      {{"filter", concat({"attributes.run_id = '", run_id, "'"})}, {"max_results", kSearchPage}});
+  Json body = Json::object({{"filter", filter}, {"max_results", kSearchPage}});
   body.set("locations", std::move(locations));
   Items theirs;
   for (const std::string& id : links.traces) theirs[id] = "";
@@ -337,15 +349,16 @@ Status verify_links(Mover& m, const std::string& run_id, const Links& links) {
         ours[id] = "";
     token = text_of(page, "next_page_token");
   } while (!token.empty());
-  m.comparison.compare("trace_links", concat({"run ", run_id}), theirs, ours);
+  m.comparison.compare("trace_links", filter, theirs, ours);
   return {};
 }
 
-Status verify_trace(Mover& m, const std::string& id, std::map<std::string, Links>* links) {
+Status verify_trace(Mover& m, const std::string& id, AllLinks* links) {
   const Json trace = TRY(m.source.trace(id));
   const auto home = m.experiments.find(trace.find("experiment_id")->as_int());
-  for (const Json& run : member(trace, "runs").items()) {
-    Links& of = (*links)[run.as_string()];
+  for (const Json& link : member(trace, "links").items()) {
+    const char* key = text_of(link, "kind") == "run" ? "attributes.run_id" : "prompt";
+    Links& of = (*links)[concat({key, " = '", text_of(link, "target"), "'"})];
     of.traces.insert(id);
     if (home != m.experiments.end()) of.experiments.insert(home->second);
   }
@@ -379,14 +392,14 @@ Status send_traces(Mover& m) {
 }
 
 Status verify_traces(Mover& m) {
-  std::map<std::string, Links> links;
+  AllLinks links;
   const std::vector<std::string> ids = TRY(m.source.trace_ids());
   int64_t done = 0;
   for (const std::string& id : ids) {
     m.progress("reading back traces", ++done, static_cast<int64_t>(ids.size()));
     TRY(verify_trace(m, id, &links));
   }
-  for (const auto& [run_id, of] : links) TRY(verify_links(m, run_id, of));
+  for (const auto& [filter, of] : links) TRY(verify_links(m, filter, of));
   return {};
 }
 

@@ -332,17 +332,17 @@ Result<std::vector<MlflowStore::Rest>> MlflowStore::rest() {
       TRY(count(concat({"SELECT COUNT(*) FROM ", left.table}), {},
                 {.table = left.table, .why = left.why}));
   }
-  TRY(
-      count("SELECT COUNT(*) FROM entity_associations WHERE source_type <> 'trace'"
-            " OR destination_type <> 'run'",
-            {},
-            {.table = "entity_associations",
-             .why = "links of prompts and evaluation datasets; those of prompts are also tags"}));
+  TRY(count("SELECT COUNT(*) FROM entity_associations WHERE source_type <> 'trace'", {},
+            {.table = "entity_associations", .why = "they join what is not offered here"}));
   constexpr std::string_view kOther = "they are of another workspace: see --workspace";
   TRY(count("SELECT COUNT(*) FROM experiments WHERE workspace <> ?", {workspace_},
             {.table = "experiments", .why = kOther}));
   TRY(count("SELECT COUNT(*) FROM registered_models WHERE workspace <> ?", {workspace_},
             {.table = "registered_models", .why = kOther}));
+  TRY(
+      count("SELECT COUNT(*) FROM model_versions WHERE status <> 'READY'"
+            " AND COALESCE(current_stage, 'None') <> 'Deleted_Internal'",
+            {}, {.table = "model_versions.status", .why = "every version that is here is READY"}));
   TRY(count("SELECT COUNT(*) FROM model_versions WHERE current_stage = 'Deleted_Internal'", {},
             {.table = "model_versions", .why = "deleted there; their numbers stay taken"}));
   return out;

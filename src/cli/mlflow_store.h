@@ -36,7 +36,8 @@ class MlflowStore {
   Result<std::vector<codec::Json>> versions(const std::string& model);  // Not those it deleted.
 
   Result<std::vector<std::string>> trace_ids();  // By time.
-  // {"info": MLflow's TraceInfo, "experiment_id", "artifacts"}
+  // {"info": MLflow's TraceInfo, "experiment_id", "artifacts", "links": [{"kind", "target"}]}: to
+  // the "run" of an id, the "prompt" NAME/VERSION.
   Result<codec::Json> trace(const std::string& id);
   // As MLflow writes spans down: each value of "attributes" is JSON text.
   Result<std::vector<codec::Json>> spans(const std::string& trace_id);

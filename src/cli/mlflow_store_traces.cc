@@ -138,13 +138,18 @@ Result<Json> MlflowStore::trace(const std::string& id) {
   info.set("tags", std::move(tags));
   Json assessments = TRY(assessments_of(id));
   info.set("assessments", std::move(assessments));
-  Json runs = Json::array();
+  Json links = Json::array();
   TRY(
-      each("SELECT destination_id FROM entity_associations WHERE source_type = 'trace'"
-           " AND source_id = ? AND destination_type = 'run' ORDER BY destination_id",
-           {id}, [&](const Row& row) { runs.push(row.str(0)); }));
+      each("SELECT destination_type, destination_id FROM entity_associations"
+           " WHERE source_type = 'trace' AND source_id = ?"
+           " AND destination_type IN ('run', 'prompt_version')"
+           " ORDER BY destination_type, destination_id",
+           {id}, [&](const Row& row) {
+             links.push(Json::object(
+                 {{"kind", row.text(0) == "run" ? "run" : "prompt"}, {"target", row.str(1)}}));
+           }));
   out.set("info", std::move(info));
-  out.set("runs", std::move(runs));
+  out.set("links", std::move(links));
   return out;
 }
 

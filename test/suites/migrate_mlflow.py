@@ -128,6 +128,7 @@ def fill(client):
     run, model = fill_models(client)
     traces = fill_traces()
     client.link_traces_to_run(traces[:1], runs[0])
+    client.link_prompt_versions_to_trace([client.get_prompt_version("ask", "2")], traces[1])
     many = client.create_experiment("many")
     for i in range(MANY):
         one = client.create_run(many).info.run_id
@@ -219,6 +220,8 @@ def compare(theirs, ours, made):
         same(seen_trace(ours, trace_id), seen_trace(theirs, trace_id), f"trace {trace_id}")
     linked = ours.search_traces(locations=[ours.get_experiment_by_name("moved").experiment_id], run_id=made["runs"][0])
     equal([t.info.trace_id for t in linked], made["traces"][:1], "traces of a run")
+    linked = ours.search_traces(locations=[ours.get_experiment_by_name("moved").experiment_id], filter_string="prompt = 'ask/2'")
+    equal([t.info.trace_id for t in linked], made["traces"][1:], "traces of a prompt")
     for run_id in made["runs"][:2]:
         equal(files_of(ours, f"runs:/{run_id}/notes"), files_of(theirs, f"runs:/{run_id}/notes"), "files of a run")
     got = files_of(ours, ours.get_model_version_download_uri("reg", "3"))
@@ -267,7 +270,7 @@ def moved_whole(rows, answer, errors):
 
 
 def from_sqlite(root, theirs, source, made):
-    points = 3 * 23 + STEPS + 3 + MANY * 300 + 3
+    points = 3 * 23 + STEPS + 3 + MANY * 300
     with harness.Server(harness.BINARY, root / "data") as server:
         ours = MlflowClient(server.url)
         code, rows, errors, _ = migrate(server, source, "--dry-run")
@@ -332,6 +335,8 @@ def with_auth(root, source):
                 true(code not in (0, DIFFERS), f"refused: {code} {errors}")
                 found = boss.send("GET", harness.MLFLOW + "experiments/get-by-name?experiment_name=moved", check=False)
                 equal(found.status, 404, "nothing has changed")
+            code, rows, errors, answer = migrate(server, source, token=token)
+            true(code == DIFFERS and not rows["artifact_directories"]["equal"], f"without its files: {code} {rows}")
             code, rows, errors, answer = migrate(server, source, "--artifacts", str(copy), token=token)
             equal(code, 0, f"as administrator: {errors}")
             moved_whole(rows, answer, errors)
