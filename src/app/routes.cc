@@ -142,7 +142,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::reviews_routes({*w.registry, *w.governance, *w.auth}));
   add(wire::native::runs_routes({*w.tracking, *w.auth}));
   add(wire::native::run_page_routes({*w.tracking, *w.auth}));
-  add(wire::native::import_routes({*w.tracking}));
+  add(wire::native::import_routes({*w.tracking, *w.registry}));
   add(wire::native::signing_routes({[&w] { return sign::public_keys(*w.db); }}));
   add(wire::native::webhook_routes({*w.webhooks}));
   add(wire::databricks::routes({*w.registry, *w.governance, *w.auth, *w.webhooks}));

@@ -102,6 +102,16 @@ class HttpRemote final : public Remote {
     return answer(request);
   }
 
+  Result<std::string> post_with(std::string_view target, const http::Header& header,
+                                const std::string& body) override {
+    http::Call request;
+    request.method = http::Method::kPost;
+    request.target = target;
+    request.headers = {header, {"Content-Type", "application/json"}};
+    request.body = body;
+    return answer(request);
+  }
+
  private:
   Result<std::string> answer(const http::Call& request) {
     Result<http::ClientReply> reply = client_.send(request);
@@ -164,6 +174,10 @@ std::string query_of(const std::vector<std::pair<std::string_view, std::string>>
 }
 
 Result<std::string> Remote::raw(http::Method, std::string_view, const std::string&) {
+  return unsupported("remote.raw", "this server takes no raw calls");
+}
+
+Result<std::string> Remote::post_with(std::string_view, const http::Header&, const std::string&) {
   return unsupported("remote.raw", "this server takes no raw calls");
 }
 

@@ -44,6 +44,9 @@ class Remote {
   // Any address of the server, "/health" too; the answer's bytes.
   virtual Result<std::string> raw(http::Method method, std::string_view target,
                                   const std::string& body);
+  // POST of JSON with one header more.
+  virtual Result<std::string> post_with(std::string_view target, const http::Header& header,
+                                        const std::string& body);
 
   Result<codec::Json> get(std::string_view path);
   Result<codec::Json> post(std::string_view path, const codec::Json& body);

@@ -63,7 +63,7 @@ void add_feature_commands(Commands& commands, const Machine& machine);
 void add_contract_commands(Commands& commands, const Machine& machine);
 
 // migrate mlflow
-void add_migrate_commands(Commands& commands, const Connect& connect);
+void add_migrate_commands(Commands& commands, const Connect& connect, Fs& fs);
 
 // All of them.
 void add_rest_commands(Commands& commands, const Machine& machine, const Connect& connect);

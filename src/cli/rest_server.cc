@@ -157,7 +157,7 @@ void add_rest_commands(Commands& commands, const Machine& machine, const Connect
   add_runs_commands(commands, machine, connect);
   add_experiment_commands(commands, connect);
   add_gc_commands(commands, connect);
-  add_migrate_commands(commands, connect);
+  add_migrate_commands(commands, connect, machine.fs);
   add_feature_commands(commands, machine);
   add_feature_store_commands(commands, connect, machine.fs);
   add_contract_commands(commands, machine);

@@ -187,6 +187,7 @@ class Registry {
 
  private:
   friend class Governance;
+  friend class Imports;
   friend class GateRun;
   struct Found;    // A model and one of its versions, inside a transaction.
   struct Weighed;  // What the rules of promotion look at, read inside a transaction.

@@ -56,6 +56,12 @@ Result<std::vector<int64_t>> in_stage(store::Tx& tx, std::string_view project,
 // Stage, description, digest, updated_ms.
 Status update_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
                       const Version& version);
+// Those fields that update_version leaves alone: source, location, run, user, created_ms.
+Status overwrite_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                         const Version& version);
+// Whether the number was ever given, to a deleted version too.
+Result<bool> was_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                         int64_t version);
 // Keeps the number; source, run and files' address are blanked.
 Status delete_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
                       const Version& version);

@@ -168,10 +168,15 @@ CREATE INDEX model_version_by_logged_model ON model_version (project, logged_mod
 CREATE INDEX model_version_by_location ON model_version (project, location);
 )sql";
 
-constexpr std::array<store::Migration, 4> kMigrations = {{{"registry", 1, kTables},
+// Whom another server named, for versions that were taken over from it.
+constexpr std::string_view kVersionUsers =
+    "ALTER TABLE model_version ADD COLUMN user_id TEXT NOT NULL DEFAULT ''";
+
+constexpr std::array<store::Migration, 5> kMigrations = {{{"registry", 1, kTables},
                                                           {"registry", 2, kVersionsByUid},
                                                           {"registry", 3, kGovernance},
-                                                          {"registry", 4, kVersionsBySource}}};
+                                                          {"registry", 4, kVersionsBySource},
+                                                          {"registry", 5, kVersionUsers}}};
 
 // Deleted models and versions keep their rows, and prompts are granted apart.
 constexpr std::array<ledger::Scope, 2> kScopes = {{

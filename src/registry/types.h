@@ -136,6 +136,7 @@ struct Version {
   std::string logged_model_id;
   std::optional<std::string> description;
   std::string author;
+  std::string user_id;  // As another server said it; "" for one that was made here.
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
   std::string digest;  // "sha256:…" of its tree of files; "" when the files are not ours.

@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::string_view kColumns =
     "v.version, v.uid, v.stage, v.source, v.location, v.run_id, v.run_link, v.logged_model_id,"
-    " v.description, v.author, v.created_ms, v.updated_ms, v.digest";
-constexpr int kColumnCount = 13;
+    " v.description, v.author, v.created_ms, v.updated_ms, v.digest,"
+    " v.user_id";
+constexpr int kColumnCount = 14;
 
 Version decode(const store::Row& row) {
   Version v;
@@ -27,6 +28,7 @@ Version decode(const store::Row& row) {
   v.created_ms = row.i64(10);
   v.updated_ms = row.i64(11);
   v.digest = row.str(12);
+  v.user_id = row.str(13);
   return v;
 }
 
@@ -100,12 +102,29 @@ Status insert_version(store::Tx& tx, std::string_view project, std::string_view 
   TRY(
       tx.exec("INSERT INTO model_version (project, model_uid, version, uid, stage, source,"
               " location, run_id, run_link, logged_model_id, description, author, created_ms,"
-              " updated_ms, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              " updated_ms, digest, user_id)"
+              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
               {project, model_uid, v.number, v.uid, v.stage.name, v.source, v.location, v.run_id,
                store::maybe(v.run_link), v.logged_model_id, store::maybe(v.description), v.author,
-               v.created_ms, v.updated_ms, v.digest}));
+               v.created_ms, v.updated_ms, v.digest, v.user_id}));
   for (const Tag& tag : v.tags) TRY(put_version_tag(tx, project, model_uid, v.number, tag));
   return {};
+}
+
+Status overwrite_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                         const Version& v) {
+  TRY(tx.exec(
+      "UPDATE model_version SET source = ?, location = ?, run_id = ?, user_id = ?,"
+      " created_ms = ? WHERE project = ? AND model_uid = ? AND version = ?",
+      {v.source, v.location, v.run_id, v.user_id, v.created_ms, project, model_uid, v.number}));
+  return {};
+}
+
+Result<bool> was_version(store::Tx& tx, std::string_view project, std::string_view model_uid,
+                         int64_t version) {
+  return tx.first(
+      "SELECT version FROM model_version WHERE project = ? AND model_uid = ? AND version = ?",
+      {project, model_uid, version}, [](const store::Row&) {});
 }
 
 Result<std::optional<Version>> find_version(store::Tx& tx, std::string_view project,

@@ -8,28 +8,24 @@
 
 #include "store/db.h"
 
-struct sqlite3;
-
-// A SQLite file that some other program made, for reading only: it is never written, and one read
-// transaction makes all that is read one state of it, whatever its owner does meanwhile. One
-// thread.
+// A database that some other program made, for reading only: a SQLite file, or PostgreSQL by its
+// URL. It is never written, and one read transaction makes all that is read one state of it,
+// whatever its owner does meanwhile. Statements are those of db.h's dialect that read; a failed one
+// may end the transaction, so ask has_table() first. One thread.
 namespace slip::store {
 
 class ForeignDb {
  public:
-  // kNotFound `foreign.no_file`, kInvalid `foreign.not_sqlite`.
-  static Result<std::unique_ptr<ForeignDb>> open(const std::string& path);
-  ~ForeignDb();
-  ForeignDb(const ForeignDb&) = delete;
-  ForeignDb& operator=(const ForeignDb&) = delete;
+  // PATH, sqlite:///PATH, or postgresql://…, also as SQLAlchemy has it (postgresql+psycopg2://…).
+  // kNotFound `foreign.no_file`, kInvalid `foreign.not_sqlite`, kUnsupported `foreign.scheme`,
+  // kUnavailable `store.connection`.
+  static Result<std::unique_ptr<ForeignDb>> open(const std::string& source);
+  virtual ~ForeignDb() = default;
 
   // kInvalid `foreign.read`, also for a column or table that it doesn't have.
-  Status each(std::string_view sql, std::span<const std::string> args,
-              const std::function<void(const Row&)>& on_row);
-
- private:
-  ForeignDb() = default;
-  sqlite3* db_ = nullptr;
+  virtual Status each(std::string_view sql, std::span<const std::string> args,
+                      const std::function<void(const Row&)>& on_row) = 0;
+  virtual Result<bool> has_table(const std::string& name) = 0;
 };
 
 }  // namespace slip::store

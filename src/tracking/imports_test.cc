@@ -104,6 +104,91 @@ TEST_P(ImportsTest, PointsCountOnceAndKeepWhatIsNoNumber) {
   EXPECT_EQ(got.metrics[0].step, 2);
 }
 
+TEST_P(ImportsTest, AnEmptyAddressIsThePlaceThatTheServerGives) {
+  Imports& imports = tracking->imports;
+  Experiment e = some_experiment(7, "a");
+  e.artifact_location = "";
+  EXPECT_EQ(imports.experiment(ctx, e, false).value().artifacts, "mlflow-artifacts:/7");
+  tracking::Run run = some_run(7);
+  run.artifact_uri = "";
+  const std::string here = "mlflow-artifacts:/7/" + run.id + "/artifacts";
+  EXPECT_EQ(imports.run(ctx, run, false).value().artifacts, here);
+  EXPECT_EQ(imports.run(ctx, run, false).value().state, Imported::kSame);
+  EXPECT_EQ(tracking->runs.get(ctx, run.id).value().artifact_uri, here);
+  run.artifact_uri = "s3://b/x";
+  EXPECT_EQ(imports.run(ctx, run, false).value().differing, "artifact_uri");
+  EXPECT_EQ(imports.run(ctx, run, true).value().artifacts, "s3://b/x");
+  EXPECT_EQ(tracking->runs.get(ctx, run.id).value().artifact_uri, "s3://b/x");
+}
+
+TEST_P(ImportsTest, InputsAndOutputsComeWithTheRun) {
+  Imports& imports = tracking->imports;
+  imports.experiment(ctx, some_experiment(7, "a"), false).value();
+  tracking::Run run = some_run(7);  // Deleted: its own service would not take them any more.
+  DatasetInput input;
+  input.tags = {{"mlflow.data.context", "training"}};
+  input.dataset = {.name = "train",
+                   .digest = "d1",
+                   .source_type = "code",
+                   .source = "{}",
+                   .schema = "{}",
+                   .profile = {}};
+  run.dataset_inputs = {input};
+  run.model_inputs = {"m-in"};
+  run.model_outputs = {{"m-out", 3}};
+  EXPECT_EQ(imports.run(ctx, run, false).value().state, Imported::kNew);
+  EXPECT_EQ(imports.run(ctx, run, false).value().state, Imported::kSame);
+  const tracking::Run got = tracking->runs.get(ctx, run.id).value();
+  ASSERT_EQ(got.dataset_inputs.size(), 1U);
+  EXPECT_EQ(got.dataset_inputs[0].tags, input.tags);
+  EXPECT_EQ(got.model_inputs, run.model_inputs);
+  ASSERT_EQ(got.model_outputs.size(), 1U);
+  EXPECT_EQ(got.model_outputs[0].step, 3);
+  run.dataset_inputs[0].tags[0].value = "testing";
+  EXPECT_EQ(imports.run(ctx, run, false).value().differing, "inputs.train");
+}
+
+TEST_P(ImportsTest, ALoggedModelKeepsWhatItWas) {
+  Imports& imports = tracking->imports;
+  imports.experiment(ctx, some_experiment(7, "a"), false).value();
+  const tracking::Run run = some_run(7);
+  imports.run(ctx, run, false).value();
+  LoggedModel m;
+  m.id = "m-" + std::string(32, 'b');
+  m.experiment_id = 7;
+  m.name = "model";
+  m.source_run_id = run.id;
+  m.status = ModelStatus::kReady;
+  m.created_ms = 31;
+  m.updated_ms = 32;
+  m.params = {{"depth", "3"}};
+  m.tags = {{"t", "1"}};
+  EXPECT_EQ(imports.logged_model(ctx, m, false).value().artifacts,
+            "mlflow-artifacts:/7/models/" + m.id + "/artifacts");
+  EXPECT_EQ(imports.logged_model(ctx, m, false).value().state, Imported::kSame);
+  Metric point;
+  point.key = "acc";
+  point.value = 0.5;
+  point.model_id = m.id;
+  EXPECT_EQ(imports.points(ctx, run.id, std::span(&point, 1)).value().imported, 1);
+  EXPECT_EQ(imports.points(ctx, run.id, std::span(&point, 1)).value().same, 1);
+  const LoggedModel got = tracking->models.get(ctx, m.id).value();
+  EXPECT_EQ(got.created_ms, 31);
+  EXPECT_EQ(got.updated_ms, 32);
+  EXPECT_EQ(got.params, m.params);
+  ASSERT_EQ(got.metrics.size(), 1U);
+  EXPECT_TRUE(tracking->runs.get(ctx, run.id).value().metrics.empty());
+  m.params[0].value = "4";
+  EXPECT_EQ(imports.logged_model(ctx, m, false).value().differing, "params.depth");
+  EXPECT_EQ(imports.logged_model(ctx, m, true).value().state, Imported::kUpdated);
+  EXPECT_EQ(tracking->models.get(ctx, m.id).value().params, m.params);
+  m.id = "x";
+  EXPECT_EQ(imports.logged_model(ctx, m, false).error().reason, "logged_model.id");
+  point.model_id = "m-none";
+  EXPECT_EQ(imports.points(ctx, run.id, std::span(&point, 1)).error().reason,
+            "logged_model.not_found");
+}
+
 TEST_P(ImportsTest, BadRowsAreRefusedAndChangeNothing) {
   Imports& imports = tracking->imports;
   EXPECT_EQ(imports.experiment(ctx, some_experiment(-1, "a"), false).error().code, Code::kInvalid);

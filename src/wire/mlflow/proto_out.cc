@@ -164,6 +164,7 @@ Json message_of(const registry::Version& v) {
                            {"status", "READY"},
                            {"run_link", v.run_link.value_or("")}});
   if (v.description) out.set("description", *v.description);
+  set_if(&out, "user_id", v.user_id);
   set_tags(&out, "tags", v.tags);
   std::vector<Json> aliases(v.aliases.begin(), v.aliases.end());
   set_list(&out, "aliases", std::move(aliases));

@@ -4,40 +4,22 @@
 
 #include "base/text.h"
 #include "tracking/tracking.h"
+#include "wire/native/import_rows.h"
 #include "wire/native/native.h"
 
 namespace slip::wire::native {
 namespace {
 
 using codec::Json;
-using tracking::Imported;
 
-constexpr std::array<std::string_view, 4> kStates = {"imported", "same", "differs", "updated"};
 constexpr std::array<std::string_view, 6> kStatuses = {"",         "RUNNING", "SCHEDULED",
                                                        "FINISHED", "FAILED",  "KILLED"};
 
-Result<const std::vector<Json>*> list_of(const Json& body, std::string_view key) {
-  const Json* items = body.find(key);
-  if (items == nullptr || !items->is_array())
-    return invalid("request.wrong_type", concat({key, " must be a list"}));
-  if (items->items().size() > tracking::kBatchMetricsMax)
-    return invalid("request.too_many", concat({key, " may have 1000 entries at most"}));
-  return &items->items();
-}
-
-// {"key": "value", …}
-Result<std::vector<tracking::Tag>> read_pairs(const Json& item, std::string_view key) {
-  std::vector<tracking::Tag> out;
-  const Json* pairs = item.find(key);
-  if (pairs == nullptr) return out;
-  if (!pairs->is_object())
-    return invalid("request.wrong_type", concat({key, " must be an object"}));
-  for (const auto& [name, value] : pairs->members()) {
-    if (!value.is_string())
-      return invalid("request.wrong_type", concat({key, ".", name, " must be a string"}));
-    out.push_back({name, value.as_string()});
-  }
-  return out;
+Result<tracking::RunStatus> read_status(const Json& item) {
+  const std::string text = TRY(codec::want_string(item, "status"));
+  for (size_t i = 1; i < kStatuses.size(); ++i)
+    if (text == kStatuses[i]) return static_cast<tracking::RunStatus>(i);
+  return invalid("request.status", "status is RUNNING, SCHEDULED, FINISHED, FAILED or KILLED");
 }
 
 Result<tracking::Lifecycle> read_lifecycle(const Json& item) {
@@ -47,29 +29,48 @@ Result<tracking::Lifecycle> read_lifecycle(const Json& item) {
   return invalid("request.lifecycle_stage", "lifecycle_stage is active or deleted");
 }
 
-Result<tracking::RunStatus> read_status(const Json& item) {
-  const std::string text = TRY(codec::want_string(item, "status"));
-  for (size_t i = 1; i < kStatuses.size(); ++i)
-    if (text == kStatuses[i]) return static_cast<tracking::RunStatus>(i);
-  return invalid("request.status", "status is RUNNING, SCHEDULED, FINISHED, FAILED or KILLED");
+Json answer(const tracking::ImportOutcome& outcome) {
+  Json out = outcome_json(static_cast<size_t>(outcome.state), outcome.differing);
+  out.set("experiment_id", outcome.experiment_id);
+  out.set("artifacts", outcome.artifacts);
+  return out;
 }
 
-Json outcome_json(const tracking::ImportOutcome& outcome) {
-  Json out = Json::object({{"state", kStates[static_cast<size_t>(outcome.state)]},
-                           {"experiment_id", outcome.experiment_id}});
-  if (!outcome.differing.empty()) out.set("differing", outcome.differing);
+Result<tracking::DatasetInput> read_dataset(const Json& item) {
+  tracking::DatasetInput out;
+  out.dataset.name = TRY(codec::want_string(item, "name"));
+  out.dataset.digest = TRY(codec::want_string(item, "digest"));
+  out.dataset.source_type = TRY(codec::want_string(item, "source_type"));
+  out.dataset.source = TRY(codec::want_string(item, "source"));
+  out.dataset.schema = text_or_none(item, "schema");
+  out.dataset.profile = text_or_none(item, "profile");
+  out.tags = TRY(read_pairs<tracking::Tag>(item, "tags"));
   return out;
+}
+
+Status read_inputs(const Json& item, tracking::Run* run) {
+  for (const Json* d : TRY(objects_of(item, "datasets")))
+    run->dataset_inputs.push_back(TRY(read_dataset(*d)));
+  for (const Json* m : TRY(objects_of(item, "model_inputs")))
+    run->model_inputs.push_back(TRY(codec::want_string(*m, "model_id")));
+  for (const Json* m : TRY(objects_of(item, "model_outputs"))) {
+    tracking::ModelOutput output;
+    output.model_id = TRY(codec::want_string(*m, "model_id"));
+    output.step = TRY(codec::int_or(*m, "step", 0));
+    run->model_outputs.push_back(std::move(output));
+  }
+  return {};
 }
 
 Result<tracking::Experiment> read_experiment(const Json& item) {
   tracking::Experiment e;
   e.id = TRY(codec::want_int(item, "experiment_id"));
   e.name = TRY(codec::want_string(item, "name"));
-  e.artifact_location = TRY(codec::want_string(item, "artifact_location"));
+  e.artifact_location = TRY(codec::string_or(item, "artifact_location", ""));
   e.lifecycle = TRY(read_lifecycle(item));
   e.created_ms = TRY(codec::int_or(item, "created_ms", 0));
   e.updated_ms = TRY(codec::int_or(item, "updated_ms", e.created_ms));
-  e.tags = TRY(read_pairs(item, "tags"));
+  e.tags = TRY(read_pairs<tracking::Tag>(item, "tags"));
   return e;
 }
 
@@ -83,35 +84,68 @@ Result<tracking::Run> read_run(const Json& item) {
   run.start_ms = TRY(codec::int_or(item, "start_ms", 0));
   if (item.find("end_ms") != nullptr) run.end_ms = TRY(codec::want_int(item, "end_ms"));
   run.lifecycle = TRY(read_lifecycle(item));
-  run.artifact_uri = TRY(codec::want_string(item, "artifact_uri"));
-  run.params = TRY(read_pairs(item, "params"));
-  run.tags = TRY(read_pairs(item, "tags"));
+  run.artifact_uri = TRY(codec::string_or(item, "artifact_uri", ""));
+  run.params = TRY(read_pairs<tracking::Tag>(item, "params"));
+  run.tags = TRY(read_pairs<tracking::Tag>(item, "tags"));
+  TRY(read_inputs(item, &run));
   return run;
 }
 
-// All rows are read before the first is written.
-template <class T, class Read, class Take>
-Result<http::Reply> take_all(http::Request& request, const Read& read, const Take& take) {
-  const Json body = TRY(body_object(request));
-  const bool update = TRY(codec::bool_or(body, "update", false));
-  std::vector<T> wanted;
-  for (const Json& item : *TRY(list_of(body, "items"))) wanted.push_back(TRY(read(item)));
-  Json out = Json::array();
-  for (const T& row : wanted) out.push(outcome_json(TRY(take(row, update))));
-  return json_reply(Json::object({{"items", std::move(out)}}));
+Result<tracking::LoggedModel> read_logged_model(const Json& item) {
+  tracking::LoggedModel m;
+  m.id = TRY(codec::want_string(item, "model_id"));
+  m.experiment_id = TRY(codec::want_int(item, "experiment_id"));
+  m.name = TRY(codec::want_string(item, "name"));
+  m.model_type = TRY(codec::string_or(item, "model_type", ""));
+  m.source_run_id = TRY(codec::string_or(item, "source_run_id", ""));
+  const int64_t status = TRY(codec::want_int(item, "status"));
+  if (status < 0 || status > static_cast<int64_t>(tracking::ModelStatus::kUploadFailed))
+    return invalid("request.status", "a logged model's status is a number from 0 to 3");
+  m.status = static_cast<tracking::ModelStatus>(status);
+  m.status_message = TRY(codec::string_or(item, "status_message", ""));
+  m.created_ms = TRY(codec::int_or(item, "created_ms", 0));
+  m.updated_ms = TRY(codec::int_or(item, "updated_ms", m.created_ms));
+  m.lifecycle = TRY(read_lifecycle(item));
+  m.artifact_uri = TRY(codec::string_or(item, "artifact_uri", ""));
+  m.params = TRY(read_pairs<tracking::Tag>(item, "params"));
+  m.tags = TRY(read_pairs<tracking::Tag>(item, "tags"));
+  return m;
 }
 
 Result<http::Reply> experiments(const ImportsApp& app, const Ctx& ctx, http::Request& request) {
-  return take_all<tracking::Experiment>(request, read_experiment,
-                                        [&](const tracking::Experiment& e, bool update) {
-                                          return app.tracking.imports.experiment(ctx, e, update);
-                                        });
+  return take_all<tracking::Experiment>(
+      request, read_experiment, [&](const tracking::Experiment& e, bool update) -> Result<Json> {
+        return answer(TRY(app.tracking.imports.experiment(ctx, e, update)));
+      });
 }
 
 Result<http::Reply> runs(const ImportsApp& app, const Ctx& ctx, http::Request& request) {
-  return take_all<tracking::Run>(request, read_run, [&](const tracking::Run& run, bool update) {
-    return app.tracking.imports.run(ctx, run, update);
-  });
+  return take_all<tracking::Run>(request, read_run,
+                                 [&](const tracking::Run& run, bool update) -> Result<Json> {
+                                   return answer(TRY(app.tracking.imports.run(ctx, run, update)));
+                                 });
+}
+
+Result<http::Reply> logged_models(const ImportsApp& app, const Ctx& ctx, http::Request& request) {
+  return take_all<tracking::LoggedModel>(
+      request, read_logged_model, [&](const tracking::LoggedModel& m, bool update) -> Result<Json> {
+        return answer(TRY(app.tracking.imports.logged_model(ctx, m, update)));
+      });
+}
+
+// What lies at an address of ours, by digest: so that a sender knows what is left to send.
+Result<http::Reply> artifacts(const ImportsApp& app, const Ctx& ctx, http::Request& request) {
+  const Json body = TRY(body_object(request));
+  const std::string uri = TRY(codec::want_string(body, "uri"));
+  Json items = Json::array();
+  Result<std::optional<tracking::Listing>> found = app.tracking.artifacts.snapshot_at(ctx, uri);
+  if (!found.ok() && found.error().code != Code::kNotFound) return found.error();
+  if (found.ok() && !*found)
+    return invalid("import.elsewhere", concat({uri, " is no address of this server"}));
+  if (found.ok())
+    for (const store::tree::Entry& e : (*found)->entries)
+      items.push(Json::object({{"path", e.path}, {"bytes", e.size}, {"digest", e.digest.text()}}));
+  return json_reply(Json::object({{"items", std::move(items)}}));
 }
 
 Result<http::Reply> points(const ImportsApp& app, const Ctx& ctx, http::Request& request) {
@@ -124,15 +158,18 @@ Result<http::Reply> points(const ImportsApp& app, const Ctx& ctx, http::Request&
     m.value = TRY(codec::want_double(item, "value", codec::NonFinite::kString));
     m.timestamp_ms = TRY(codec::want_int(item, "timestamp_ms"));
     m.step = TRY(codec::want_int(item, "step"));
+    m.model_id = TRY(codec::string_or(item, "model_id", ""));
+    m.dataset_name = TRY(codec::string_or(item, "dataset_name", ""));
+    m.dataset_digest = TRY(codec::string_or(item, "dataset_digest", ""));
   }
   const tracking::PointsOutcome done = TRY(app.tracking.imports.points(ctx, run_id, wanted));
   return json_reply(Json::object({{"imported", done.imported}, {"same", done.same}}));
 }
 
-using Handler = Result<http::Reply> (*)(const ImportsApp&, const Ctx&, http::Request&);
+}  // namespace
 
-http::Route route(const ImportsApp& app, std::string_view path, Handler handler,
-                  std::string_view summary) {
+http::Route import_route(const ImportsApp& app, std::string_view path, ImportHandler handler,
+                         std::string_view summary) {
   http::Route row;
   row.method = http::Method::kPost;
   row.path = at(path);
@@ -146,16 +183,22 @@ http::Route route(const ImportsApp& app, std::string_view path, Handler handler,
   return row;
 }
 
-}  // namespace
-
 std::vector<http::Route> import_routes(ImportsApp app) {
   std::vector<http::Route> out;
-  out.push_back(route(app, "/imports/mlflow/experiments", experiments,
-                      "Takes over experiments of an MLflow server, by name."));
-  out.push_back(route(app, "/imports/mlflow/runs", runs,
-                      "Takes over runs of an MLflow server with parameters and tags, by id."));
-  out.push_back(
-      route(app, "/imports/mlflow/metrics", points, "Takes over points of metrics of one run."));
+  const auto add = [&](std::string_view path, ImportHandler handler, std::string_view summary) {
+    out.push_back(import_route(app, path, handler, summary));
+  };
+  add("/imports/mlflow/experiments", experiments,
+      "Takes over experiments of an MLflow server, by name.");
+  add("/imports/mlflow/runs", runs,
+      "Takes over runs of an MLflow server with parameters, tags, inputs and outputs, by id.");
+  add("/imports/mlflow/metrics", points,
+      "Takes over points of metrics of one run, or of logged models that it measured.");
+  add("/imports/mlflow/logged-models", logged_models,
+      "Takes over logged models of an MLflow server, by id.");
+  add("/imports/mlflow/artifacts", artifacts,
+      "Files below an artifact address with their digests.");
+  add_import_models(&out, app);
   return out;
 }
 
