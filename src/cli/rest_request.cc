@@ -17,6 +17,17 @@ constexpr std::array kRequestColumns = {
     Column{"COMMENT", "comment"}, Column{"BACK TO", "rollback_plan.version"},
     Column{"UID", "uid"},
 };
+constexpr std::array kInboxColumns = {
+    Column{"MODEL", "model"},
+    Column{"VERSION", "version"},
+    Column{"TO", "to"},
+    Column{"STATE", "state"},
+    Column{"BY", "requester"},
+    Column{"APPROVALS", "approvals_count"},
+    Column{"OF", "approvals_needed"},
+    Column{"CREATED_MS", "created_ms"},
+    Column{"EXPIRES_MS", "expires_ms"},
+};
 constexpr std::array kPolicyColumns = {
     Column{"TARGET", "target"},       Column{"APPROVALS", "approvals"},
     Column{"APPROVERS", "approvers"}, Column{"GATE", "gate"},
@@ -76,6 +87,14 @@ Result<int> request(Call& call, Remote& remote) {
 Result<int> requests(Call& call, Remote& remote) {
   const std::string query = query_of({{"open", call.on("open") ? "true" : ""}});
   print_rows(call, TRY(remote.all(concat({at_model(call), "/requests", query}))), kRequestColumns);
+  return 0;
+}
+
+Result<int> inbox(Call& call, Remote& remote) {
+  const std::string_view whose = call.on("mine") ? "mine" : call.on("all") ? "all" : "waiting";
+  const std::string query =
+      query_of({{"whose", std::string(whose)}, {"state", call.text("state")}});
+  print_rows(call, TRY(remote.all("/requests" + query)), kInboxColumns);
   return 0;
 }
 
@@ -172,6 +191,14 @@ void add_request_commands(Commands& commands, const Connect& connect, Fs& fs) {
                 kModel,
                 {{"open", "", "Only those that are open."}},
                 remote(requests),
+                ""});
+  commands.add({"model inbox",
+                "Requests of the project that wait for your approval.",
+                {},
+                {{"mine", "", "Those that you made."},
+                 {"all", "", "Everybody's."},
+                 {"state", "STATE", "open, applied, rejected, cancelled or expired."}},
+                remote(inbox),
                 ""});
   commands.add({"model cancel",
                 "Takes a request of one's own back.",

@@ -234,6 +234,8 @@ TEST_F(Rest, WhatIsAskedOfGovernance) {
        R"(POST /models/m/versions/2/approve {"comment":"","to":"QA","apply":true})"},
       {{"model", "cancel", "m", "2"},
        R"(POST /models/m/versions/2/requests/cancel {"to":"Production","comment":""})"},
+      {{"model", "inbox"}, "GET /requests?whose=waiting"},
+      {{"model", "inbox", "--mine", "--state", "open"}, "GET /requests?whose=mine&state=open"},
       {{"model", "history", "m", "--at", "2026-11-23"}, "GET /models/m/history?at=2026-11-23"},
       {{"model", "evidence", "m", "2", "--holdout", "h@3", "--predictions", "p@1"},
        R"(POST /models/m/versions/2/evidence {"dataset":"h","dataset_version":3,)"

@@ -75,6 +75,22 @@ class Governance {
   // Newest first; version 0: of all.
   Result<std::vector<Request>> requests(const Ctx& ctx, const std::string& model, int64_t version,
                                         bool open_only);
+  // Requests of the whole project that the caller may read, newest first, by page. Waiting: open,
+  // and the caller may give the approval that is missing (may_approve(), and not given yet); such a
+  // page may hold fewer than `limit` although others follow.
+  enum class Whose : uint8_t { kAll, kMine, kWaiting };
+  struct InboxQuery {
+    Whose whose = Whose::kAll;
+    std::optional<RequestState> state = {};
+    int64_t limit = 100;
+    std::string page_token = {};
+  };
+  struct Listed {
+    Request request = {};
+    int64_t approvals = 0;               // That count.
+    std::optional<int64_t> needed = {};  // Of an open one, by the policy of now.
+  };
+  Result<Page<Listed>> inbox(const Ctx& ctx, const InboxQuery& query);  // inbox.cc
   // What holds and what is missing before the version may enter.
   struct Explanation {
     Version version;
@@ -83,6 +99,7 @@ class Governance {
     int64_t approvals = 0;  // That count.
     std::vector<Waiver> waivers;
     std::vector<Condition> conditions;
+    std::vector<std::string> authors;  // Who may not approve.
   };
   Result<Explanation> explain(const Ctx& ctx, const std::string& model, int64_t version,
                               const std::string& target);
@@ -153,6 +170,7 @@ class Governance {
   Result<std::optional<RollbackPlan>> plan_for(const Ctx& ctx, const Seen& seen,
                                                std::optional<RollbackPlan> wanted);
   Status revisit(store::Tx& tx, const Ctx& ctx, const Model& model, const std::string& target);
+  Result<Page<Listed>> weigh_page(const Ctx& ctx, Whose whose, Page<Request> page);
   Result<Request> open(store::Tx& tx, const Ctx& ctx, Found& found, const Policy& policy,
                        Request request);
   struct Granting {

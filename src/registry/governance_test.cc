@@ -289,6 +289,57 @@ TEST_P(GovernanceTest, RejectedCancelledExpired) {
   EXPECT_EQ(states, (std::multiset<std::string>{"rejected", "cancelled", "expired"}));
 }
 
+TEST_P(GovernanceTest, AnInboxSaysWhatWaitsForWhom) {
+  using Whose = Governance::Whose;
+  const int64_t one = add("models:/m-1");
+  const int64_t two = add("models:/m-2");
+  const int64_t three = add("models:/m-3");
+  ASSERT_EQ(set_policy(R"({"approvals":2,"approvers":["bob","eve"]})"), "");
+  origins->authors_of["models:/m-2"] = {"eve"};
+  for (const int64_t n : {one, two, three}) {
+    gate(n);
+    clock.advance_ms(1);
+    ASSERT_EQ(ask(n), "");
+  }
+  // Every page of one, one after the other: "version approvals/needed state".
+  const auto listed = [&](const Ctx& who, Whose whose, std::optional<RequestState> state = {}) {
+    std::vector<std::string> out;
+    Governance::InboxQuery query{.whose = whose, .state = state, .limit = 1};
+    do {
+      const auto page = governance->inbox(who, query).value();
+      for (const Governance::Listed& l : page.items)
+        out.push_back(concat({std::to_string(l.request.version), " ", std::to_string(l.approvals),
+                              "/", std::to_string(l.needed.value_or(0)), " ",
+                              request_state_name(l.request.state)}));
+      query.page_token = page.next_page_token;
+    } while (!query.page_token.empty());
+    return out;
+  };
+  using Rows = std::vector<std::string>;
+  EXPECT_EQ(listed(bob, Whose::kWaiting), (Rows{"3 0/2 open", "2 0/2 open", "1 0/2 open"}));
+  EXPECT_EQ(listed(eve, Whose::kWaiting), (Rows{"3 0/2 open", "1 0/2 open"}));  // She made 2.
+  EXPECT_EQ(listed(ann, Whose::kWaiting), Rows{});
+  EXPECT_EQ(listed(acting("max"), Whose::kWaiting), Rows{});  // The policy names others.
+  EXPECT_EQ(listed(ann, Whose::kMine).size(), 3U);
+  EXPECT_EQ(listed(bob, Whose::kMine), Rows{});
+  ASSERT_EQ(approve(bob, three), "");
+  ASSERT_EQ(reason(governance->reject(bob, "fraud", two, {.comment = "no"})), "");
+  EXPECT_EQ(listed(bob, Whose::kWaiting), Rows{"1 0/2 open"});
+  EXPECT_EQ(listed(eve, Whose::kAll), (Rows{"3 1/2 open", "2 0/0 rejected", "1 0/2 open"}));
+  EXPECT_EQ(listed(eve, Whose::kAll, RequestState::kRejected), Rows{"2 0/0 rejected"});
+  gate(three);  // Nothing changed; then the policy does, and what was said is void.
+  ASSERT_EQ(set_policy(R"({"approvals":1,"approvers":["bob","eve"]})"), "");
+  EXPECT_EQ(listed(bob, Whose::kWaiting), (Rows{"3 0/1 open", "1 0/1 open"}));
+  clock.advance_ms(kRequestTtlMs);
+  EXPECT_EQ(listed(bob, Whose::kWaiting), Rows{});
+  EXPECT_EQ(listed(bob, Whose::kAll, RequestState::kExpired).size(), 2U);
+  EXPECT_EQ(
+      reason(governance->inbox(bob, {.whose = Whose::kWaiting, .state = RequestState::kApplied})),
+      "request.state");
+  EXPECT_EQ(reason(governance->inbox(bob, {.page_token = "AAAA"})), "page.token");
+  EXPECT_EQ(reason(governance->inbox(bob, {.limit = 0})), "page.limit");
+}
+
 TEST_P(GovernanceTest, NoPromotionWithoutAWayBack) {
   const int64_t one = add("models:/m-1");
   const int64_t two = add("models:/m-2");

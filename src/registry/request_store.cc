@@ -205,6 +205,23 @@ Result<std::vector<Request>> requests(store::Tx& tx, Of of, int64_t version, boo
   return out;
 }
 
+Result<Page<Request>> search_requests(store::Tx& tx, std::string_view project,
+                                      const search::PageQuery& query) {
+  constexpr int kColumnCount = 20;
+  const std::string columns = concat({kColumns, ", m.name"});
+  const search::Select list = {
+      columns, kColumnCount,
+      "transition_request r JOIN registered_model m ON m.project = r.project"
+      " AND m.uid = r.model_uid AND m.deleted_ms IS NULL WHERE r.project = ?"};
+  Page<Request> out = TRY(search::read_page(tx, project, list, query, [](const store::Row& row) {
+    Request r = decode(row);
+    r.model = row.str(kColumnCount - 1);
+    return r;
+  }));
+  for (Request& r : out.items) TRY(load_approvals(tx, project, &r));
+  return out;
+}
+
 Status add_approval(store::Tx& tx, std::string_view project, std::string_view request_uid,
                     const RequestApproval& a) {
   int64_t n = 0;

@@ -43,6 +43,9 @@ Result<std::optional<Request>> open_request(store::Tx& tx, Of of, int64_t versio
                                             std::string_view target);
 // Newest first; `version` 0: of all versions.
 Result<std::vector<Request>> requests(store::Tx& tx, Of of, int64_t version, bool open_only);
+// Of every model, conditions on aliases r and m; Request::model is set.
+Result<Page<Request>> search_requests(store::Tx& tx, std::string_view project,
+                                      const search::PageQuery& query);
 Status add_approval(store::Tx& tx, std::string_view project, std::string_view request_uid,
                     const RequestApproval& approval);
 // Approvals of the request (`only` empty: every one that is not void) that bind to something else

@@ -406,6 +406,7 @@ Result<Governance::Explanation> Governance::explain(const Ctx& ctx, const std::s
     out.approvals = approvals_of(weighed.candidate());
     out.waivers = weighed.waivers;
     out.conditions = conditions(weighed.candidate());
+    out.authors = weighed.authors;
     return {};
   }));
   return out;

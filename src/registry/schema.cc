@@ -172,11 +172,21 @@ CREATE INDEX model_version_by_location ON model_version (project, location);
 constexpr std::string_view kVersionUsers =
     "ALTER TABLE model_version ADD COLUMN user_id TEXT NOT NULL DEFAULT ''";
 
-constexpr std::array<store::Migration, 5> kMigrations = {{{"registry", 1, kTables},
+// Requests of a whole project are listed newest first, and those of one state apart.
+constexpr std::string_view kRequestsByTime = R"sql(
+CREATE INDEX transition_request_by_time ON transition_request (project, created_ms, uid);
+CREATE INDEX transition_request_open_by_time ON transition_request (project, created_ms, uid)
+  WHERE state = 0;
+CREATE INDEX transition_request_by_requester ON transition_request
+  (project, requester, created_ms, uid);
+)sql";
+
+constexpr std::array<store::Migration, 6> kMigrations = {{{"registry", 1, kTables},
                                                           {"registry", 2, kVersionsByUid},
                                                           {"registry", 3, kGovernance},
                                                           {"registry", 4, kVersionsBySource},
-                                                          {"registry", 5, kVersionUsers}}};
+                                                          {"registry", 5, kVersionUsers},
+                                                          {"registry", 6, kRequestsByTime}}};
 
 // Deleted models and versions keep their rows, and prompts are granted apart.
 constexpr std::array<ledger::Scope, 2> kScopes = {{

@@ -93,6 +93,28 @@ export const journeys = {
     });
   },
 
+  async approvals_show_what_the_cli_lists(world) {
+    const { requests } = world.seen;
+    holds(requests.length > 0, "somebody has asked");
+    await with_page(world, `${kConsole}/approvals`, async (page) => {
+      await page.getByText("Nothing waits for you").waitFor(); // All are of closed requests.
+      await page.getByText("All", { exact: true }).click();
+      await page.waitForURL(/whose=all/);
+      for (const r of requests) {
+        const row = page.getByTestId(`request-${r.model}-${r.version}`);
+        await says(row.getByTestId("state"), r.state, `state of the request for v${r.version}`);
+        const count = r.approvals_needed
+          ? `${r.approvals_count} of ${r.approvals_needed}`
+          : String(r.approvals_count);
+        await says(row.getByTestId("approvals"), count, `approvals of v${r.version}`);
+      }
+      await page.getByLabel("State").selectOption("rejected");
+      await page.waitForURL(/state=rejected/);
+      await page.reload();
+      await page.getByText("Nobody has asked for anything").waitFor();
+    });
+  },
+
   async deployment_shows_the_live_split(world) {
     const { deployment } = world.seen;
     await with_page(world, `${kConsole}/deployments/${deployment.name}`, async (page) => {
@@ -248,6 +270,7 @@ export const journeys = {
       await page.getByRole("heading", { name: "Overview" }).waitFor();
       for (const [key, title] of [
         ["m", "Models"],
+        ["a", "Approvals"],
         ["d", "Deployments"],
         ["t", "Datasets"],
         ["l", "Ledger"],

@@ -15,6 +15,7 @@ const release_pages = () => ({
   overview: "/p/default",
   models: "/p/default/models",
   model: `/p/default/models/${seen.model.name}`,
+  approvals: "/p/default/approvals?whose=all",
   deployments: "/p/default/deployments",
   deployment: `/p/default/deployments/${seen.deployment.name}`,
   "deployment-table": `/p/default/deployments/${seen.deployment.name}?view=table`,

@@ -111,6 +111,7 @@ def what_the_cli_prints(server, token):
         "alerts": items("alert", "list", "--deployment", DEPLOYMENT),
         "datasets": items("data", "list"),
         "dataset": {"name": "reference", "versions": items("data", "show", "reference")},
+        "requests": items("model", "inbox", "--all"),
         "ledger": items("ledger", "list", "--desc", "--limit", "200"),
         "candidate": {"model": MODEL, "version": 4, "back_to": 2,
                       "created_by": next(v["created_by"] for v in versions["versions"] if v["version"] == 4)},

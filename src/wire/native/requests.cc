@@ -102,6 +102,43 @@ Result<http::Reply> list(const RequestsApp& app, const Ctx& ctx, http::Request& 
   return json_reply(page_json(std::move(items), ""));
 }
 
+// "waiting" for the caller, "mine", or "all".
+Result<Governance::InboxQuery> inbox_query(const http::Request& request) {
+  const Page page = TRY(page_of(request));
+  Governance::InboxQuery out;
+  out.limit = page.limit;
+  if (!page.after.empty()) out.page_token = to_base64(page.after);
+  const std::string whose = query_text(request, "whose");
+  if (whose == "waiting")
+    out.whose = Governance::Whose::kWaiting;
+  else if (whose == "mine")
+    out.whose = Governance::Whose::kMine;
+  else if (!whose.empty() && whose != "all")
+    return invalid("request.query", "whose is waiting, mine or all");
+  const std::string state = query_text(request, "state");
+  if (state.empty()) return out;
+  using State = registry::RequestState;
+  for (const State one :
+       {State::kOpen, State::kApplied, State::kRejected, State::kCancelled, State::kExpired})
+    if (registry::request_state_name(one) == state) out.state = one;
+  if (!out.state)
+    return invalid("request.query", "state is open, applied, rejected, cancelled or expired");
+  return out;
+}
+
+Result<http::Reply> inbox(const RequestsApp& app, const Ctx& ctx, http::Request& request) {
+  const auto found = TRY(app.governance.inbox(ctx, TRY(inbox_query(request))));
+  std::vector<Json> items;
+  for (const Governance::Listed& listed : found.items) {
+    Json item = request_json(app.auth, listed.request);
+    item.set("approvals_count", listed.approvals);
+    if (listed.needed) item.set("approvals_needed", *listed.needed);
+    items.push_back(std::move(item));
+  }
+  return json_reply(
+      page_json(std::move(items), from_base64(found.next_page_token).value_or(std::string())));
+}
+
 Result<http::Reply> ask(const RequestsApp& app, const Ctx& ctx, http::Request& request) {
   const Json body = TRY(body_object(request));
   Governance::Ask wanted;
@@ -257,6 +294,14 @@ http::FindNeeds model_needs(registry::Registry& registry, http::Right right, boo
 
 std::vector<http::Route> requests_routes(RequestsApp app) {
   std::vector<http::Route> out;
+  http::Route& all = out.emplace_back();
+  all.method = Method::kGet;
+  all.path = at("/requests");
+  all.permission = {Right::kRead, "model", http::On::kList};
+  all.audit = Audit::kNone;
+  all.summary =
+      "Requests of the project, newest first: ?whose=waiting|mine|all, state, limit, page_token.";
+  all.blocking = [app](const Ctx& ctx, http::Request& request) { return inbox(app, ctx, request); };
   for (const Row& row : kRows) {
     http::Route& route = out.emplace_back();
     route.method = row.method;

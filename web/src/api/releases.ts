@@ -1,6 +1,6 @@
 // What a release rests on, as the server tells it: conditions, checks, requests, reproductions.
 import { queryOptions } from "@tanstack/react-query";
-import { call } from "./client";
+import { call, query } from "./client";
 import type { Page } from "./types";
 
 const enc = encodeURIComponent;
@@ -53,6 +53,36 @@ export interface ReleaseRequest {
   };
   approvals: RequestApproval[];
 }
+
+export const kRequestStates = ["open", "applied", "rejected", "cancelled", "expired"] as const;
+export type RequestState = (typeof kRequestStates)[number];
+export const kWhose = ["waiting", "mine", "all"] as const;
+export type Whose = (typeof kWhose)[number];
+
+export interface ListedRequest extends ReleaseRequest {
+  state: RequestState;
+  approvals_count: number; // That count.
+  approvals_needed?: number; // Of an open one.
+}
+
+const kInboxPage = 50;
+
+// Under "models", so that whatever happens to a model refreshes it.
+export const inbox_query = (
+  project: string,
+  whose: Whose,
+  state: RequestState | undefined,
+  after: string | undefined,
+) =>
+  queryOptions({
+    queryKey: [project, "models", "", "requests", whose, state ?? "", after ?? ""],
+    queryFn: ({ signal }) =>
+      call<Page<ListedRequest>>(
+        project,
+        `/requests${query({ whose, state, limit: kInboxPage, page_token: after })}`,
+        { signal },
+      ),
+  });
 
 export interface Explanation {
   to: string;

@@ -8,6 +8,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { base_path } from "../api/client";
+import { kRequestStates, kWhose, type RequestState, type Whose } from "../api/releases";
 import { CrashPanel, NotFound, Shell } from "./shell";
 import { tracking_routes } from "./tracking_routes";
 
@@ -61,6 +62,23 @@ const model = createRoute({
   path: "models/$name",
   validateSearch: (search: Record<string, unknown>): { v?: number } => ({ v: count(search.v) }),
   component: lazyRouteComponent(() => import("../pages/model"), "Model"),
+});
+
+export interface ApprovalsSearch {
+  whose?: Whose;
+  state?: RequestState;
+  after?: string;
+}
+
+const approvals = createRoute({
+  getParentRoute: () => project,
+  path: "approvals",
+  validateSearch: (search: Record<string, unknown>): ApprovalsSearch => ({
+    whose: one_of(search.whose, kWhose),
+    state: one_of(search.state, kRequestStates),
+    after: text(search.after),
+  }),
+  component: lazyRouteComponent(() => import("../pages/approvals"), "Approvals"),
 });
 
 const deployments = createRoute({
@@ -135,6 +153,7 @@ const tree = root.addChildren([
     ...tracking_routes(project),
     models,
     model,
+    approvals,
     deployments,
     deployment,
     datasets,

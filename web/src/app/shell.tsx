@@ -17,6 +17,7 @@ const kNav = [
   { to: "/p/$project", label: "Overview", icon: "overview", key: "o", exact: true },
   { to: "/p/$project/experiments", label: "Experiments", icon: "chart", key: "e", exact: false },
   { to: "/p/$project/models", label: "Models", icon: "models", key: "m", exact: false },
+  { to: "/p/$project/approvals", label: "Approvals", icon: "shield", key: "a", exact: false },
   {
     to: "/p/$project/deployments",
     label: "Deployments",
