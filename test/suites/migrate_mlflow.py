@@ -283,6 +283,7 @@ def from_sqlite(root, theirs, source, made):
         true(rows["runs"]["same"] > 0 and rows["runs"]["imported"] > 0, f"some were there: {rows['runs']}")
         moved_whole(rows, answer, errors)
         compare(theirs, ours, made)
+        true(server.api().get("models/reg/versions/3")["digest"].startswith("sha256:"), "a version knows its files")
         code, rows, errors, _ = migrate(server, source)
         equal((code, rows["runs"]["imported"], rows["points"]["imported"], rows["artifacts"]["imported"],
                rows["model_versions"]["imported"]), (0, 0, 0, 0, 0), f"again {errors}")
