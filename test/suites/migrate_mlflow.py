@@ -273,6 +273,7 @@ def from_sqlite(root, theirs, source, made):
     points = 3 * 23 + STEPS + 3 + MANY * 300
     with harness.Server(harness.BINARY, root / "data") as server:
         ours = MlflowClient(server.url)
+        bad_rows(server)
         code, rows, errors, _ = migrate(server, source, "--dry-run")
         equal((code, rows["points"]["source"], rows["points"]["imported"]), (0, points, 0), f"a dry run {errors}")
         equal(ours.get_experiment_by_name("moved"), None, "a dry run changes nothing")
@@ -282,6 +283,7 @@ def from_sqlite(root, theirs, source, made):
         true(rows["runs"]["same"] > 0 and rows["runs"]["imported"] > 0, f"some were there: {rows['runs']}")
         moved_whole(rows, answer, errors)
         compare(theirs, ours, made)
+        true(server.api().get("models/reg/versions/3")["digest"].startswith("sha256:"), "a version knows its files")
         code, rows, errors, _ = migrate(server, source)
         equal((code, rows["runs"]["imported"], rows["points"]["imported"], rows["artifacts"]["imported"],
                rows["model_versions"]["imported"]), (0, 0, 0, 0, 0), f"again {errors}")
@@ -290,6 +292,33 @@ def from_sqlite(root, theirs, source, made):
         (root / "text").write_text("no database")
         equal(migrate(server, f"{root}/text")[0], 2, "no database")
         equal(migrate(server, source, "--workspace", "other")[0], 2, "no such workspace")
+
+
+def bad_rows(server):
+    """What a client of the import routes gets wrong is refused whole: nothing of it is there."""
+    api = server.api()
+    model = {"name": "bad", "tags": {}}
+    version = {"name": "bad", "version": 1}
+    rows = {"experiments": [{}, {"experiment_id": -1, "name": "b"}, {"experiment_id": 1, "name": 7}],
+            "runs": [{}, {"run_id": "../x", "experiment_id": 0, "status": "FINISHED"},
+                     {"run_id": "a" * 32, "experiment_id": 0, "status": "DONE"},
+                     {"run_id": "a" * 32, "experiment_id": 0, "status": "FINISHED", "params": {"p": 1}},
+                     {"run_id": "a" * 32, "experiment_id": 0, "status": "FINISHED", "datasets": [{"name": "d"}]}],
+            "logged-models": [{}, {"model_id": "x", "experiment_id": 0, "name": "n", "status": 2},
+                              {"model_id": "m-1", "experiment_id": 0, "name": "a/b", "status": 2},
+                              {"model_id": "m-1", "experiment_id": 0, "name": "n", "status": 9}],
+            "registered-models": [{}, {**model, "name": "a/b"}, {**model, "tags": []}, {**model, "last_version": -1}],
+            "model-versions": [{}, {**version, "version": 0}, {**version, "stage": "Nowhere"}, {**version, "aliases": ["latest"]},
+                               {**version, "aliases": "x"}]}
+    for kind, items in rows.items():
+        for item in items:
+            harness.refused(api, "POST", f"imports/mlflow/{kind}", {"items": [item]})
+        harness.refused(api, "POST", f"imports/mlflow/{kind}", {"items": {}})
+        harness.refused(api, "POST", f"imports/mlflow/{kind}", {"items": [{}] * 1001})
+    harness.refused(api, "POST", "imports/mlflow/artifacts", {"uri": "s3://b/x"})
+    harness.refused(api, "POST", "imports/mlflow/artifacts", {"uri": "mlflow-artifacts:/../x"})
+    harness.refused(api, "POST", "imports/mlflow/metrics", {"run_id": "a" * 32, "points": []}, status=404)
+    equal(api.get("models")["items"], [], "no model came of it")
 
 
 def differing(server, ours, theirs, source, made):
