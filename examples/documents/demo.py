@@ -369,7 +369,10 @@ class Story:
 
 def linger(story):
     """On a terminal the server stays up until Ctrl-C; elsewhere it is stopped and the way to start it again is printed."""
-    again = served.shell([*story.server.command()[:-1], "7070"])
+    command = [str(word) for word in story.server.command()]
+    for flag, port in (("--port", "7070"), ("--grpc-port", "7071")):
+        command[command.index(flag) + 1] = port
+    again = served.shell(command)
     if sys.stdin.isatty() and sys.stdout.isatty() and not story.args.quick:
         print(f"\n  Console: {story.server.url}/   (Ctrl-C stops the server)", flush=True)
         try:
