@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "core/ledger/ledger.h"
 #include "data/data_store.h"
+#include "store/blob_files.h"
 #include "store/caller.h"
 #include "store/tree/tree.h"
 #include "sys/clock.h"
@@ -30,30 +31,17 @@ Error no_dataset(const std::string& name) {
   return not_found("dataset.not_found", "no dataset '" + name + "'");
 }
 
-// A blob as the source of a table. Which of the two failed is told by the error itself.
-class BlobSource final : public codec::ByteSource {
- public:
-  explicit BlobSource(std::unique_ptr<store::BlobReader> blob) : blob_(std::move(blob)) {}
-  int64_t size() const override { return blob_->size(); }
-  Result<size_t> read_at(int64_t offset, std::span<char> out) override {
-    if (offset < 0 || offset > blob_->size()) return size_t{0};
-    return blob_->read_at(offset, out);
-  }
-
- private:
-  std::unique_ptr<store::BlobReader> blob_;
-};
-
 // Keeps the source for as long as the reader lives.
 class OwningReader final : public codec::TableReader {
  public:
-  OwningReader(std::unique_ptr<BlobSource> source, std::unique_ptr<codec::TableReader> reader)
+  OwningReader(std::unique_ptr<store::BlobSource> source,
+               std::unique_ptr<codec::TableReader> reader)
       : source_(std::move(source)), reader_(std::move(reader)) {}
   const std::vector<codec::Field>& schema() const override { return reader_->schema(); }
   Result<std::optional<codec::Table>> next() override { return reader_->next(); }
 
  private:
-  std::unique_ptr<BlobSource> source_;
+  std::unique_ptr<store::BlobSource> source_;
   std::unique_ptr<codec::TableReader> reader_;
 };
 
@@ -116,7 +104,7 @@ Result<Version> Data::commit(const Ctx& ctx, const CommitSpec& spec,
   made.bytes = draft->size();
   const store::Digest digest = TRY(draft->commit());
   made.digest = digest.text();
-  BlobSource source(TRY(deps_.blobs.open(digest)));
+  store::BlobSource source(TRY(deps_.blobs.open(digest)));
   codec::TableFacts facts = TRY(codec::check_table(spec.format, source));
   made.rows = facts.rows;
   made.columns = std::move(facts.schema);
@@ -221,7 +209,7 @@ Result<std::unique_ptr<store::BlobReader>> Data::open(const Version& version) {
 
 Result<std::unique_ptr<codec::TableReader>> Data::rows(const Version& version,
                                                        codec::ReadOptions options) {
-  auto source = std::make_unique<BlobSource>(TRY(open(version)));
+  auto source = std::make_unique<store::BlobSource>(TRY(open(version)));
   auto reader = TRY(codec::open_table(version.format, *source, std::move(options)));
   return std::make_unique<OwningReader>(std::move(source), std::move(reader));
 }

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/text.h"
+#include "engine/expr/civil.h"
 
 namespace slip::features {
 namespace {
@@ -189,21 +190,6 @@ struct Digits {
   }
 };
 
-// Howard Hinnant, "chrono-compatible low-level date algorithms", days_from_civil.
-int64_t days_from_civil(int64_t y, int64_t m, int64_t d) {
-  y -= m <= 2 ? 1 : 0;
-  const int64_t era = (y >= 0 ? y : y - 399) / 400;
-  const int64_t yoe = y - era * 400;
-  const int64_t doy = (153 * (m > 2 ? m - 3 : m + 9) + 2) / 5 + d - 1;
-  return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
-}
-
-int64_t month_days(int64_t y, int64_t m) {
-  constexpr int64_t kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const bool leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
-  return kDays[m - 1] + (m == 2 && leap ? 1 : 0);
-}
-
 std::optional<int64_t> take_fraction(Digits& in) {
   int64_t us = 0;
   int64_t scale = 100'000;
@@ -361,12 +347,14 @@ Result<int64_t> parse_time_us(std::string_view text) {
   const auto m = in.take(2);
   if (!m || *m < 1 || *m > 12 || !in.skip("-")) return bad();
   const auto d = in.take(2);
-  if (!d || *d < 1 || *d > month_days(*y, *m)) return bad();
+  if (!d || *d < 1 || *d > engine::expr::days_in_month(*y, static_cast<int>(*m))) return bad();
   const auto clock = take_clock_us(in);
   if (!clock) return bad();
   const auto offset = take_offset_us(in);
   if (!offset || !in.rest.empty()) return bad();
-  return days_from_civil(*y, *m, *d) * 86'400'000'000 + *clock - *offset;
+  return engine::expr::days_from_civil({*y, static_cast<int>(*m), static_cast<int>(*d)}) *
+             engine::expr::kDayUs +
+         *clock - *offset;
 }
 
 std::string time_text(int64_t us) {

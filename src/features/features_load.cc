@@ -9,6 +9,7 @@
 #include "features/packed.h"
 #include "features/ready.h"
 #include "features/screened.h"
+#include "store/blob_files.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/log.h"
@@ -79,22 +80,17 @@ Result<Batch> batch_of(const codec::Table& table, const Places& places, const So
   return out;
 }
 
-class BlobRows final : public FileRows, public codec::ByteSource {
+class BlobRows final : public FileRows {
  public:
-  explicit BlobRows(std::unique_ptr<store::BlobReader> blob) : blob_(std::move(blob)) {}
+  explicit BlobRows(std::unique_ptr<store::BlobReader> blob) : source_(std::move(blob)) {}
   Status open(codec::Format format) {
-    reader_ = TRY(codec::open_table(format, *this));
+    reader_ = TRY(codec::open_table(format, source_));
     return {};
   }
   codec::TableReader& rows() override { return *reader_; }
-  int64_t size() const override { return blob_->size(); }
-  Result<size_t> read_at(int64_t offset, std::span<char> out) override {
-    if (offset < 0 || offset > blob_->size()) return size_t{0};
-    return blob_->read_at(offset, out);
-  }
 
  private:
-  std::unique_ptr<store::BlobReader> blob_;
+  store::BlobSource source_;
   std::unique_ptr<codec::TableReader> reader_;
 };
 

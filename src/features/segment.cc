@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "codec/table.h"
 #include "features/history.h"
+#include "store/blob_files.h"
 
 // Segments as Parquet: the source's columns by name, then ours.
 namespace slip::features {
@@ -35,28 +36,6 @@ std::vector<codec::Field> fields_of(const Segment& s) {
   add(kSeq, ColumnType::kInt64);
   return out;
 }
-
-class DraftSink final : public codec::ByteSink {
- public:
-  explicit DraftSink(store::BlobDraft& draft) : draft_(draft) {}
-  Status write(std::string_view bytes) override { return draft_.write(bytes); }
-
- private:
-  store::BlobDraft& draft_;
-};
-
-class BlobSource final : public codec::ByteSource {
- public:
-  explicit BlobSource(store::BlobReader& blob) : blob_(blob) {}
-  int64_t size() const override { return blob_.size(); }
-  Result<size_t> read_at(int64_t offset, std::span<char> out) override {
-    if (offset < 0 || offset > blob_.size()) return size_t{0};
-    return blob_.read_at(offset, out);
-  }
-
- private:
-  store::BlobReader& blob_;
-};
 
 void add_times(const Batch& b, int64_t row, bool loaded, codec::Table* table) {
   const size_t n = b.schema.size();
@@ -120,7 +99,7 @@ Result<Batch> batch_of(const Segment& s, const codec::Table& table, int64_t firs
 struct SegmentWriter::State {
   Segment about;
   std::unique_ptr<store::BlobDraft> draft;
-  std::unique_ptr<DraftSink> sink;
+  std::unique_ptr<store::DraftSink> sink;
   std::unique_ptr<codec::TableWriter> writer;
   codec::Table batch;
 
@@ -140,7 +119,7 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::make(store::Blobs& blobs, 
   std::vector<codec::Field> fields = fields_of(about);
   s->about = std::move(about);
   s->draft = TRY(blobs.create());
-  s->sink = std::make_unique<DraftSink>(*s->draft);
+  s->sink = std::make_unique<store::DraftSink>(*s->draft);
   s->batch = codec::make_table(fields);
   s->writer = TRY(codec::make_table_writer(codec::Format::kParquet, std::move(fields), *s->sink));
   return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(s)));
@@ -182,9 +161,7 @@ Result<Segment> SegmentWriter::finish() {
 
 Status History::read_segment(const Segment& segment, int64_t after_seq, const OnChunk& on_chunk,
                              int64_t* row) const {
-  const std::unique_ptr<store::BlobReader> blob =
-      TRY(deps_.blobs.open(TRY(codec::parse_sha256(segment.digest))));
-  BlobSource source(*blob);
+  store::BlobSource source(TRY(deps_.blobs.open(TRY(codec::parse_sha256(segment.digest)))));
   const auto reader = TRY(codec::open_table(codec::Format::kParquet, source));
   int64_t seq = segment.first_seq;
   for (;;) {

@@ -6,6 +6,7 @@
 #include "registry/registry_internal.h"
 #include "registry/registry_store.h"
 #include "registry/request_store.h"
+#include "store/blob_files.h"
 #include "sys/clock.h"
 
 // What the scanner says of a version's files, kept by their digest: equal bytes are scanned once.
@@ -15,18 +16,6 @@ namespace {
 using codec::Json;
 
 constexpr size_t kFindingsMax = 500;  // Kept of one version.
-
-class BlobSource final : public codec::ByteSource {
- public:
-  explicit BlobSource(std::unique_ptr<store::BlobReader> blob) : blob_(std::move(blob)) {}
-  int64_t size() const override { return blob_->size(); }
-  Result<size_t> read_at(int64_t offset, std::span<char> out) override {
-    return blob_->read_at(offset, out);
-  }
-
- private:
-  std::unique_ptr<store::BlobReader> blob_;
-};
 
 Json finding_json(const std::string& path, const scan::Finding& f) {
   Json out = Json::object({{"file", path},
@@ -71,7 +60,7 @@ Result<Registry::Scan> Registry::scan(const Ctx& ctx, const std::string& name, i
   Json findings = Json::array();
   auto worst = scan::Verdict::kClean;
   for (const store::tree::Entry& entry : bundle.entries) {
-    BlobSource source(TRY(deps_.blobs.open(entry.digest)));
+    store::BlobSource source(TRY(deps_.blobs.open(entry.digest)));
     const scan::Report report = TRY(scan::scan_file(entry.path, source));
     worst = std::max(worst, report.verdict);
     files.push(Json::object({{"file", entry.path},

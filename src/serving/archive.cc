@@ -7,6 +7,7 @@
 #include "codec/json.h"
 #include "codec/table.h"
 #include "serving/prediction.h"
+#include "store/blob_files.h"
 #include "store/tree/tree.h"
 #include "sys/clock.h"
 #include "sys/log.h"
@@ -138,19 +139,10 @@ void add_row(const PredictionRecord& r, int64_t row, int64_t rows, codec::Table*
   ++table->rows;
 }
 
-class DraftSink final : public codec::ByteSink {
- public:
-  explicit DraftSink(store::BlobDraft& draft) : draft_(draft) {}
-  Status write(std::string_view bytes) override { return draft_.write(bytes); }
-
- private:
-  store::BlobDraft& draft_;
-};
-
 // One Parquet file on its way into the blobs.
 struct Output {
   std::unique_ptr<store::BlobDraft> draft;
-  std::unique_ptr<DraftSink> sink;
+  std::unique_ptr<store::DraftSink> sink;
   std::unique_ptr<codec::TableWriter> writer;
   codec::Table batch;
   ArchivedPart facts;
@@ -194,7 +186,7 @@ Result<std::vector<Archive::Part>> Archive::write_parts(int64_t segment) {
   for (const auto& [key, schema] : schemas) {
     Output& o = outputs[key];
     o.draft = TRY(deps_.blobs.create());
-    o.sink = std::make_unique<DraftSink>(*o.draft);
+    o.sink = std::make_unique<store::DraftSink>(*o.draft);
     o.batch = codec::make_table(schema.fields());
     o.writer = TRY(codec::make_table_writer(codec::Format::kParquet, schema.fields(), *o.sink));
     o.facts.segment = segment;
