@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "app/feature_metrics.h"
 #include "app/world.h"
 #include "base/text.h"
 #include "sys/clock.h"
@@ -95,6 +96,7 @@ Status World::listen() {
   std::vector<grpc::Method> methods = TRY(prepare_methods());
   const TlsFiles tls = TRY(read_tls(*this));
   collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
+  collect_features(metrics, *features);
   metrics.collect([this](std::vector<telemetry::Sample>* out) {
     out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
   });

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "app/feature_metrics.h"
 #include "app/world.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -110,9 +111,11 @@ Status open_webhooks(World& w) {
 Status open_features(World& w) {
   w.arrivals = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
                                            w.data_dir + "/arrivals", {}));
-  w.features = std::make_unique<features::Features>(
-      features::Features::Deps{*w.db, *w.ledger, *w.blobs, *w.arrivals, w.sys.fs, w.sys.clock,
-                               w.sys.rng, w.sys.log, w.data_dir + "/features"});
+  w.served_features = TRY(store::open_segment_log(
+      {w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log}, w.data_dir + "/served-features", {}));
+  w.features = std::make_unique<features::Features>(features::Features::Deps{
+      *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
+      w.sys.log, w.data_dir + "/features"});
   return w.features->open();
 }
 
@@ -240,6 +243,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
         .with_hint("leave out --no-auth, or listen on 127.0.0.1");
   TRY(lock_data_dir(*w));
   w->metrics.declare(server_metrics());
+  w->metrics.declare(feature_metrics());
   w->db = TRY(open_db(*w));
   w->blobs =
       TRY(store::open_blobs({sys.fs, sys.clock, sys.executor, sys.log}, w->data_dir + "/blobs"));

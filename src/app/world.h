@@ -105,7 +105,8 @@ struct World {
   std::unique_ptr<jobs::Jobs> jobs;
   std::unique_ptr<hold::Holds> holds;
   std::unique_ptr<data::Data> data;
-  std::unique_ptr<store::SegmentLog> arrivals;  // Of features.
+  std::unique_ptr<store::SegmentLog> arrivals;         // Of features.
+  std::unique_ptr<store::SegmentLog> served_features;  // Vectors that features served.
   std::unique_ptr<features::Features> features;
   std::unique_ptr<wire::native::LiveFeed> live;
   // Domains.

@@ -160,6 +160,7 @@ void add_rest_commands(Commands& commands, const Machine& machine, const Connect
   add_migrate_commands(commands, connect, machine.fs);
   add_feature_commands(commands, machine);
   add_feature_store_commands(commands, connect, machine.fs);
+  add_feature_verify_command(commands, connect);
   add_contract_commands(commands, machine);
 }
 

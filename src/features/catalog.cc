@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "contract/contract.h"
+#include "contract/physical.h"
 #include "core/ledger/ledger.h"
 #include "features/catalog_store.h"
 #include "sys/clock.h"
@@ -57,10 +59,24 @@ Result<std::shared_ptr<const CompiledOnDemand>> compile_one(const Shelf& shelf,
   return std::make_shared<const CompiledOnDemand>(std::move(made));
 }
 
-// What a source's rows are checked by; null: nothing.
-Result<std::shared_ptr<const contract::RecordChecker>> checker_of(const Shelf& shelf,
-                                                                  const std::string& reference) {
-  if (reference.empty()) return std::shared_ptr<const contract::RecordChecker>();
+// The least that the contract's SLAs ask of freshness, of the object or of all.
+std::optional<int64_t> freshness_of(const contract::Contract& contract, const std::string& object) {
+  std::optional<int64_t> out;
+  for (const contract::Sla& sla : contract.slas) {
+    if (contract::sla_kind(sla.property) != contract::SlaKind::kFreshness) continue;
+    if (!sla.element.empty() && sla.element != object && !sla.element.starts_with(object + "."))
+      continue;
+    const std::optional<double> number = contract::sla_number(sla.value);
+    const auto before =
+        number ? contract::moment_before(0, *number, sla.unit, false) : std::nullopt;
+    if (before) out = std::min(out.value_or(INT64_MAX), -*before);
+  }
+  return out;
+}
+
+// What a source's contract asks; without one: nothing.
+Result<SourceContract> contract_of(const Shelf& shelf, const std::string& reference) {
+  if (reference.empty()) return SourceContract();
   const size_t hash = reference.find('#');
   const auto& contracts = shelf.latest[place(Kind::kContract)];
   const auto found = contracts.find(reference.substr(0, hash));
@@ -79,7 +95,10 @@ Result<std::shared_ptr<const contract::RecordChecker>> checker_of(const Shelf& s
                    concat({"contract ", reference, ": name one of its objects"}))
         .with_hint("contract: ID#object");
   contract::RecordChecker made = TRY(contract::RecordChecker::make(*object));
-  return std::make_shared<const contract::RecordChecker>(std::move(made));
+  SourceContract out;
+  out.checker = std::make_shared<const contract::RecordChecker>(std::move(made));
+  out.freshness_us = freshness_of(parsed, object->name);
+  return out;
 }
 
 void put(Shelf* shelf, const AppliedPtr& a) {
@@ -142,19 +161,19 @@ Result<std::shared_ptr<const Shelf>> Catalog::compile(const std::string& project
   for (const auto& [name, a] : out->latest[place(Kind::kEntity)])
     entities[name] = a->definition.entity.join_key;
   for (const auto& [name, a] : out->latest[place(Kind::kSource)]) {
-    auto checker = checker_of(*out, a->definition.source.contract);
-    if (!checker.ok()) return std::move(checker).error().within(concat({"Source ", name}));
-    if (*checker) out->checkers[name] = std::move(*checker);
+    auto contract = contract_of(*out, a->definition.source.contract);
+    if (!contract.ok()) return std::move(contract).error().within(concat({"Source ", name}));
+    if (contract->checker) out->contracts[name] = std::move(*contract);
   }
   for (const auto& [key, a] : out->all[place(Kind::kView)]) {
     const View& view = a->definition.view;
     Source source;
     if (view.inline_source) {
       source = *view.inline_source;
-      auto checker = checker_of(*out, source.contract);
-      if (!checker.ok())
-        return std::move(checker).error().within(concat({"FeatureView ", key.first}));
-      if (*checker) out->checkers[view.source] = std::move(*checker);
+      auto contract = contract_of(*out, source.contract);
+      if (!contract.ok())
+        return std::move(contract).error().within(concat({"FeatureView ", key.first}));
+      if (contract->checker) out->contracts[view.source] = std::move(*contract);
     } else {
       const auto found = out->latest[place(Kind::kSource)].find(view.source);
       if (found == out->latest[place(Kind::kSource)].end())
@@ -168,6 +187,9 @@ Result<std::shared_ptr<const Shelf>> Catalog::compile(const std::string& project
     made->project = project;
     made->uid = a->uid;
     made->number = number_of(a->uid);
+    std::shared_ptr<ViewClocks>& clocks = clocks_[a->uid];
+    if (!clocks) clocks = std::make_shared<ViewClocks>();
+    made->clocks = clocks;
     auto ptr = std::make_shared<const CompiledView>(std::move(*made));
     out->views[key] = ptr;
     ViewPtr& latest = out->latest_views[key.first];

@@ -64,6 +64,11 @@ struct Change {
   int64_t backfill_rows = 0;  // Rows of history that a new version of a view reads.
 };
 
+struct SourceContract {
+  std::shared_ptr<const contract::RecordChecker> checker;
+  std::optional<int64_t> freshness_us;  // Of its SLAs: how old the newest event may be.
+};
+
 // One project's definitions.
 struct Shelf {
   std::map<std::string, AppliedPtr> latest[kKindCount];
@@ -72,7 +77,7 @@ struct Shelf {
   std::map<std::string, ViewPtr> latest_views;
   std::map<std::pair<std::string, int64_t>, std::shared_ptr<const CompiledOnDemand>> on_demand;
 
-  std::map<std::string, std::shared_ptr<const contract::RecordChecker>> checkers;  // By source.
+  std::map<std::string, SourceContract> contracts;  // By source.
 
   ViewPtr view(const std::string& name, int64_t version = 0) const;  // Null: none. 0: the latest.
   std::shared_ptr<const CompiledOnDemand> find_on_demand(const std::string& name,
@@ -115,7 +120,9 @@ class Catalog {
   Deps deps_;
   Snapshot<Shelves> shelves_;
   sys::Mutex changing_;
-  std::map<std::string, uint32_t> numbers_;  // Of views by uid; guarded by changing_.
+  // Of views by uid; guarded by changing_.
+  std::map<std::string, uint32_t> numbers_;
+  std::map<std::string, std::shared_ptr<ViewClocks>> clocks_;
 };
 
 // The findings between two versions of a view, with the services that read what has changed.

@@ -28,6 +28,14 @@ std::span<const store::Migration> migrations() {
        " project TEXT NOT NULL, source TEXT NOT NULL, uid TEXT NOT NULL, created_ms BIGINT NOT "
        "NULL,"
        " reason TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (project, source, uid))"},
+      {"features", 2,
+       "ALTER TABLE feature_segment ADD COLUMN went_to BIGINT NOT NULL DEFAULT 3;"
+       "ALTER TABLE feature_segment ADD COLUMN view_name TEXT NOT NULL DEFAULT '';"
+       "CREATE TABLE feature_materialization ("
+       " project TEXT NOT NULL, view_uid TEXT NOT NULL, begin_us BIGINT NOT NULL,"
+       " end_us BIGINT NOT NULL, after_seq BIGINT NOT NULL, through_seq BIGINT NOT NULL,"
+       " start_us BIGINT NOT NULL, until_us BIGINT NOT NULL, after_until_us BIGINT NOT NULL,"
+       " PRIMARY KEY (project, view_uid, begin_us))"},
   };
   return kSteps;
 }

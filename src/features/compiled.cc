@@ -338,6 +338,7 @@ Result<CompiledOnDemand> compile_on_demand(const Definition& definition,
   CompiledOnDemand out;
   out.name = definition.name;
   out.version = definition.version;
+  out.digest = definition.digest();
   out.definition = definition.on_demand;
   CHECK(inputs.size() == out.definition.inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i)

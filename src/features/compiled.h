@@ -12,6 +12,7 @@
 #include "engine/expr/expr.h"
 #include "engine/window/plan.h"
 #include "features/definition.h"
+#include "features/freshness.h"
 
 // Definitions made ready to run: expressions compiled against their source, aggregates into a plan
 // of windows, references resolved. Immutable; any thread. What computes belongs to a Transform or
@@ -41,6 +42,9 @@ struct CompiledView {
   std::optional<engine::expr::Program> filter;
   std::optional<window::Plan> plan;    // Its records hold the source's columns, then `row`'s.
   std::vector<size_t> record_columns;  // Which of them a record has, in its order.
+
+  std::shared_ptr<ViewClocks> clocks =
+      std::make_shared<ViewClocks>();  // Of this version; counted, never part of what it computes.
 
   const View& view() const { return definition.view; }
   std::optional<size_t> find(std::string_view feature) const;
@@ -77,6 +81,7 @@ Cell cell_of_answer(const window::Answer& answer, const FeatureType& type);
 struct CompiledOnDemand {
   std::string name;
   int64_t version = 0;
+  std::string digest;  // Of the definition.
   OnDemand definition;
   engine::expr::Schema schema;  // Inputs by name, then "request.x".
   std::vector<engine::expr::Program> programs;

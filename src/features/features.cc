@@ -27,6 +27,7 @@ Status Features::open() {
   TRY(replay(from));
   last_seq_ = std::max(last_seq_, from);
   saved_seq_ = from;
+  applied_ingest_us_.store(last_ingest_us_, std::memory_order_release);
   applied_seq_.store(last_seq_, std::memory_order_release);
   return {};
 }
@@ -61,6 +62,7 @@ Features::Turn Features::take_turn(int64_t rows) {
 void Features::await(const Turn& turn) {
   sys::Lock lock(turns_);
   while (turn_ != turn.number) turn_ended_.wait(lock);
+  begun_turn_.store(turn.number, std::memory_order_release);
 }
 
 void Features::end_turn(const Turn& turn, int64_t through_seq) {
@@ -68,6 +70,8 @@ void Features::end_turn(const Turn& turn, int64_t through_seq) {
     const sys::Lock lock(turns_);
     turn_ = turn.number + 1;
     applied_seq_.store(through_seq, std::memory_order_release);
+    applied_ingest_us_.store(turn.ingest_us, std::memory_order_release);
+    ended_turn_.store(turn.number, std::memory_order_release);
   }
   turn_ended_.notify_all();
 }
@@ -167,6 +171,7 @@ Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready
   for (const Ready& one : ready) {
     std::vector<engine::Column> keys;
     for (const size_t k : one.view->key_columns) keys.push_back(one.source_columns[k].view());
+    ViewClocks& clocks = *one.view->clocks;
     for (int64_t i = 0; i < batch.rows(); ++i) {
       if (!one.made.wanted[static_cast<size_t>(i)]) continue;
       Online::Arrival at;
@@ -175,6 +180,9 @@ Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready
       at.ingest_us = batch.ingest(i);
       at.seq = batch.seq(i);
       at.deleted = batch.is_deleted(i);
+      if (!batch.seqs) clocks.lateness.add(at.ingest_us - at.event_us);
+      if (at.event_us <= at.ingest_us) raise(&clocks.newest_event_us, at.event_us);
+      raise(&clocks.newest_received_us, at.ingest_us);
       if (one.view->plan && at.deleted) continue;
       std::string key;
       bool whole = true;
@@ -189,6 +197,26 @@ Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready
     }
   }
   return {};
+}
+
+void Features::made_visible(const Batch& batch, const std::vector<Ready>& ready) {
+  const int64_t now_us = deps_.clock.now_us();
+  for (const Ready& one : ready) {
+    raise(&one.view->clocks->newest_visible_us, now_us);
+    one.view->clocks->lag.add(now_us - batch.ingest_us, batch.rows());
+  }
+}
+
+int64_t Features::now_us() const { return deps_.clock.now_us(); }
+
+int64_t Features::newest_event_us(const CompiledView& view) const {
+  return std::max(view.clocks->newest_event_us.load(), online_.newest_event_us(view.number));
+}
+
+Result<int64_t> Features::moment(std::string_view text) const {
+  if (const Result<int64_t> ago = parse_duration_us(text); ago.ok())
+    return deps_.clock.now_us() - *ago;
+  return parse_time_us(text);
 }
 
 Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
@@ -225,6 +253,7 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   await(turn);
   const Status applied = kept.ok() ? apply_ready(batch, ready) : Status();
   end_turn(turn, turn.first_seq + batch.rows() - 1);
+  if (kept.ok()) made_visible(batch, ready);
   TRY(kept);
   TRY(applied);
   out.first_seq = turn.first_seq;

@@ -14,6 +14,8 @@
 #include "features/history.h"
 #include "features/online.h"
 #include "features/read_plan.h"
+#include "features/served.h"
+#include "features/verify.h"
 #include "sys/sync.h"
 
 namespace slip {
@@ -44,6 +46,8 @@ struct OnlineReply {
   std::vector<std::vector<int64_t>> event_us;  // 0: none.
 };
 
+struct Materialization;
+
 class FileRows {
  public:
   virtual ~FileRows() = default;
@@ -59,6 +63,7 @@ class Features {
     ledger::Ledger& ledger;
     store::Blobs& blobs;
     store::SegmentLog& log;
+    store::SegmentLog& served;  // Of served vectors; its oldest segments go when it is full.
     Fs& fs;
     Clock& clock;
     Rng& rng;
@@ -132,12 +137,24 @@ class Features {
   // kInvalid `feature.missing_key|feature.request`: what the plan wants and the request lacks.
   Status read(const ReadPlan& plan, const RequestColumns& request, const ReadOptions& options,
               OnlineReply* out);
+  // Reads now, and logs the vectors of those keys that the plan's service samples (served.h). That
+  // a vector can't be logged is counted and spoils no reading.
+  Status serve(const Ctx& ctx, const ReadPlan& plan, const RequestColumns& request,
+               OnlineReply* out);
+  // Served vectors against what the history says could be served then (verify.h).
+  Result<VerifyReport> verify(const Ctx& ctx, const VerifyWanted& wanted);
+  // "1h": so long ago; or a time. kInvalid `feature.time`.
+  Result<int64_t> moment(std::string_view text) const;
+  int64_t unlogged() const { return unlogged_.load(std::memory_order_relaxed); }
 
   // The features as they were at each row's time. Rows and order are the request's.
   struct Joining {
     JoinMode mode = JoinMode::kAsOf;
     int64_t max_seq = INT64_MAX;  // Only rows up to there.
     bool ignore_ttl = false;
+    // With kAsKnown: a row counts from when it could be served: rows of the history from when they
+    // were brought online, rows that were pushed past it too.
+    bool served = false;
   };
   struct Joined {
     std::vector<std::vector<Cell>> values;  // By ReadPlan::outs.
@@ -153,6 +170,8 @@ class Features {
   Status mark(const std::function<void(const store::Digest&)>& keep) { return history_.mark(keep); }
 
   const Online& online() const { return online_; }
+  int64_t newest_event_us(const CompiledView& view) const;  // Whose time has come; 0: none.
+  int64_t now_us() const;
   int64_t applied_seq() const { return applied_seq_.load(std::memory_order_acquire); }
 
   // A plan by the names it was asked under, kept while the catalogue stays as it is.
@@ -177,11 +196,17 @@ class Features {
                     const std::vector<Quarantined>& rows);
   Result<std::vector<Ready>> transform(const Batch& batch) const;
   Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
+  void made_visible(const Batch& batch, const std::vector<Ready>& ready);
   Status apply_ready(const Batch& batch, const std::vector<Ready>& ready);
+  Status log_served(const ReadPlan& plan, const RequestColumns& request, const OnlineReply& reply,
+                    const ServedVector& as);
+  Status drop_old_served();
   Status check(const Batch& batch, const Source& source, const std::vector<ViewPtr>& views) const;
   Status bring_online(const ViewPtr& view, const Materializing& wanted, int64_t after_seq,
                       int64_t after_end_us, int64_t* rows);
   Status rebuild_windows(const ViewPtr& view, int64_t* rows);
+  Result<Materialization> begin_materialization(const ViewPtr& view);
+  Status end_materialization(const ViewPtr& view, Materialization what);
   Status read_one(const ReadPlan::Read& read, const RequestColumns& request,
                   const ReadOptions& options, std::vector<EntityRead>* out);
   Status load_snapshot(int64_t* seq);
@@ -199,6 +224,12 @@ class Features {
   int64_t last_seq_ = 0;
   int64_t last_ingest_us_ = 0;
   std::atomic<int64_t> applied_seq_{0};
+  // What a reader asks to know whether rows were applied meanwhile: turns whose application has
+  // begun and ended, and the greatest moment of arrival among the latter.
+  std::atomic<int64_t> begun_turn_{0};
+  std::atomic<int64_t> ended_turn_{0};
+  std::atomic<int64_t> applied_ingest_us_{0};
+  std::atomic<int64_t> unlogged_{0};
   sys::Mutex saving_;
   sys::Mutex materializing_;
   int64_t saved_seq_ = 0;

@@ -61,12 +61,12 @@ Batch like(const Batch& batch) {
 Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch, int64_t first_row) const {
   Screened out;
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
-  const auto found = shelf->checkers.find(batch.source);
-  if (found == shelf->checkers.end()) {
+  const auto found = shelf->contracts.find(batch.source);
+  if (found == shelf->contracts.end()) {
     out.batch = std::move(batch);
     return out;
   }
-  const contract::RecordChecker& checker = *found->second;
+  const contract::RecordChecker& checker = *found->second.checker;
   const Source source = TRY(source_for(ctx, batch.source, ""));
   out.batch = like(batch);
   for (int64_t row = 0; row < batch.rows(); ++row) {

@@ -6,6 +6,7 @@
 #include "engine/window/backfill.h"
 #include "engine/window/blob.h"
 #include "features/features.h"
+#include "features/materialized.h"
 #include "features/packed.h"
 
 // History joined to moments: point-in-time look-ups by engine/pit, windows by engine/window, and
@@ -58,7 +59,8 @@ Result<Seen> see(const CompiledView& view, const ViewPtr& ptr, const Batch& batc
   std::vector<bool> wanted;
   if (view.filter) wanted = TRY(Transform(ptr).run(views_of(out.columns), event)).wanted;
   for (int64_t i = 0; i < batch.rows(); ++i) {
-    const bool in = (wanted.empty() || wanted[static_cast<size_t>(i)]) && batch.seq(i) <= max_seq;
+    const bool in = (wanted.empty() || wanted[static_cast<size_t>(i)]) && batch.seq(i) <= max_seq &&
+                    (batch.view.empty() || batch.view == view.name);
     in ? out.event.add_i64(event.i64(i)) : out.event.add_null();
   }
   for (const size_t k : view.key_columns) out.keys.push_back(out.columns[k].view());
@@ -125,8 +127,20 @@ struct Found {
   std::vector<int64_t> event_us;
 };
 
+// When a row became known: as History says, or (`materialized`) when it could be served.
+struct Known {
+  const std::vector<Materialization>* materialized = nullptr;
+
+  int64_t at(const History::Chunk& chunk, int64_t row) const {
+    const Batch& b = chunk.batch;
+    if (materialized == nullptr) return b.known_at(row, chunk.loaded);
+    if (!chunk.loaded && goes_online(b.to)) return b.ingest(row);
+    return came_online(*materialized, b.seq(row), b.event.view().i64(row));
+  }
+};
+
 Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::View& history,
-               const Features::Joining& joining, Found* out) {
+               const Features::Joining& joining, const Known& known_when, Found* out) {
   engine::Look look;
   look.as_known = joining.mode == JoinMode::kAsKnown;
   if (!joining.ignore_ttl) look.ttl = read.view->view().ttl_us;
@@ -142,7 +156,7 @@ Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::Vi
     Values deleted(engine::Type::kBool);
     for (int64_t i = 0; i < b.rows(); ++i) {
       created.add_i64(b.created_at(i));
-      known.add_i64(b.known_at(i, chunk.loaded));
+      known.add_i64(known_when.at(chunk, i));
       seq.add_i64(b.seq(i));
       deleted.add_bool(b.is_deleted(i));
     }
@@ -272,7 +286,7 @@ Status answer(const ReadPlan::Read& read, Entity& entity,
 }
 
 Status window_join(const ReadPlan::Read& read, const Frame& frame, const History::View& history,
-                   const Features::Joining& joining, Found* out) {
+                   const Features::Joining& joining, const Known& known_when, Found* out) {
   const CompiledView& view = *read.view;
   const Column times = frame.times.view();
   const std::vector<Column> keys = views_of(frame.keys);
@@ -299,8 +313,12 @@ Status window_join(const ReadPlan::Read& read, const Frame& frame, const History
       WindowEvent& e = found->second.events.emplace_back();
       e.record.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
       for (const Column& c : made.columns) e.record.values.push_back(window::datum_at(c, i));
-      e.known_us = b.known_at(i, chunk.loaded);
+      e.known_us = known_when.at(chunk, i);
       e.loaded = chunk.loaded;
+      if (e.known_us == b.known_at(i, chunk.loaded) || chunk.loaded) continue;
+      // Brought online from the history: the windows are built anew, of what was in time then.
+      e.loaded = event.i64(i) >= b.ingest(i) - view.plan->lateness_us();
+      if (!e.loaded) found->second.events.pop_back();
     }
     return {};
   }));
@@ -334,9 +352,13 @@ Result<Features::Joined> Features::join(const std::string& project, const ReadPl
     History::Reading reading;
     reading.project = project;
     reading.source = read.view->source_name;
+    reading.online_only = joining.served;
     const History::View history = TRY(history_.read(reading));
-    TRY(read.view->plan ? window_join(read, frame, history, joining, &got[r])
-                        : look_up(read, frame, history, joining, &got[r]));
+    std::vector<Materialization> materialized;
+    if (joining.served) materialized = TRY(materializations(deps_.db, project, read.view->uid));
+    const Known known{joining.served ? &materialized : nullptr};
+    TRY(read.view->plan ? window_join(read, frame, history, joining, known, &got[r])
+                        : look_up(read, frame, history, joining, known, &got[r]));
   }
   std::vector<std::vector<std::vector<Cell>>> computed(plan.computed.size());
   for (size_t c = 0; c < plan.computed.size(); ++c) {

@@ -6,6 +6,7 @@
 #include "engine/window/backfill.h"
 #include "engine/window/bytes.h"
 #include "features/features.h"
+#include "features/materialized.h"
 #include "features/packed.h"
 #include "features/ready.h"
 #include "features/screened.h"
@@ -114,6 +115,7 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   about.project = ctx.project.text;
   about.source = loading.source;
   about.loaded = true;
+  about.to = To::kOffline;
   for (const auto& [from, to] : places.columns) about.schema.push_back(source.columns[to]);
   const auto writer = TRY(SegmentWriter::make(deps_.blobs, std::move(about)));
   int64_t n = 0;
@@ -157,8 +159,11 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
     for (const ViewPtr& view : views) {
       if (!view->view().online) continue;
       int64_t looked = 0;
+      Materialization what = TRY(begin_materialization(view));
+      if (!view->plan) what.after_seq = turn.first_seq - 1;
       TRY(view->plan ? rebuild_windows(view, &looked)
                      : bring_online(view, {}, turn.first_seq - 1, INT64_MAX, &looked));
+      TRY(end_materialization(view, what));
     }
   }
   out.first_seq = turn.first_seq;
@@ -170,11 +175,13 @@ Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, 
   History::Reading reading;
   reading.project = view->project;
   reading.source = view->source_name;
+  reading.online_only = true;  // Of a view that is new they aren't there yet.
   if (after_end_us == INT64_MAX) reading.after_seq = after_seq;
   const History::View history = TRY(history_.read(reading));
   const int64_t start_us = wanted.start_us.value_or(INT64_MIN);
   return history.visit([&](const History::Chunk& chunk) -> Status {
     const Batch& b = chunk.batch;
+    if (!b.view.empty() && b.view != view->name) return {};
     const engine::Column event = b.event.view();
     Batch part = make_batch(b.schema);
     part.project = view->project;
@@ -221,6 +228,7 @@ Status gather(const ViewPtr& view, const History::View& history, int64_t upto_se
               std::unordered_map<std::string, State>* out, int64_t* rows) {
   return history.visit([&](const History::Chunk& chunk) -> Status {
     const Batch& b = chunk.batch;
+    if (!b.view.empty() && b.view != view->name) return {};
     const std::vector<engine::Values> columns = columns_as(b, view->source.columns);
     std::vector<engine::Column> in;
     for (const engine::Values& v : columns) in.push_back(v.view());
@@ -249,6 +257,7 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
   History::Reading reading;
   reading.project = view->project;
   reading.source = view->source_name;
+  reading.online_only = true;  // They are in the windows that are exchanged.
   std::unordered_map<std::string, State> states;
   TRY(gather(view, TRY(history_.read(reading)), upto, &states, rows));
   // What arrived meanwhile comes in under a turn, so that nothing is applied between the reading
@@ -278,6 +287,21 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
   end_turn(turn, turn.first_seq - 1);
   TRY(done);
   return snapshot();
+}
+
+Result<Materialization> Features::begin_materialization(const ViewPtr& view) {
+  Materialization out;
+  out.begin_us = std::max(deps_.clock.now_us(), applied_ingest_us_.load());
+  TRY(deps_.db.write(
+      [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, out); }));
+  return out;
+}
+
+Status Features::end_materialization(const ViewPtr& view, Materialization what) {
+  what.through_seq = applied_seq();
+  what.end_us = std::max(deps_.clock.now_us(), applied_ingest_us_.load());
+  return deps_.db.write(
+      [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, what); });
 }
 
 Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wanted) {
@@ -312,9 +336,16 @@ Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wante
                      }));
         return {};
       }));
+    Materialization what = TRY(begin_materialization(view));
+    if (!view->plan) {
+      what.start_us = wanted.start_us.value_or(INT64_MIN);
+      what.until_us = wanted.end_us;
+      what.after_seq = wanted.start_us ? 0 : through;
+      what.after_until_us = wanted.start_us ? INT64_MIN : end_us;
+    }
     TRY(view->plan ? rebuild_windows(view, &rows)
-                   : bring_online(view, wanted, wanted.start_us ? 0 : through,
-                                  wanted.start_us ? INT64_MIN : end_us, &rows));
+                   : bring_online(view, wanted, what.after_seq, what.after_until_us, &rows));
+    TRY(end_materialization(view, what));
     if (wanted.start_us) continue;
     TRY(deps_.db.write([&](store::Tx& tx) -> Status {
       TRY(tx.exec(
@@ -466,7 +497,7 @@ Status Features::tidy() {
     TRY(snapshot());
   }
   TRY(history_.archive(saved_seq_));
-  return {};
+  return drop_old_served();
 }
 
 }  // namespace slip::features

@@ -28,6 +28,21 @@ Status check_request(const ReadPlan& plan, const RequestColumns& request) {
   return {};
 }
 
+// The clocks of a view and the values that were just read of it.
+void count_served(ViewClocks* clocks, const std::vector<EntityRead>& got, int64_t now_us) {
+  std::array<int64_t, 4> n{};
+  for (const EntityRead& one : got) {
+    int64_t present = 0;
+    for (const ReadStatus s : one.statuses) {
+      ++n[static_cast<size_t>(s)];
+      present += s == ReadStatus::kPresent ? 1 : 0;
+    }
+    if (present > 0) clocks->age.add(now_us - one.event_us, present);
+  }
+  for (size_t i = 0; i < n.size(); ++i)
+    if (n[i] > 0) clocks->served[i].fetch_add(n[i], std::memory_order_relaxed);
+}
+
 }  // namespace
 
 Status compute_on_demand(const CompiledOnDemand& what, const std::vector<std::vector<Cell>>& inputs,
@@ -89,12 +104,13 @@ Status Features::read_one(const ReadPlan::Read& read, const RequestColumns& requ
     EntityRead& one = (*out)[static_cast<size_t>(row)];
     if (whole) {
       TRY(online_.read(view, key, want, &one));
-      continue;
+    } else {
+      one = {};
+      one.cells.assign(read.features.size(), Cell());
+      one.statuses.assign(read.features.size(), ReadStatus::kNotFound);
     }
-    one = {};
-    one.cells.assign(read.features.size(), Cell());
-    one.statuses.assign(read.features.size(), ReadStatus::kNotFound);
   }
+  count_served(view.clocks.get(), *out, options.now_us);
   return {};
 }
 

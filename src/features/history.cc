@@ -88,14 +88,15 @@ Result<History::View> History::read(const Reading& reading) {
   }));
   std::erase_if(out.segments_, [&](const Segment& s) {
     return s.last_seq <= reading.after_seq || s.max_event_us < reading.from_us ||
-           s.min_event_us > reading.to_us;
+           s.min_event_us > reading.to_us || (!goes_offline(s.to) && !reading.online_only);
   });
   for (const store::LogSegment& s : deps_.log.segments()) {
     if (in_manifest.contains(s.number)) continue;
     TRY(deps_.log.read(s.number, 0, [&](std::string_view record, int64_t) -> Result<bool> {
       Batch b = TRY(decode_batch(record));
       if (b.project != reading.project || b.source != reading.source) return true;
-      if (!goes_offline(b.to) || b.first_seq + b.rows() - 1 <= reading.after_seq) return true;
+      if (b.seqs || b.first_seq + b.rows() - 1 <= reading.after_seq) return true;
+      if (!goes_offline(b.to) && !reading.online_only) return true;
       out.tail_.push_back(std::move(b));
       return true;
     }));
@@ -136,14 +137,17 @@ Result<std::vector<Segment>> History::write_segments(int64_t log_segment, int64_
   TRY(deps_.log.read(log_segment, 0, [&](std::string_view record, int64_t) -> Result<bool> {
     const Batch b = TRY(decode_batch(record));
     *last_seq = std::max(*last_seq, last_of(b));
-    if (!goes_offline(b.to)) return true;
-    const std::string key = concat({b.project, "\n", b.source, "\n", fields_text(b.schema)});
+    if (b.seqs) return true;  // Rows that are in the history already.
+    const std::string key = concat({b.project, "\n", b.source, "\n", fields_text(b.schema), "\n",
+                                    std::to_string(static_cast<int>(b.to)), "\n", b.view});
     std::unique_ptr<SegmentWriter>& writer = writers[key];
     if (!writer) {
       Segment about;
       about.project = b.project;
       about.source = b.source;
       about.schema = b.schema;
+      about.to = b.to;
+      about.view = b.view;
       writer = TRY(SegmentWriter::make(deps_.blobs, std::move(about)));
     }
     TRY(writer->add(b));

@@ -32,9 +32,12 @@ namespace slip::features {
 struct Segment {
   std::string project;
   std::string source;
+  std::string view;  // Rows for that view alone; "": for all of the source's.
   int64_t first_seq = 0;
   int64_t last_seq = 0;
   bool loaded = false;  // A file that was given, not archived arrivals: rows are numbered in order.
+  To to = To::kBoth;    // Where its rows went when they came. A file comes as kOffline; what is
+                        // brought online afterwards is materialised (materialized.h).
   int64_t ingest_us = 0;  // `loaded`: of all rows.
   std::string digest;     // Of the Parquet file.
   std::vector<FeatureField> schema;
@@ -88,6 +91,7 @@ class History {
     int64_t after_seq = 0;  // Only rows beyond it.
     int64_t from_us = INT64_MIN;
     int64_t to_us = INT64_MAX;
+    bool online_only = false;  // Also rows that were pushed past the history: for replays.
   };
   struct Chunk {
     const Batch& batch;

@@ -6,10 +6,11 @@ Status insert_segment(store::Tx& tx, const Segment& s) {
   const std::string schema = fields_text(s.schema);
   TRY(tx.exec(
       "INSERT INTO feature_segment (project, source, first_seq, last_seq, loaded, ingest_us,"
-      " digest, schema_json, rows_count, bytes, min_event_us, max_event_us)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      " digest, schema_json, rows_count, bytes, min_event_us, max_event_us, went_to,"
+      " view_name) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {s.project, s.source, s.first_seq, s.last_seq, int64_t{s.loaded ? 1 : 0}, s.ingest_us,
-       s.digest, schema, s.rows, s.bytes, s.min_event_us, s.max_event_us}));
+       s.digest, schema, s.rows, s.bytes, s.min_event_us, s.max_event_us,
+       static_cast<int64_t>(s.to), s.view}));
   return {};
 }
 
@@ -19,7 +20,8 @@ Result<std::vector<Segment>> list_segments(store::Tx& tx, const std::string& pro
   std::vector<std::string> schemas;
   TRY(tx.each(
       "SELECT first_seq, last_seq, loaded, ingest_us, digest, schema_json, rows_count, bytes,"
-      " min_event_us, max_event_us FROM feature_segment WHERE project = ? AND source = ?"
+      " min_event_us, max_event_us, went_to, view_name FROM feature_segment WHERE project = ? AND "
+      "source = ?"
       " ORDER BY first_seq",
       {project, source}, [&](const store::Row& row) {
         Segment& s = out.emplace_back();
@@ -35,6 +37,8 @@ Result<std::vector<Segment>> list_segments(store::Tx& tx, const std::string& pro
         s.bytes = row.i64(7);
         s.min_event_us = row.i64(8);
         s.max_event_us = row.i64(9);
+        s.to = static_cast<To>(row.i64(10));
+        s.view = row.str(11);
       }));
   for (size_t i = 0; i < out.size(); ++i) out[i].schema = TRY(parse_fields_text(schemas[i]));
   return out;

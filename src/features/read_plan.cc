@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "codec/hash.h"
 
 namespace slip::features {
 namespace {
@@ -28,6 +29,10 @@ class Planner {
       if (!seen.insert(o.name).second)
         return invalid("feature.name_collision", concat({"two features are called '", o.name, "'"}))
             .with_hint("ask for full feature names, or leave one out");
+    std::string meanings;
+    for (const ReadPlan::Read& read : plan_.reads) meanings += read.view->digest;
+    for (const ReadPlan::Computed& c : plan_.computed) meanings += c.what->digest;
+    plan_.shape = codec::xxh3(meanings);
     return std::move(plan_);
   }
 
@@ -150,13 +155,26 @@ Result<ReadPlan> plan_read(const Shelf& shelf, std::span<const Service::Item> it
   return planner.finish();
 }
 
-Result<std::vector<Service::Item>> items_of_service(const Shelf& shelf, const std::string& name) {
-  const auto& services = shelf.latest[static_cast<size_t>(Kind::kService)];
-  const auto found = services.find(name);
-  if (found == services.end())
+Result<ReadPlan> plan_service(const Shelf& shelf, const std::string& name, int64_t version,
+                              bool full_names) {
+  AppliedPtr service;
+  const auto place = static_cast<size_t>(Kind::kService);
+  if (version == 0) {
+    if (const auto found = shelf.latest[place].find(name); found != shelf.latest[place].end())
+      service = found->second;
+  } else if (const auto found = shelf.all[place].find({name, version});
+             found != shelf.all[place].end()) {
+    service = found->second;
+  }
+  if (!service)
     return not_found("feature_service.not_found",
                      concat({"Feature service ", name, " does not exist"}));
-  return found->second->definition.service.items;
+  const Service& what = service->definition.service;
+  ReadPlan out = TRY(plan_read(shelf, what.items, full_names));
+  out.service = name;
+  out.service_version = service->definition.version;
+  out.log_sample = what.log_sample;
+  return out;
 }
 
 Result<std::vector<Service::Item>> items_of(std::span<const std::string> references) {

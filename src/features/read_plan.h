@@ -40,12 +40,19 @@ struct ReadPlan {
   std::vector<Out> outs;
   std::vector<FeatureField> keys;     // What a request must name, each once.
   std::vector<FeatureField> request;  // And what on-demand views want besides.
+
+  std::string service;  // Whose features these are; "": a list of them.
+  int64_t service_version = 0;
+  double log_sample = 0;  // Of the service: part of the keys whose served vectors are logged.
+  uint64_t shape = 0;     // Of the meanings of all that is read: other ones, other values.
 };
 
 // `full_names`: "view__feature".
 Result<ReadPlan> plan_read(const Shelf& shelf, std::span<const Service::Item> items,
                            bool full_names);
-Result<std::vector<Service::Item>> items_of_service(const Shelf& shelf, const std::string& name);
+// A service's features. `version` 0: the latest one.
+Result<ReadPlan> plan_service(const Shelf& shelf, const std::string& name, int64_t version,
+                              bool full_names);
 Result<std::vector<Service::Item>> items_of(std::span<const std::string> references);
 
 }  // namespace slip::features

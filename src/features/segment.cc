@@ -67,7 +67,8 @@ Result<Batch> batch_of(const Segment& s, const codec::Table& table, int64_t firs
   Batch b = make_batch(s.schema);
   b.project = s.project;
   b.source = s.source;
-  b.to = To::kOffline;
+  b.to = s.to;
+  b.view = s.view;
   b.first_seq = first_seq;
   b.ingest_us = s.ingest_us;
   for (size_t i = 0; i < s.schema.size(); ++i) {

@@ -31,11 +31,10 @@ Result<Json> body_of(const Request& request) {
   return body;
 }
 
-Result<std::vector<features::Service::Item>> items_of(const features::Shelf& shelf,
-                                                      const Json& body) {
+Result<features::ReadPlan> plan_of(const features::Shelf& shelf, const Json& body, bool full) {
   const Json* service = body.find("feature_service");
   if (service != nullptr && service->is_string())
-    return features::items_of_service(shelf, service->as_string());
+    return features::plan_service(shelf, service->as_string(), 0, full);
   const Json* list = body.find("features");
   if (list == nullptr || !list->is_array() || list->items().empty())
     return invalid("feature.request", "features, or feature_service, is wanted");
@@ -44,7 +43,7 @@ Result<std::vector<features::Service::Item>> items_of(const features::Shelf& she
     if (!one.is_string()) return invalid("feature.request", "features: texts are wanted");
     references.push_back(one.as_string());
   }
-  return features::items_of(references);
+  return features::plan_read(shelf, TRY(features::items_of(references)), full);
 }
 
 std::string plan_key(const Json& body, bool full) {
@@ -65,15 +64,15 @@ std::string plan_key(const Json& body, bool full) {
 Result<Reply> get_online(const App& app, const Ctx& ctx, const Request& request) {
   const Json body = TRY(body_of(request));
   const bool full = TRY(codec::bool_or(body, "full_feature_names", false));
-  const auto plan = TRY(app.features.cached_plan(
-      ctx, plan_key(body, full), [&](const features::Shelf& shelf) -> Result<features::ReadPlan> {
-        return features::plan_read(shelf, TRY(items_of(shelf, body)), full);
+  const auto plan =
+      TRY(app.features.cached_plan(ctx, plan_key(body, full), [&](const features::Shelf& shelf) {
+        return plan_of(shelf, body, full);
       }));
   const Json* entities = body.find("entities");
   if (entities == nullptr) return invalid("feature.request", "entities: {key: [values]} is wanted");
   const features::RequestColumns columns = TRY(request_of(*entities, *plan));
   features::OnlineReply reply;
-  TRY(app.features.read(*plan, columns, {}, &reply));
+  TRY(app.features.serve(ctx, *plan, columns, &reply));
   return text_reply(reply_text(*entities, *plan, columns, reply));
 }
 

@@ -71,16 +71,11 @@ Result<std::shared_ptr<const features::ReadPlan>> plan_of(features::Features& fe
   const std::string key = concat({service, "\n", list, full ? "\nfull" : "\n"});
   return features.cached_plan(
       ctx, key, [&](const features::Shelf& shelf) -> Result<features::ReadPlan> {
-        std::vector<features::Service::Item> items;
-        if (!service.empty()) {
-          items = TRY(features::items_of_service(shelf, service));
-        } else {
-          std::vector<std::string> references;
-          for (const std::string_view one : split(std::string_view(list), ','))
-            references.emplace_back(trim(one));
-          items = TRY(features::items_of(references));
-        }
-        return features::plan_read(shelf, items, full);
+        if (!service.empty()) return features::plan_service(shelf, service, 0, full);
+        std::vector<std::string> references;
+        for (const std::string_view one : split(std::string_view(list), ','))
+          references.emplace_back(trim(one));
+        return features::plan_read(shelf, TRY(features::items_of(references)), full);
       });
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "features/features.h"
+#include "wire/native/feature_facts.h"
 #include "wire/native/feature_join.h"
 #include "wire/native/native.h"
 
@@ -103,7 +104,8 @@ void add_facts(const FeaturesApp& app, const features::Shelf& shelf, const featu
   out->set("features", fields(view->features));
   out->set("join_keys", fields(view->join_keys));
   out->set("source", view->source_name);
-  out->set("newest_event_us", app.features.online().newest_event_us(view->number));
+  out->set("newest_event_us", app.features.newest_event_us(*view));
+  out->set("freshness", freshness_json(app.features, shelf, *view));
 }
 
 Result<http::Reply> list(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
@@ -335,6 +337,13 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
        http::memory(), release, "Takes rows out of the quarantine: {\"uids\": […]}."},
       {Method::kPost, "/features:materialize", Right::kEdit, Audit::kEvent, http::memory(),
        materialize, "Brings history online: views, start, end."},
+      {Method::kPost, "/feature-services/{name}/verify", Right::kRead, Audit::kNone, http::memory(),
+       [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
+         return verify_service(a.features, ctx, request);
+       },
+       "Served vectors that the service logs against a replay of the history: {\"since\": \"1h\" "
+       "or a"
+       " time, \"until\", \"limit\"}; `holds` says that none differs but for what data explain."},
       {Method::kPost, "/features:join", Right::kRead, Audit::kNone, http::spool(kFileBytesMax),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
          return join_file(a.features, ctx, request);
