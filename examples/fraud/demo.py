@@ -66,6 +66,7 @@ late: {allowed: 8d}
 kind: FeatureService
 name: fraud
 features: ["card_spend:*", "terminal_risk:*"]
+log: {sample_by_key: 1}
 """
 
 
@@ -193,6 +194,9 @@ class Story:
         tell.measure("vectors served while rows streamed in", str(len(got)))
         tell.measure("replay mismatch", str(mismatch))
         tell.check(mismatch == 0, f"{len(got)} vectors that were served are joined again to the bit")
+        report = json.loads(self.server.cli("feature", "verify", "--service", "fraud", "--since", "1h", "--json"))
+        tell.check(report["holds"] and report["vectors"] >= len(got) and report["equal"] == report["values"],
+                   f"`feature verify`: {report['equal']} of {report['values']} logged values equal to the bit")
         frame = pd.DataFrame(got).apply(pd.to_numeric)
         for name in PLAIN:
             frame[name] = rows[name].to_numpy()

@@ -41,6 +41,7 @@ features: {share: "request.amount / s"}
 kind: FeatureService
 name: fraud
 features: ["last:amount", "spend:*", "share:share"]
+log: {sample_by_key: 1}
 """
 
 
@@ -95,6 +96,29 @@ def test_a_restart_serves_the_same(server):
     server.start()
     after = online(server.api(), [1, 2])
     equal(after, before, "after SIGKILL")
+
+
+def test_what_was_served_is_replayed(server):
+    api = server.api()
+    for i in range(20):
+        row = {"user": i % 3, "ts": at(i), "amount": float(i)}
+        api.post(f"feature-sources/txn/rows?to={'online' if i == 7 else 'both'}", {"rows": [row]})
+        online(api, [0, 1, 2, 9])
+    report = json.loads(server.cli("feature", "verify", "--service", "fraud", "--since", "10m", "--json"))
+    true(report["holds"] and report["broken"] == 0, f"nothing broken: {report['examples']}")
+    true(report["vectors"] >= 80, f"vectors: {report['vectors']}")
+    causes = {cause for f in report["features"] for cause in f["differ"]}
+    true(causes <= {"one_sided", "in_flight"}, f"causes: {causes}")
+    true("spend_1h" in server.cli("feature", "verify", "--service", "fraud"), "by feature")
+    harness.refused(api, "POST", "feature-services/nope/verify", {}, status=404)
+    harness.refused(api, "POST", "feature-services/fraud/verify", {"since": "yesterday"}, status=400)
+    harness.refused(api, "POST", "feature-services/fraud/verify", {"limit": 0}, status=400)
+
+    shown = json.loads(server.cli("feature", "show", "FeatureView", "spend", "--json"))["freshness"]
+    true(shown["served"]["PRESENT"] > 0 and shown["lag"]["count"] == 20, f"freshness: {shown}")
+    true(0 < shown["event_us"] <= shown["received_us"] <= shown["visible_us"], f"clocks in order: {shown}")
+    text = api.send("GET", "/metrics").body.decode()
+    true('slipway_feature_freshness_seconds{project="default",view="spend"}' in text, "in the metrics")
 
 
 def test_bad_input_changes_nothing(server):
