@@ -15,7 +15,7 @@ import sys
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.M)
 PRIVATE = re.compile(r"_(store|internal)\.h$")  # Seen only by its own folder.
-TEST_FILE = re.compile(r"_(test|fuzz|bench)\.cc$")
+TEST_FILE = re.compile(r"(_(test|fuzz|bench)\.cc|(^|/)test_\w+\.h)$")  # test_NAME.h: shared by tests of a folder
 
 DOMAINS = {"tracking", "registry", "data", "pipelines", "features", "serving", "rollout", "monitor",
            "guard", "govern", "train", "deploy", "cost"}

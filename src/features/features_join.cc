@@ -139,15 +139,22 @@ struct Known {
   }
 };
 
-Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::View& history,
-               const Features::Joining& joining, const Known& known_when, Found* out) {
+// What is joined to a frame, and how.
+struct From {
+  const History::View& history;
+  const Features::Joining& joining;
+  Known known;
+};
+
+Status look_up(const ReadPlan::Read& read, const Frame& frame, const From& from, Found* out) {
+  const Features::Joining& joining = from.joining;
   engine::Look look;
   look.as_known = joining.mode == JoinMode::kAsKnown;
   if (!joining.ignore_ttl) look.ttl = read.view->view().ttl_us;
   engine::Workers workers;
   engine::PitJoin join =
       TRY(engine::PitJoin::make(views_of(frame.keys), frame.times.view(), {look}, workers));
-  TRY(history.visit([&](const History::Chunk& chunk) -> Status {
+  TRY(from.history.visit([&](const History::Chunk& chunk) -> Status {
     const Batch& b = chunk.batch;
     const Seen seen = TRY(see(*read.view, read.view, b, joining.max_seq));
     Values created(engine::Type::kTimestampUs);
@@ -156,7 +163,7 @@ Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::Vi
     Values deleted(engine::Type::kBool);
     for (int64_t i = 0; i < b.rows(); ++i) {
       created.add_i64(b.created_at(i));
-      known.add_i64(known_when.at(chunk, i));
+      known.add_i64(from.known.at(chunk, i));
       seq.add_i64(b.seq(i));
       deleted.add_bool(b.is_deleted(i));
     }
@@ -171,7 +178,7 @@ Status look_up(const ReadPlan::Read& read, const Frame& frame, const History::Vi
     return join.add(rows);
   }));
   Winners winners(read.view, join.winners(0));
-  TRY(history.visit([&](const History::Chunk& chunk) -> Status {
+  TRY(from.history.visit([&](const History::Chunk& chunk) -> Status {
     winners.take(chunk.batch, chunk.first_row);
     return {};
   }));
@@ -285,8 +292,8 @@ Status answer(const ReadPlan::Read& read, Entity& entity,
   return {};
 }
 
-Status window_join(const ReadPlan::Read& read, const Frame& frame, const History::View& history,
-                   const Features::Joining& joining, const Known& known_when, Found* out) {
+Status window_join(const ReadPlan::Read& read, const Frame& frame, const From& from, Found* out) {
+  const Features::Joining& joining = from.joining;
   const CompiledView& view = *read.view;
   const Column times = frame.times.view();
   const std::vector<Column> keys = views_of(frame.keys);
@@ -297,7 +304,7 @@ Status window_join(const ReadPlan::Read& read, const Frame& frame, const History
     for (const Column& k : keys) whole = whole && append_key(&key, k, i);
     if (whole) entities[key].queries.push_back(i);
   }
-  TRY(history.visit([&](const History::Chunk& chunk) -> Status {
+  TRY(from.history.visit([&](const History::Chunk& chunk) -> Status {
     const Batch& b = chunk.batch;
     const Seen seen = TRY(see(view, read.view, b, joining.max_seq));
     const Transform::Output made =
@@ -313,7 +320,7 @@ Status window_join(const ReadPlan::Read& read, const Frame& frame, const History
       WindowEvent& e = found->second.events.emplace_back();
       e.record.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
       for (const Column& c : made.columns) e.record.values.push_back(window::datum_at(c, i));
-      e.known_us = known_when.at(chunk, i);
+      e.known_us = from.known.at(chunk, i);
       e.loaded = chunk.loaded;
       if (e.known_us == b.known_at(i, chunk.loaded) || chunk.loaded) continue;
       // Brought online from the history: the windows are built anew, of what was in time then.
@@ -356,9 +363,9 @@ Result<Features::Joined> Features::join(const std::string& project, const ReadPl
     const History::View history = TRY(history_.read(reading));
     std::vector<Materialization> materialized;
     if (joining.served) materialized = TRY(materializations(deps_.db, project, read.view->uid));
-    const Known known{joining.served ? &materialized : nullptr};
-    TRY(read.view->plan ? window_join(read, frame, history, joining, known, &got[r])
-                        : look_up(read, frame, history, joining, known, &got[r]));
+    const From from{history, joining, {joining.served ? &materialized : nullptr}};
+    TRY(read.view->plan ? window_join(read, frame, from, &got[r])
+                        : look_up(read, frame, from, &got[r]));
   }
   std::vector<std::vector<std::vector<Cell>>> computed(plan.computed.size());
   for (size_t c = 0; c < plan.computed.size(); ++c) {
