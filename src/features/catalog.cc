@@ -241,10 +241,14 @@ struct Catalog::Draft {
 
 namespace {
 
-// Entities and sources first, then what reads them.
+// Contracts, entities and sources first, then what reads them.
 void sort_by_kind(std::vector<Definition>* definitions) {
-  std::stable_sort(definitions->begin(), definitions->end(),
-                   [](const Definition& a, const Definition& b) { return a.kind < b.kind; });
+  const auto rank = [](const Definition& d) {
+    return d.kind == Kind::kContract ? -1 : static_cast<int>(d.kind);
+  };
+  std::stable_sort(
+      definitions->begin(), definitions->end(),
+      [&](const Definition& a, const Definition& b) { return rank(a) < rank(b); });
 }
 
 Status check_once(const std::vector<Definition>& definitions) {

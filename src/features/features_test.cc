@@ -267,7 +267,7 @@ TEST_P(FeaturesTest, AContractStandsAtTheDoor) {
   EXPECT_NE(apart[0].record.find("\"amount\":-1"), std::string::npos) << apart[0].record;
   EXPECT_EQ(features->release(ctx, "txn", {apart[0].uid, "nope"}).value(), 1);
 
-  define(contract_that("reject"));
+  define(contract_that("reject") + "---\nkind: FeatureService\nname: s\nfeatures: [\"v:*\"]\n");
   const int64_t before = features->applied_seq();
   const auto refused = features->push(ctx, batch_of(rows));
   ASSERT_FALSE(refused.ok());
@@ -276,6 +276,11 @@ TEST_P(FeaturesTest, AContractStandsAtTheDoor) {
   EXPECT_EQ(features->applied_seq(), before);
   EXPECT_EQ(features->catalog().remove(ctx, Kind::kContract, "payments").error().reason,
             "feature.in_use");
+}
+
+TEST_P(FeaturesTest, AllOfItComesInOneApply) {
+  define(contract_that("reject") + "---\nkind: FeatureService\nname: s\nfeatures: [\"v:*\"]\n");
+  EXPECT_EQ(plan("s").outs.size(), 1u);
 }
 
 TEST_P(FeaturesTest, ADefinitionNeverChangesItsMeaning) {

@@ -2,6 +2,7 @@
 // in both themes and two widths. Prints a line each; exits with 1 when something failed.
 import fs from "node:fs";
 import path from "node:path";
+import { feature_journeys, feature_pages } from "./features.mjs";
 import { journeys } from "./journeys.mjs";
 import { axe, launch, open_page, root } from "./kit.mjs";
 import { run_journeys, run_pages } from "./runs.mjs";
@@ -24,8 +25,9 @@ const release_pages = () => ({
   ledger: `/p/default/ledger?seq=${seen.ledger[0].seq}`,
 });
 // Each world has its own pages and journeys: releases and serving, or experiments and runs.
-const pages = seen.tracking ? run_pages(seen) : release_pages();
-const named = seen.tracking ? run_journeys : journeys;
+const of_releases = () => [release_pages(), journeys];
+const of_runs = () => [{ ...run_pages(seen), ...feature_pages }, { ...run_journeys, ...feature_journeys }];
+const [pages, named] = seen.tracking ? of_runs() : of_releases();
 
 let failed = 0;
 

@@ -13,6 +13,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "browser"))
 import harness  # noqa: E402
+import seed_features  # noqa: E402
 import seed_runs  # noqa: E402
 from harness import ROOT, Server, until  # noqa: E402
 from dev import common, setup, web  # noqa: E402
@@ -142,7 +143,7 @@ def releases(server):
 
 def runs(server):
     """Experiments and runs, in a ledger of their own: what they log is counted there long after they are seeded."""
-    return {"tracking": seed_runs.what_rest_prints(server, seed_runs.seed(server))}
+    return {"tracking": seed_runs.what_rest_prints(server, seed_runs.seed(server)), **seed_features.seed(server)}
 
 
 def lived(world, node):

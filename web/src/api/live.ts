@@ -175,7 +175,14 @@ async function poll(
       const page = await call<Page<LedgerEvent>>(project, "/ledger?order=desc&limit=1", { signal });
       const seq = page.items[0]?.seq ?? 0;
       if (head >= 0 && seq !== head) {
-        for (const family of ["models", "deployments", "datasets", "runs", "experiments"]) {
+        for (const family of [
+          "models",
+          "deployments",
+          "datasets",
+          "features",
+          "runs",
+          "experiments",
+        ]) {
           publish({ type: "invalidate", key: [family], rev: seq });
         }
       }

@@ -30,7 +30,7 @@ async function or_empty<T>(answer: Promise<T>, empty: T): Promise<T> {
 }
 
 /** Follows page tokens up to `max` items, so that a list never hides what a second page holds. */
-async function all<T>(
+export async function all<T>(
   project: string,
   path: string,
   signal: AbortSignal,

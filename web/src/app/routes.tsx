@@ -128,6 +128,18 @@ const dataset = createRoute({
   component: lazyRouteComponent(() => import("../pages/dataset"), "Dataset"),
 });
 
+const features = createRoute({
+  getParentRoute: () => project,
+  path: "features",
+  component: lazyRouteComponent(() => import("../pages/features"), "Features"),
+});
+
+const feature = createRoute({
+  getParentRoute: () => project,
+  path: "features/$name",
+  component: lazyRouteComponent(() => import("../pages/feature"), "Feature"),
+});
+
 const ledger = createRoute({
   getParentRoute: () => project,
   path: "ledger",
@@ -158,6 +170,8 @@ const tree = root.addChildren([
     deployment,
     datasets,
     dataset,
+    features,
+    feature,
     ledger,
     run_reproductions,
   ]),

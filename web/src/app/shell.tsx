@@ -26,6 +26,7 @@ const kNav = [
     exact: false,
   },
   { to: "/p/$project/datasets", label: "Datasets", icon: "datasets", key: "t", exact: false },
+  { to: "/p/$project/features", label: "Features", icon: "features", key: "f", exact: false },
   { to: "/p/$project/ledger", label: "Ledger", icon: "ledger", key: "l", exact: false },
 ] as const satisfies readonly {
   to: string;

@@ -13,6 +13,9 @@ const kPaths = {
       <path d="M2.8 3.8v8.4c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2V3.8M2.8 8c0 1.1 2.3 2 5.2 2s5.2-.9 5.2-2" />
     </>
   ),
+  features: (
+    <path d="M2.5 3.5h4v4h-4zM9.5 3.5h4v4h-4zM6.5 5.5h3M4.5 7.5v2.2L8 12.5l3.5-2.8V7.5M8 12.5v2" />
+  ),
   ledger: <path d="M4 2.5h8.5v11H4zM2.5 5H5M2.5 8H5M2.5 11H5M7 5.5h3.5M7 8h3.5M7 10.5h2" />,
   check: <path d="m3 8.5 3.2 3.2L13 4.8" />,
   cross: <path d="m4 4 8 8M12 4l-8 8" />,
