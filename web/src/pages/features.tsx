@@ -59,7 +59,7 @@ export function Features() {
     <ListPage
       kind="view"
       title="Features"
-      sub={`Computed once, by the same code for training and serving. ${plural(services, "service")} read them.`}
+      sub={`Computed once, by the same code for training and serving. Read by ${plural(services, "service")}.`}
       query={views}
       columns={columns(project, all)}
       empty={{
