@@ -22,6 +22,7 @@ constexpr int64_t kScanMs = 1'000;
 constexpr int64_t kScanEventsAtOnce = 200;
 constexpr int64_t kWebhooksMs = 200;
 constexpr int64_t kFeaturesMs = 5'000;
+constexpr int64_t kFeaturesRetainMs = 3'600'000;
 constexpr int64_t kIngestMs = 100;
 constexpr int64_t kIngestStepsAtOnce = 200;
 
@@ -182,6 +183,10 @@ void add_duties(World& w) {
   });
   add_purging(w);
   jobs.every("blobs.sweep", kSweepMs, [&w](const Ctx&) { return sweep_blobs(w); });
+  jobs.every("features.retain", kFeaturesRetainMs, [&w](const Ctx&) -> Status {
+    TRY(w.features->retain());
+    return {};
+  });
   jobs.every("features.tidy", kFeaturesMs, [&w](const Ctx&) { return w.features->tidy(); });
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,

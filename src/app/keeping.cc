@@ -94,11 +94,13 @@ Result<hold::Object> HeldObjects::find(store::Tx& tx, const std::string& project
   else if (ref.kind == "experiment" || ref.kind == "run" || ref.kind == "logged_model" ||
            ref.kind == "trace")
     found = TRY(tracking::Purge::find_object(tx, project, ref));
+  else if (ref.kind == "feature_source")  // Of rows that are still to come, too.
+    found = hold::Object{.kind = ref.kind, .uid = ref.name, .name = ref.name};
   else
     return invalid("hold.kind", concat({"'", ref.kind, "' can't be held"}))
         .with_hint(
-            "project, experiment, run, logged_model, trace or model; datasets and events "
-            "are never deleted");
+            "project, experiment, run, logged_model, trace, model or feature_source; datasets and "
+            "events are never deleted");
   if (found) return std::move(*found);
   return not_found("hold.no_object", concat({"No ", ref.kind, " '", ref.name, "'"}));
 }

@@ -58,7 +58,7 @@ void add_archive_commands(Commands& commands, const Connect& connect, Fs& fs);
 
 // feature plan|apply|test|list|show|delete|load|get|train|materialize|import
 void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& fs);
-// feature verify: served vectors against the history.
+// feature verify|erase: served vectors against the history; an entity out of all of it.
 void add_feature_verify_command(Commands& commands, const Connect& connect);
 // feature join: files to a file.
 void add_feature_commands(Commands& commands, const Machine& machine);

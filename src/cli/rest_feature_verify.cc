@@ -76,6 +76,23 @@ Result<int> verify(Call& call, Remote& remote) {
   return holds ? 0 : kExitGate;
 }
 
+Result<int> erase(Call& call, Remote& remote) {
+  Json keys = Json::object();
+  for (const std::string& pair : call.list("key")) {
+    const size_t equals = pair.find('=');
+    if (equals == pair.npos || equals == 0) return invalid("usage.key", "--key NAME=VALUE");
+    const std::string value = pair.substr(equals + 1);
+    const auto number = call.on("text") ? std::nullopt : parse_int(value);
+    keys.set(pair.substr(0, equals), number ? Json(*number) : Json(value));
+  }
+  Json body = Json::object();
+  body.set("keys", std::move(keys));
+  body.set("reason", call.text("reason"));
+  body.set("dry_run", call.on("dry-run"));
+  print_fields(call, TRY(remote.post("/features:erase", body)));
+  return 0;
+}
+
 }  // namespace
 
 void add_feature_verify_command(Commands& commands, const Connect& connect) {
@@ -93,6 +110,20 @@ void add_feature_verify_command(Commands& commands, const Connect& connect) {
        },
        "Exits with 6 when a difference has no cause in the data: in_flight, late_data and\n"
        "one_sided (pushed to one store alone) are reported and break nothing."});
+  commands.add(
+      {"feature erase",
+       "Erases one entity: its rows, what was aggregated of them, and logged vectors.",
+       {},
+       {{"key", "NAME=VALUE", "Columns and values that its rows have, all of them.", true, true},
+        {"reason", "TEXT", "Kept in the ledger, apart from the event."},
+        {"text", "", "Values of digits are text, not numbers."},
+        {"dry-run", "", "Only counts rows."}},
+       [connect](Call& call) -> Result<int> {
+         const std::unique_ptr<Remote> server = TRY(connect(call));
+         return erase(call, *server);
+       },
+       "Rows that arrive later are new. The bytes of segments that were replaced go with the next\n"
+       "garbage collection. A legal hold on a source (feature_source:NAME) refuses it."});
 }
 
 }  // namespace slip::cli

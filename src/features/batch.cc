@@ -194,6 +194,26 @@ std::vector<Values> columns_as(const Batch& batch, const std::vector<FeatureFiel
   return out;
 }
 
+Batch rows_that_stay(const Batch& b, const std::vector<bool>& drop) {
+  Batch out = make_batch(b.schema);
+  out.project = b.project;
+  out.source = b.source;
+  out.view = b.view;
+  out.to = b.to;
+  out.seqs.emplace(engine::Type::kInt64);
+  out.ingested.emplace(engine::Type::kTimestampUs);
+  for (int64_t i = 0; i < b.rows(); ++i) {
+    if (drop[static_cast<size_t>(i)]) continue;
+    for (size_t c = 0; c < out.columns.size(); ++c) out.columns[c].add_from(b.columns[c].view(), i);
+    out.event.add_i64(b.event.view().i64(i));
+    out.created.add_from(b.created.view(), i);
+    out.deleted.add_bool(b.is_deleted(i));
+    out.seqs->add_i64(b.seq(i));
+    out.ingested->add_i64(b.ingest(i));
+  }
+  return out;
+}
+
 std::string encode_batch(const Batch& b) {
   std::string out;
   put(out, kFormat);

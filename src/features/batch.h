@@ -55,6 +55,9 @@ Batch make_batch(std::vector<FeatureField> schema);
 // The source's columns in the order of `wanted`; one that the batch lacks is null in every row.
 std::vector<engine::Values> columns_as(const Batch& batch, const std::vector<FeatureField>& wanted);
 
+// The rows of `b` that aren't marked, with their numbers and moments.
+Batch rows_that_stay(const Batch& b, const std::vector<bool>& drop);
+
 std::string encode_batch(const Batch& batch);
 Result<Batch> decode_batch(std::string_view bytes);  // kCorrupt `feature.record`.
 

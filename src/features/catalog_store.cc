@@ -35,7 +35,12 @@ std::span<const store::Migration> migrations() {
        " project TEXT NOT NULL, view_uid TEXT NOT NULL, begin_us BIGINT NOT NULL,"
        " end_us BIGINT NOT NULL, after_seq BIGINT NOT NULL, through_seq BIGINT NOT NULL,"
        " start_us BIGINT NOT NULL, until_us BIGINT NOT NULL, after_until_us BIGINT NOT NULL,"
-       " PRIMARY KEY (project, view_uid, begin_us))"},
+       " PRIMARY KEY (project, view_uid, begin_us));"
+       "CREATE TABLE feature_erasure ("
+       " project TEXT NOT NULL, uid TEXT NOT NULL, actor_uid TEXT NOT NULL, actor_kind TEXT NOT "
+       "NULL, keys_json TEXT NOT NULL,"
+       " reason TEXT NOT NULL, begin_us BIGINT NOT NULL, done_us BIGINT NOT NULL,"
+       " through_seq BIGINT NOT NULL, rows_count BIGINT NOT NULL, PRIMARY KEY (project, uid))"},
   };
   return kSteps;
 }

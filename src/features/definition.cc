@@ -237,6 +237,8 @@ Json Definition::document() const {
     if (!view.online) out.set("online", false);
     if (!view.tests.empty()) out.set("tests", examples_json(view.tests));
   }
+  if (kind == Kind::kSource && source.retention_us)
+    out.set("retention", duration_text(*source.retention_us));
   if (kind == Kind::kService && service.log_sample > 0)
     out.set("log", Json::object({{"sample_by_key", service.log_sample}}));
   return out;

@@ -52,6 +52,8 @@ struct Source {
   std::string event_time = "event_timestamp";
   std::string created_time;  // "": none. Breaks ties between equal event times.
   std::string contract;      // "ID" or "ID#object" that rows must satisfy; "": none.
+  std::optional<int64_t>
+      retention_us;  // Rows with older event times leave the history. No meaning.
   const FeatureField* find(std::string_view column) const;
 };
 

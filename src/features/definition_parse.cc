@@ -458,6 +458,10 @@ Status fill(Members& m, Definition* out) {
       return {};
     case Kind::kSource:
       out->source = TRY(source_of(m));
+      if (const std::string text = TRY(m.text("retention")); !text.empty()) {
+        out->source.retention_us = TRY(parse_duration_us(text));
+        if (*out->source.retention_us <= 0) return bad(m.at("retention"), "a time is wanted");
+      }
       if (out->source.columns.empty()) return bad(m.at("columns"), "a source has columns");
       return {};
     case Kind::kView:

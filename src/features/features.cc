@@ -28,6 +28,7 @@ Status Features::open() {
   last_seq_ = std::max(last_seq_, from);
   saved_seq_ = from;
   applied_ingest_us_.store(last_ingest_us_, std::memory_order_release);
+  TRY(finish_erasures());
   applied_seq_.store(last_seq_, std::memory_order_release);
   return {};
 }

@@ -14,6 +14,7 @@
 #include "features/history.h"
 #include "features/online.h"
 #include "features/read_plan.h"
+#include "features/request.h"
 #include "features/served.h"
 #include "features/verify.h"
 #include "sys/sync.h"
@@ -33,28 +34,7 @@ class Fs;
 // `feature.column|feature.value|feature.null_key|feature.time|expr.row`, kExhausted `log.full`.
 namespace slip::features {
 
-// What a request names: columns of one length, the keys and the request's data.
-struct RequestColumns {
-  std::map<std::string, std::vector<Cell>> columns;
-  int64_t rows = 0;
-};
-
-// Column by column in the order of ReadPlan::outs.
-struct OnlineReply {
-  std::vector<std::vector<Cell>> values;
-  std::vector<std::vector<ReadStatus>> statuses;
-  std::vector<std::vector<int64_t>> event_us;  // 0: none.
-};
-
 struct Materialization;
-
-class FileRows {
- public:
-  virtual ~FileRows() = default;
-  virtual codec::TableReader& rows() = 0;
-};
-
-enum class JoinMode : uint8_t { kAsOf, kAsKnown };
 
 class Features {
  public:
@@ -164,6 +144,14 @@ class Features {
                       const RequestColumns& request, const std::vector<int64_t>& times_us,
                       const Joining& joining);
 
+  // GDPR: the rows leave history, aggregates, logged vectors and quarantine; what was acknowledged
+  // is finished after a crash. Rows that arrive later are new. kConflict `hold.held`, kInvalid
+  // `feature.erase` (a source's column is of another type).
+  Result<Erased> erase(const Ctx& ctx, const Erasing& what);
+  // Rows older than their source's `retention` leave the history, and small segments become large
+  // ones. Rows that went.
+  Result<int64_t> retain();
+
   // Duties. snapshot(): the online table to the disk when `log_bytes` have arrived since.
   Status snapshot();
   Status tidy();
@@ -198,6 +186,19 @@ class Features {
   Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
   void made_visible(const Batch& batch, const std::vector<Ready>& ready);
   Status apply_ready(const Batch& batch, const std::vector<Ready>& ready);
+  struct Affected;
+  Result<int64_t> erase_rows(const std::string& project, const std::string& source,
+                             const Erasing& what, Affected* affected);
+  Status compute_again(const std::string& project, const Affected& affected, int64_t* entities);
+  struct Returning;
+  Status bring_back(const Returning& what, const History::View& left, const Turn& turn);
+  Result<std::vector<std::string>> sources_with_rows(const std::string& project);
+  Status finish_erasures();  // That a crash has left.
+  Result<int64_t> drop_old(const std::string& project, const std::string& source,
+                           int64_t retention_us);
+  Status finish_erasing(const Ctx& ctx, const std::string& uid, const Erasing& what, Erased* out);
+  Result<int64_t> erase_served(const std::string& project, const Erasing& what);
+  Status settle();  // Every turn that was taken has been applied.
   Status log_served(const ReadPlan& plan, const RequestColumns& request, const OnlineReply& reply,
                     const ServedVector& as);
   Status drop_old_served();

@@ -9,6 +9,7 @@
 #include "features/materialized.h"
 #include "features/packed.h"
 #include "features/ready.h"
+#include "features/rebuild.h"
 #include "features/screened.h"
 #include "store/blob_files.h"
 #include "sys/clock.h"
@@ -115,6 +116,7 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   about.project = ctx.project.text;
   about.source = loading.source;
   about.loaded = true;
+  about.numbered = false;
   about.to = To::kOffline;
   for (const auto& [from, to] : places.columns) about.schema.push_back(source.columns[to]);
   const auto writer = TRY(SegmentWriter::make(deps_.blobs, std::move(about)));
@@ -217,49 +219,15 @@ Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, 
   });
 }
 
-namespace {
-
-struct State {
-  std::vector<window::Record> records;
-};
-
-// A windowed view's accepted events by entity, of rows after `after_seq`.
-Status gather(const ViewPtr& view, const History::View& history, int64_t upto_seq,
-              std::unordered_map<std::string, State>* out, int64_t* rows) {
-  return history.visit([&](const History::Chunk& chunk) -> Status {
-    const Batch& b = chunk.batch;
-    if (!b.view.empty() && b.view != view->name) return {};
-    const std::vector<engine::Values> columns = columns_as(b, view->source.columns);
-    std::vector<engine::Column> in;
-    for (const engine::Values& v : columns) in.push_back(v.view());
-    const Transform::Output made = TRY(Transform(view).run(in, b.event.view()));
-    const engine::Column event = b.event.view();
-    *rows += b.rows();
-    for (int64_t i = 0; i < b.rows(); ++i) {
-      if (!made.wanted[static_cast<size_t>(i)] || b.is_deleted(i) || b.seq(i) > upto_seq) continue;
-      if (!chunk.loaded && event.i64(i) < b.ingest(i) - view->plan->lateness_us()) continue;
-      std::string key;
-      bool whole = true;
-      for (const size_t k : view->key_columns) whole = whole && append_key(&key, in[k], i);
-      if (!whole) continue;
-      window::Record& r = (*out)[key].records.emplace_back();
-      r.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
-      for (const engine::Column& c : made.columns) r.values.push_back(window::datum_at(c, i));
-    }
-    return {};
-  });
-}
-
-}  // namespace
-
 Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
   const int64_t upto = applied_seq();
   History::Reading reading;
   reading.project = view->project;
   reading.source = view->source_name;
   reading.online_only = true;  // They are in the windows that are exchanged.
-  std::unordered_map<std::string, State> states;
-  TRY(gather(view, TRY(history_.read(reading)), upto, &states, rows));
+  WindowEvents events;
+  TRY(gather_events(view, TRY(history_.read(reading)),
+                    {.upto_seq = upto, .counts = {}, .wanted = {}}, &events, rows));
   // What arrived meanwhile comes in under a turn, so that nothing is applied between the reading
   // and the exchange.
   const Turn turn = take_turn(0);
@@ -267,20 +235,10 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
   reading.after_seq = upto;
   Status done = [&]() -> Status {
     int64_t more = 0;
-    TRY(gather(view, TRY(history_.read(reading)), INT64_MAX, &states, &more));
-    for (auto& [key, state] : states) {
-      std::sort(state.records.begin(), state.records.end(),
-                [](const window::Record& a, const window::Record& b) {
-                  return std::tie(a.at.ts_us, a.at.seq) < std::tie(b.at.ts_us, b.at.seq);
-                });
-      window::Blob blob;
-      for (const window::Record& r : state.records) {
-        blob.advance(*view->plan, std::min(r.at.ts_us, turn.ingest_us));
-        TRY(blob.add(*view->plan, r));
-      }
-      blob.advance(*view->plan, turn.ingest_us);
-      const int64_t newest = state.records.back().at.ts_us;
-      online_.install(*view, key, std::move(blob), newest);
+    TRY(gather_events(view, TRY(history_.read(reading)), {}, &events, &more));
+    for (auto& [key, of] : events) {
+      window::Blob blob = TRY(build_windows(*view->plan, &of, turn.ingest_us));
+      online_.install(*view, key, std::move(blob), of.back().at.ts_us);
     }
     return {};
   }();

@@ -124,6 +124,11 @@ class Replay {
     TRY(explain_moments(&open));
     how.ignore_ttl = true;
     TRY(take_away(how, [](Pair) { return Cause::kTtl; }, &open));
+    for (auto at = open.begin(); at != open.end();) {
+      const bool erased = group_.vectors[at->first].served_us <= erased_us_;
+      if (erased) differs(*at, Cause::kErased);
+      at = erased ? open.erase(at) : std::next(at);
+    }
     for (const Pair& at : open)
       differs(at, group_.vectors[at.first].engine != engine_fingerprint() ? Cause::kEngine
                                                                           : Cause::kUnexplained);
@@ -154,6 +159,11 @@ class Replay {
   // Which views' rows came online when, and which have files that came after the vectors.
   Status learn_sources() {
     const std::string& project = group_.vectors[0].project;
+    TRY(db_.read([&](store::Tx& tx) -> Status {
+      TRY(tx.first("SELECT MAX(done_us) FROM feature_erasure WHERE project = ? AND rows_count > 0",
+                   {project}, [&](const store::Row& row) { erased_us_ = row.i64(0); }));
+      return {};
+    }));
     int64_t first_seq = INT64_MAX;
     for (const ServedVector& v : group_.vectors) first_seq = std::min(first_seq, v.applied_seq);
     for (const ReadPlan::Read& read : group_.plan.reads) {
@@ -212,6 +222,7 @@ class Replay {
   std::map<Pair, Cell> replayed_;
   std::map<std::string, std::vector<Materialization>> materialized_;
   std::set<std::string> late_;
+  int64_t erased_us_ = 0;  // The last time that rows were erased.
 };
 
 bool fits(const ServedVector& v, const ReadPlan& plan) {
@@ -222,7 +233,7 @@ bool fits(const ServedVector& v, const ReadPlan& plan) {
 }  // namespace
 
 std::string_view cause_name(Cause cause) {
-  constexpr std::string_view kNames[kCauses] = {"in_flight", "late_data", "one_sided",
+  constexpr std::string_view kNames[kCauses] = {"in_flight", "late_data", "one_sided",  "erased",
                                                 "ttl",       "engine",    "unexplained"};
   return kNames[static_cast<size_t>(cause)];
 }

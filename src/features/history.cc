@@ -167,6 +167,7 @@ int64_t History::log_bytes() const {
 }
 
 Result<int64_t> History::archive(int64_t applied_seq) {
+  const sys::Lock one_at_a_time(rewriting_);
   int64_t n = 0;
   std::map<int64_t, int64_t> known;
   for (const Archived& a : TRY(archived())) known[a.segment] = a.last_seq;

@@ -25,7 +25,7 @@ class Log;
 // on, so a file is seen whole or not at all; only what is in the manifest leaves the log.
 //
 // A row is in the history once, under the sequence number it got when it arrived. Reading sees a
-// moment's rows and is for any thread; archive() is one caller's at a time.
+// moment's rows, as everything here, is for any thread.
 namespace slip::features {
 
 // One file of the manifest.
@@ -41,6 +41,7 @@ struct Segment {
   int64_t ingest_us = 0;  // `loaded`: of all rows.
   std::string digest;     // Of the Parquet file.
   std::vector<FeatureField> schema;
+  bool numbered = true;  // In writing: each row with its number and arrival, as all but new files.
   int64_t rows = 0;
   int64_t bytes = 0;
   int64_t min_event_us = 0;
@@ -124,6 +125,17 @@ class History {
   int64_t log_bytes() const;
 
   Result<std::vector<Segment>> segments(const std::string& project, const std::string& source);
+  Result<std::vector<std::string>> sources_of(const std::string& project);  // With segments.
+
+  // Marks rows of a batch that go. A segment that loses rows is written again without them; all of
+  // the source's are exchanged in one transaction. Rows in the log aren't looked at: rotate() and
+  // archive() before. How many went.
+  using Drop = std::function<Status(const Batch& batch, std::vector<bool>* drop)>;
+  // Segments whose event times all lie at or after `before_us` aren't read.
+  Result<int64_t> drop_rows(const std::string& project, const std::string& source,
+                            int64_t before_us, const Drop& drop);
+  // Neighbouring small segments of one kind become one. How many there are less.
+  Result<int64_t> compact(const std::string& project, const std::string& source);
   // Every blob that the history needs. For the garbage collector.
   Status mark(const std::function<void(const store::Digest&)>& keep);
 
@@ -134,10 +146,13 @@ class History {
   };
   Result<std::vector<Archived>> archived();
   Result<std::vector<Segment>> write_segments(int64_t log_segment, int64_t* last_seq);
+  Result<std::optional<Segment>> without(const Segment& segment, const Drop& drop,
+                                         int64_t* dropped);
   Status read_segment(const Segment& segment, int64_t after_seq, const OnChunk& on_chunk,
                       int64_t* row) const;
 
   Deps deps_;
+  sys::Mutex rewriting_;  // Held by who makes segments of rows or of segments.
   sys::Mutex
       moving_;  // Held while rows move from the log to the manifest, and while both are read.
 };

@@ -44,9 +44,25 @@ Result<std::vector<Segment>> list_segments(store::Tx& tx, const std::string& pro
   return out;
 }
 
+Status delete_segment(store::Tx& tx, const Segment& s) {
+  TRY(
+      tx.exec("DELETE FROM feature_segment WHERE project = ? AND source = ? AND first_seq = ?"
+              " AND digest = ?",
+              {s.project, s.source, s.first_seq, s.digest}));
+  return {};
+}
+
+Status each_source(store::Tx& tx, const std::string& project,
+                   const std::function<void(std::string)>& on_source) {
+  return tx.each("SELECT DISTINCT source FROM feature_segment WHERE project = ? ORDER BY source",
+                 {project}, [&](const store::Row& row) { on_source(row.str(0)); });
+}
+
 Status last_of(store::Tx& tx, int64_t* seq, int64_t* ingest_us) {
-  TRY(tx.first("SELECT MAX(last_seq), MAX(ingest_us) FROM feature_segment", {},
-               [&](const store::Row& row) {
+  TRY(
+      tx.first("SELECT MAX(last_seq), MAX(ingest_us) FROM (SELECT last_seq, ingest_us FROM"
+               " feature_segment UNION ALL SELECT through_seq, done_us FROM feature_erasure) AS t",
+               {}, [&](const store::Row& row) {
                  *seq = row.i64(0);
                  *ingest_us = row.i64(1);
                }));

@@ -13,6 +13,9 @@ namespace slip::features::sql {
 Status insert_segment(store::Tx& tx, const Segment& segment);
 Result<std::vector<Segment>> list_segments(store::Tx& tx, const std::string& project,
                                            const std::string& source);  // By first_seq.
+Status delete_segment(store::Tx& tx, const Segment& segment);
+Status each_source(store::Tx& tx, const std::string& project,
+                   const std::function<void(std::string)>& on_source);
 Status last_of(store::Tx& tx, int64_t* seq, int64_t* ingest_us);
 Status each_archived(store::Tx& tx, const std::function<void(int64_t, int64_t)>& on_segment);
 Status insert_archived(store::Tx& tx, int64_t log_segment, int64_t last_seq);

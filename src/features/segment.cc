@@ -31,13 +31,13 @@ std::vector<codec::Field> fields_of(const Segment& s) {
   add(kEvent, ColumnType::kTimestampUs);
   add(kCreated, ColumnType::kTimestampUs);
   add(kDeleted, ColumnType::kBool);
-  if (s.loaded) return out;
+  if (!s.numbered) return out;
   add(kIngest, ColumnType::kTimestampUs);
   add(kSeq, ColumnType::kInt64);
   return out;
 }
 
-void add_times(const Batch& b, int64_t row, bool loaded, codec::Table* table) {
+void add_times(const Batch& b, int64_t row, bool numbered, codec::Table* table) {
   const size_t n = b.schema.size();
   std::vector<codec::Column>& c = table->columns;
   const engine::Column event = b.event.view();
@@ -45,7 +45,7 @@ void add_times(const Batch& b, int64_t row, bool loaded, codec::Table* table) {
   c[n].add_i64(event.i64(row));
   created.is_null(row) ? c[n + 1].add_null() : c[n + 1].add_i64(created.i64(row));
   c[n + 2].add_bool(b.is_deleted(row));
-  if (loaded) return;
+  if (!numbered) return;
   c[n + 3].add_i64(b.ingest(row));
   c[n + 4].add_i64(b.seq(row));
 }
@@ -85,9 +85,9 @@ Result<Batch> batch_of(const Segment& s, const codec::Table& table, int64_t firs
   take_times(*created, &b.created);
   for (int64_t i = 0; i < deleted->n; ++i)
     b.deleted.add_bool(!deleted->is_null(i) && deleted->boolean(i));
-  if (s.loaded) return b;
   const codec::Column* ingest = table.find(kIngest);
   const codec::Column* seq = table.find(kSeq);
+  if (s.loaded && ingest == nullptr && seq == nullptr) return b;
   if (ingest == nullptr || seq == nullptr)
     return corrupt("feature.segment", "a segment lacks its sequence");
   take_times(*ingest, &b.ingested.emplace(engine::Type::kTimestampUs));
@@ -133,13 +133,13 @@ Status SegmentWriter::add(const Batch& b) {
   for (int64_t row = 0; row < b.rows(); ++row) {
     for (size_t i = 0; i < b.schema.size(); ++i)
       add_to_column(&s.batch.columns[i], cell_at(b.columns[i].view(), row), b.schema[i].type);
-    add_times(b, row, s.about.loaded, &s.batch);
+    add_times(b, row, s.about.numbered, &s.batch);
     ++s.batch.rows;
     const int64_t t = event.i64(row);
     const bool first = s.about.rows == 0;
     s.about.min_event_us = first ? t : std::min(s.about.min_event_us, t);
     s.about.max_event_us = first ? t : std::max(s.about.max_event_us, t);
-    if (!s.about.loaded) {
+    if (s.about.numbered) {
       s.about.first_seq = first ? b.seq(row) : std::min(s.about.first_seq, b.seq(row));
       s.about.last_seq = first ? b.seq(row) : std::max(s.about.last_seq, b.seq(row));
       s.about.ingest_us = std::max(s.about.ingest_us, b.ingest(row));

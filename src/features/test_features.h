@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/hold/hold.h"
 #include "core/ledger/ledger.h"
 #include "features/features.h"
 #include "sys/executor.h"
@@ -71,7 +72,7 @@ class FeaturesTest : public test::DbTest {
  protected:
   void SetUp() override {
     std::vector<store::Migration> steps;
-    for (const auto& all : {ledger::migrations(), migrations()})
+    for (const auto& all : {ledger::migrations(), hold::migrations(), migrations()})
       steps.insert(steps.end(), all.begin(), all.end());
     migrated(steps);
     open();

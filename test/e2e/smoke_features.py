@@ -121,6 +121,25 @@ def test_what_was_served_is_replayed(server):
     true('slipway_feature_freshness_seconds{project="default",view="spend"}' in text, "in the metrics")
 
 
+def test_an_entity_is_erased(server):
+    api = server.api()
+    rows = [{"user": 77, "ts": at(i), "amount": 5.0} for i in range(3)]
+    api.post("feature-sources/txn/rows", {"rows": rows})
+    equal(online(api, [77])["n_1h"], [3], "counted")
+    others = online(api, [0, 1, 2])
+    equal(json.loads(server.cli("feature", "erase", "--key", "user=77", "--dry-run", "--json"))["rows"], 3, "only counted")
+    equal(online(api, [77])["n_1h"], [3], "still there")
+    harness.refused(api, "POST", "features:erase", {"keys": {}}, status=400)
+    harness.refused(api, "POST", "features:erase", {"keys": {"user": "x"}}, status=400)
+    done = json.loads(server.cli("feature", "erase", "--key", "user=77", "--reason", "asked for it", "--json"))
+    equal((done["rows"], done["sources"]), (3, ["txn"]), "erased")
+    for _ in range(2):
+        equal(online(server.api(), [77])["n_1h"], [None], "gone")
+        equal(online(server.api(), [0, 1, 2]), others, "the others are as before")
+        server.kill()
+        server.start()
+
+
 def test_bad_input_changes_nothing(server):
     api = server.api()
     before = online(api, [1])

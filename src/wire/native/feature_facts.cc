@@ -109,4 +109,26 @@ Result<http::Reply> verify_service(features::Features& features, const Ctx& ctx,
   return json_reply(report_json(wanted.service, report));
 }
 
+Result<http::Reply> erase_entity(features::Features& features, const Ctx& ctx,
+                                 http::Request& request) {
+  const Json body = TRY(body_object(request));
+  const Json* keys = body.find("keys");
+  if (keys == nullptr || !keys->is_object())
+    return invalid("request.missing_field", "`keys` ({name: value}) is wanted");
+  features::Erasing what;
+  for (const auto& [name, value] : keys->members()) what.keys.emplace_back(name, value);
+  what.reason = TRY(codec::string_or(body, "reason", ""));
+  what.dry_run = TRY(codec::bool_or(body, "dry_run", false));
+  const features::Erased done = TRY(features.erase(ctx, what));
+  Json sources = Json::array();
+  for (const std::string& s : done.sources) sources.push(s);
+  Json out = Json::object({{"dry_run", what.dry_run},
+                           {"rows", done.rows},
+                           {"entities", done.entities},
+                           {"vectors", done.vectors},
+                           {"quarantined", done.quarantined}});
+  out.set("sources", std::move(sources));
+  return json_reply(out);
+}
+
 }  // namespace slip::wire::native

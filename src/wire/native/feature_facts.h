@@ -17,4 +17,8 @@ codec::Json freshness_json(const features::Features& features, const features::S
 Result<http::Reply> verify_service(features::Features& features, const Ctx& ctx,
                                    http::Request& request);
 
+// {"keys": {name: value}, "reason", "dry_run"} → what was erased.
+Result<http::Reply> erase_entity(features::Features& features, const Ctx& ctx,
+                                 http::Request& request);
+
 }  // namespace slip::wire::native

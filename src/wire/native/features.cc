@@ -337,6 +337,13 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
        http::memory(), release, "Takes rows out of the quarantine: {\"uids\": […]}."},
       {Method::kPost, "/features:materialize", Right::kEdit, Audit::kEvent, http::memory(),
        materialize, "Brings history online: views, start, end."},
+      {Method::kPost, "/features:erase", Right::kManage, Audit::kGoverned, http::memory(),
+       [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
+         return erase_entity(a.features, ctx, request);
+       },
+       "Erases one entity from history, aggregates, logged vectors and quarantine: {\"keys\": "
+       "{name: "
+       "value}, \"reason\", \"dry_run\"}."},
       {Method::kPost, "/feature-services/{name}/verify", Right::kRead, Audit::kNone, http::memory(),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
          return verify_service(a.features, ctx, request);

@@ -1,0 +1,375 @@
+#include <algorithm>
+#include <set>
+#include <unordered_set>
+
+#include "base/text.h"
+#include "core/hold/hold.h"
+#include "core/ledger/ledger.h"
+#include "features/features.h"
+#include "features/materialized.h"
+#include "features/packed.h"
+#include "features/ready.h"
+#include "features/rebuild.h"
+#include "features/served.h"
+#include "sys/clock.h"
+#include "sys/rng.h"
+
+// One entity's rows leave everything that was made of them. What was begun is noted first, so that
+// a crash in the middle is finished at the next start; the keys are in that note only until then.
+namespace slip::features {
+
+// Of the views over one source: the entities whose rows went, as the online table knows them.
+struct Features::Affected {
+  std::string source;
+  std::vector<ViewPtr> views;
+  std::vector<std::unordered_set<std::string>> keys;  // By view.
+};
+
+struct Features::Returning {
+  const ViewPtr& view;
+  const std::unordered_set<std::string>& keys;
+  const std::vector<Materialization>& came;
+};
+
+namespace {
+
+using codec::Json;
+
+Json keys_json(const Erasing& what) {
+  Json out = Json::object();
+  for (const auto& [name, value] : what.keys) out.set(name, value);
+  return out;
+}
+
+// Places of the keys' columns in a schema, with the values as the columns have them; nothing when
+// one is missing. kInvalid: a value that the column can't hold.
+struct Match {
+  std::vector<std::pair<size_t, Cell>> columns;
+};
+Result<std::optional<Match>> match_of(const std::string& source,
+                                      const std::vector<FeatureField>& schema,
+                                      const Erasing& what) {
+  Match out;
+  for (const auto& [name, value] : what.keys) {
+    const auto at = std::find_if(schema.begin(), schema.end(),
+                                 [&, &key = name](const FeatureField& f) { return f.name == key; });
+    if (at == schema.end()) return std::optional<Match>();
+    Result<Cell> cell = cell_of_json(value, at->type);
+    if (!cell.ok() || is_null(*cell))
+      return invalid("feature.erase",
+                     concat({"column ", name, " of source ", source, " is of type ",
+                             at->type.text(), ": name the key as one"}));
+    out.columns.emplace_back(static_cast<size_t>(at - schema.begin()), std::move(*cell));
+  }
+  return std::optional<Match>(std::move(out));
+}
+
+bool matches(const Match& match, const Batch& b, int64_t row) {
+  return std::all_of(match.columns.begin(), match.columns.end(), [&](const auto& c) {
+    return cell_at(b.columns[c.first].view(), row) == c.second;
+  });
+}
+
+}  // namespace
+
+Status Features::settle() {
+  const Turn turn = take_turn(0);
+  await(turn);
+  end_turn(turn, turn.first_seq - 1);
+  return {};
+}
+
+Result<int64_t> Features::erase_rows(const std::string& project, const std::string& source,
+                                     const Erasing& what, Affected* affected) {
+  const std::shared_ptr<const Shelf> shelf = catalog_.shelf(project);
+  affected->source = source;
+  affected->views = shelf->views_of(source);
+  affected->keys.assign(affected->views.size(), {});
+  const History::Drop mark = [&](const Batch& b, std::vector<bool>* drop) -> Status {
+    const std::optional<Match> match = TRY(match_of(source, b.schema, what));
+    if (!match) return {};
+    std::vector<std::vector<engine::Values>> columns;
+    for (const ViewPtr& view : affected->views) columns.push_back(columns_as(b, view->join_keys));
+    for (int64_t i = 0; i < b.rows(); ++i) {
+      if (!matches(*match, b, i)) continue;
+      (*drop)[static_cast<size_t>(i)] = true;
+      for (size_t v = 0; v < affected->views.size(); ++v) {
+        std::string key;
+        bool whole = true;
+        for (const engine::Values& k : columns[v]) whole = whole && append_key(&key, k.view(), i);
+        if (whole) affected->keys[v].insert(std::move(key));
+      }
+    }
+    return {};
+  };
+  if (!what.dry_run) return history_.drop_rows(project, source, INT64_MAX, mark);
+  int64_t n = 0;
+  const History::View all =
+      TRY(history_.read({.project = project, .source = source, .online_only = true}));
+  TRY(all.visit([&](const History::Chunk& chunk) -> Status {
+    std::vector<bool> drop(static_cast<size_t>(chunk.batch.rows()), false);
+    TRY(mark(chunk.batch, &drop));
+    n += std::count(drop.begin(), drop.end(), true);
+    return {};
+  }));
+  return n;
+}
+
+// The online entries of the affected keys go, and come again from what is left.
+Status Features::compute_again(const std::string& project, const Affected& affected,
+                               int64_t* entities) {
+  const History::Reading reading{
+      .project = project, .source = affected.source, .online_only = true};
+  for (size_t v = 0; v < affected.views.size(); ++v) {
+    const ViewPtr& view = affected.views[v];
+    const auto& keys = affected.keys[v];
+    if (keys.empty() || !view->view().online) continue;
+    *entities += static_cast<int64_t>(keys.size());
+    const std::vector<Materialization> came = TRY(materializations(deps_.db, project, view->uid));
+    const Turn turn = take_turn(0);
+    await(turn);
+    const Status done = [&]() -> Status {
+      for (const std::string& key : keys) online_.erase(*view, key);
+      return bring_back({view, keys, came}, TRY(history_.read(reading)), turn);
+    }();
+    end_turn(turn, turn.first_seq - 1);
+    TRY(done);
+  }
+  return {};
+}
+
+Status Features::bring_back(const Returning& what, const History::View& left, const Turn& turn) {
+  const ViewPtr& view = what.view;
+  const auto online = [&](const History::Chunk& chunk, int64_t row) {
+    if (goes_online(chunk.batch.to) && !chunk.loaded) return true;
+    const int64_t event_us = chunk.batch.event.view().i64(row);
+    return came_online(what.came, chunk.batch.seq(row), event_us) != INT64_MAX;
+  };
+  if (view->plan) {
+    WindowEvents events;
+    int64_t rows = 0;
+    const auto wanted = [&](const std::string& key) { return what.keys.contains(key); };
+    TRY(gather_events(view, left, {.counts = online, .wanted = wanted}, &events, &rows));
+    for (auto& [key, of] : events) {
+      window::Blob blob = TRY(build_windows(*view->plan, &of, turn.ingest_us));
+      online_.install(*view, key, std::move(blob), of.back().at.ts_us);
+    }
+    return {};
+  }
+  return left.visit([&](const History::Chunk& chunk) -> Status {
+    const Batch& b = chunk.batch;
+    if (!b.view.empty() && b.view != view->name) return {};
+    const std::vector<engine::Values> key_columns = columns_as(b, view->join_keys);
+    std::vector<bool> drop(static_cast<size_t>(b.rows()), true);
+    bool any = false;
+    for (int64_t i = 0; i < b.rows(); ++i) {
+      std::string key;
+      bool whole = true;
+      for (const engine::Values& k : key_columns) whole = whole && append_key(&key, k.view(), i);
+      const bool stays = whole && what.keys.contains(key) && online(chunk, i);
+      drop[static_cast<size_t>(i)] = !stays;
+      any = any || stays;
+    }
+    if (!any) return {};
+    const Batch part = rows_that_stay(b, drop);
+    return apply_ready(part, TRY(transform_for(part, view)));
+  });
+}
+
+// ---- logged vectors and rows that are kept apart
+
+Result<int64_t> Features::erase_served(const std::string& project, const Erasing& what) {
+  const std::shared_ptr<const Shelf> shelf = catalog_.shelf(project);
+  std::map<std::pair<std::string, int64_t>, std::optional<ReadPlan>> plans;
+  // Of a service that is gone nobody knows whose vectors they are: they go.
+  const auto concerns = [&](const ServedVector& v) -> Result<bool> {
+    if (v.project != project) return false;
+    auto [at, fresh] = plans.try_emplace({v.service, v.service_version});
+    if (fresh) {
+      Result<ReadPlan> plan = plan_service(*shelf, v.service, v.service_version, false);
+      if (plan.ok()) at->second = std::move(*plan);
+    }
+    if (!at->second || at->second->keys.size() != v.keys.size()) return true;
+    const std::optional<Match> match = TRY(match_of(v.service, at->second->keys, what));
+    return match && std::all_of(match->columns.begin(), match->columns.end(),
+                                [&](const auto& c) { return v.keys[c.first] == c.second; });
+  };
+  TRY(deps_.served.rotate());
+  int64_t gone = 0;
+  for (const store::LogSegment& s : deps_.served.segments()) {
+    if (!s.closed) continue;
+    std::vector<std::string> kept;
+    int64_t n = 0;
+    TRY(deps_.served.read(s.number, 0, [&](std::string_view bytes, int64_t) -> Result<bool> {
+      if (TRY(concerns(TRY(decode_served(bytes)))))
+        ++n;
+      else
+        kept.emplace_back(bytes);
+      return true;
+    }));
+    if (n == 0) continue;
+    const std::vector<std::string_view> views(kept.begin(), kept.end());
+    if (!views.empty()) TRY(deps_.served.append(views, store::LogAck::kDisk));
+    TRY(deps_.served.remove(s.number));
+    gone += n;
+  }
+  return gone;
+}
+
+namespace {
+
+// Of rows kept apart, as JSON objects: those with these values.
+Result<int64_t> erase_quarantined(store::Db& db, const std::string& project, const Erasing& what) {
+  std::vector<std::string> uids;
+  TRY(db.read([&](store::Tx& tx) -> Status {
+    uids.clear();
+    return tx.each("SELECT uid, record FROM feature_quarantine WHERE project = ?", {project},
+                   [&](const store::Row& row) {
+                     const Result<Json> record = codec::parse_json(row.str(1));
+                     if (!record.ok() || !record->is_object()) return;
+                     for (const auto& [name, value] : what.keys) {
+                       const Json* found = record->find(name);
+                       if (found == nullptr || codec::to_json(*found) != codec::to_json(value))
+                         return;
+                     }
+                     uids.push_back(row.str(0));
+                   });
+  }));
+  int64_t n = 0;
+  constexpr auto kStep = static_cast<size_t>(store::kWriteRowsMax);
+  for (size_t from = 0; from < uids.size(); from += kStep)
+    TRY(db.write([&](store::Tx& tx) -> Status {
+      for (size_t i = from; i < std::min(uids.size(), from + kStep); ++i)
+        TRY(tx.exec("DELETE FROM feature_quarantine WHERE project = ? AND uid = ?",
+                    {project, uids[i]}));
+      return {};
+    }));
+  n = static_cast<int64_t>(uids.size());
+  return n;
+}
+
+}  // namespace
+
+// ---- the whole of it
+
+Result<Erased> Features::erase(const Ctx& ctx, const Erasing& what) {
+  if (what.keys.empty()) return invalid("feature.erase", "which entity? no key is named");
+  for (const auto& [name, value] : what.keys)
+    if (value.is_null() || value.is_object() || value.is_array())
+      return invalid("feature.erase", concat({"key ", name, ": one value is wanted"}));
+  const sys::Lock lock(materializing_);
+  const std::string& project = ctx.project.text;
+  Erased out;
+  if (what.dry_run) {
+    for (const std::string& source : TRY(sources_with_rows(project))) {
+      Affected affected;
+      const int64_t n = TRY(erase_rows(project, source, what, &affected));
+      out.rows += n;
+      if (n > 0) out.sources.push_back(source);
+    }
+    return out;
+  }
+  // Nothing is begun that a source's types refuse or that is held.
+  std::vector<hold::Object> objects;
+  for (const std::string& source : TRY(sources_with_rows(project))) {
+    if (const Result<Source> known = source_for(ctx, source, ""); known.ok())
+      TRY(match_of(source, known->columns, what));
+    objects.push_back({.kind = "feature_source", .uid = source, .name = source});
+  }
+  const std::string uid = new_uuid7(deps_.clock, deps_.rng).text();
+  TRY(deps_.db.write([&](store::Tx& tx) -> Status {
+    TRY(hold::refuse_held(tx, project, objects));
+    TRY(
+        tx.exec("INSERT INTO feature_erasure (project, uid, actor_uid, actor_kind, keys_json, "
+                "reason, begin_us,"
+                " done_us, through_seq, rows_count) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0)",
+                {project, uid, ctx.actor_uid, ctx.actor_kind, codec::to_json(keys_json(what)),
+                 what.reason, deps_.clock.now_us()}));
+    return {};
+  }));
+  TRY(finish_erasing(ctx, uid, what, &out));
+  return out;
+}
+
+Result<std::vector<std::string>> Features::sources_with_rows(const std::string& project) {
+  std::vector<std::string> all = TRY(history_.sources_of(project));
+  std::set<std::string> out(all.begin(), all.end());
+  for (const auto& [key, view] : catalog_.shelf(project)->views) out.insert(view->source_name);
+  return std::vector<std::string>(out.begin(), out.end());
+}
+
+Status Features::finish_erasing(const Ctx& ctx, const std::string& uid, const Erasing& what,
+                                Erased* out) {
+  const std::string& project = ctx.project.text;
+  // All that has arrived goes from the log into segments; whoever appends to a part of the log that
+  // is closed now has its turn before settle() returns.
+  TRY(history_.rotate());
+  TRY(settle());
+  TRY(snapshot());
+  TRY(history_.archive(saved_seq_));
+  for (const std::string& source : TRY(sources_with_rows(project))) {
+    Affected affected;
+    const int64_t n = TRY(erase_rows(project, source, what, &affected));
+    if (n == 0) continue;
+    out->rows += n;
+    out->sources.push_back(source);
+    TRY(compute_again(project, affected, &out->entities));
+  }
+  if (out->rows > 0) TRY(snapshot());
+  out->vectors = TRY(erase_served(project, what));
+  out->quarantined = TRY(erase_quarantined(deps_.db, project, what));
+  return deps_.db.write([&](store::Tx& tx) -> Status {
+    TRY(tx.exec(
+        "UPDATE feature_erasure SET keys_json = '', done_us = ?, through_seq = ?, rows_count = ?"
+        " WHERE project = ? AND uid = ?",
+        {std::max(deps_.clock.now_us(), applied_ingest_us_.load()), applied_seq(), out->rows,
+         project, uid}));
+    ledger::Draft event;
+    event.verb = "feature_entity.erased";
+    event.subject.kind = "feature_erasure";
+    event.subject.uid = uid;
+    event.reason = what.reason;
+    event.body = Json::object({{"sources", slip::join(out->sources, ", ")},
+                               {"rows", out->rows},
+                               {"entities", out->entities},
+                               {"vectors", out->vectors},
+                               {"quarantined", out->quarantined}});
+    return deps_.ledger.append(tx, ctx, event);
+  });
+}
+
+Status Features::finish_erasures() {
+  struct Begun {
+    Ctx ctx;
+    std::string uid;
+    std::string keys;
+    std::string reason;
+  };
+  std::vector<Begun> begun;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    begun.clear();
+    return tx.each(
+        "SELECT project, uid, actor_uid, actor_kind, keys_json, reason FROM feature_erasure WHERE "
+        "done_us = 0",
+        {}, [&](const store::Row& row) {
+          Begun& b = begun.emplace_back();
+          b.ctx.project.text = row.str(0);
+          b.uid = row.str(1);
+          b.ctx.actor_uid = row.str(2);
+          b.ctx.actor_kind = row.str(3);
+          b.keys = row.str(4);
+          b.reason = row.str(5);
+        });
+  }));
+  for (const Begun& b : begun) {
+    Erasing what;
+    const Json keys = TRY(codec::parse_json(b.keys));
+    for (const auto& [name, value] : keys.members()) what.keys.emplace_back(name, value);
+    what.reason = b.reason;
+    Erased out;
+    TRY(finish_erasing(b.ctx, b.uid, what, &out));
+  }
+  return {};
+}
+
+}  // namespace slip::features
