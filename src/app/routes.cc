@@ -138,8 +138,11 @@ std::vector<http::Route> all_routes(World& w) {
        [&w](const Ctx& ctx, const registry::Version& back, const std::string& reason) {
          return roll_back_deployments(w, ctx, back, reason);
        }}));
-  add(wire::native::requests_routes({*w.registry, *w.governance, *w.auth}));
-  add(wire::native::reviews_routes({*w.registry, *w.governance, *w.auth}));
+  const wire::native::RequestsApp requests{*w.registry, *w.governance, *w.auth,
+                                           [&w] { return sign::public_keys(*w.db); }};
+  add(wire::native::requests_routes(requests));
+  add(wire::native::reviews_routes(requests));
+  add(wire::native::timeline_routes(requests));
   add(wire::native::runs_routes({*w.tracking, *w.auth}));
   add(wire::native::run_page_routes({*w.tracking, *w.auth}));
   add(wire::native::import_routes({*w.tracking, *w.registry}));

@@ -29,6 +29,8 @@ void add_gate_commands(Commands& commands, const Connect& connect, const Machine
 // `usage.number`.
 std::string at_model(const Call& call);
 Result<std::string> at_version(const Call& call);
+// What may be done next, one row an action.
+void print_actions(Call& call, const codec::Json& actions);
 // A YAML (or JSON) file as a value; "-" is not taken.
 Result<codec::Json> read_yaml(Fs& fs, const std::string& path);
 void add_deployment_commands(Commands& commands, const Connect& connect);  // Also monitor, alert.

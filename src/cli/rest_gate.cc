@@ -15,9 +15,44 @@ using codec::Json;
 
 constexpr std::array kConditionColumns = {Column{"CONDITION", "condition"}, Column{"OK", "ok"},
                                           Column{"DETAIL", "detail"}};
-constexpr std::array kCheckColumns = {Column{"CHECK", "name"}, Column{"PASSED", "passed"},
-                                      Column{"WAIVED", "waiver.reason"},
-                                      Column{"DETAIL", "detail"}};
+constexpr std::array kCheckColumns = {
+    Column{"CHECK", "name"},
+    Column{"VALUE", "value"},
+    Column{"THRESHOLD", "threshold"},
+    Column{"CHAMPION", "champion_value"},
+    Column{"DIFFERENCE", "difference"},
+    Column{"LOWER", "lower"},
+    Column{"UPPER", "upper"},
+    Column{"P", "p"},
+    Column{"N", "n"},
+    Column{"PASSED", "passed"},
+    Column{"WAIVED UNTIL", "waiver.expires_ms"},
+    Column{"WAIVED FOR", "waiver.reason"},
+    Column{"DETAIL", "detail"},
+};
+constexpr std::array kSliceColumns = {
+    Column{"CHECK", "check"},
+    Column{"SLICE", "slice"},
+    Column{"VALUE", "value"},
+    Column{"CHAMPION", "champion_value"},
+    Column{"DIFFERENCE", "difference"},
+    Column{"LOWER", "lower"},
+    Column{"UPPER", "upper"},
+    Column{"P", "p"},
+    Column{"N", "n"},
+    Column{"STATE", "state"},
+};
+constexpr std::array kFileColumns = {Column{"CHECK", "check"}, Column{"FILE", "role"},
+                                     Column{"DATASET", "dataset"}, Column{"VERSION", "version"},
+                                     Column{"DIGEST", "digest"}};
+constexpr std::array kSignatureColumns = {
+    Column{"CHECK", "check"},       Column{"VERIFIED", "verified"}, Column{"WHY NOT", "reason"},
+    Column{"TYPE", "payload_type"}, Column{"KEY", "keyid"},         Column{"DIGEST", "digest"},
+};
+constexpr std::array kActionColumns = {
+    Column{"ACTION", "action"}, Column{"TO", "to"},         Column{"ALLOWED", "allowed"},
+    Column{"REASON", "reason"}, Column{"DETAIL", "detail"}, Column{"WHO COULD", "who"},
+};
 constexpr std::array kTestColumns = {Column{"TEST", "name"}, Column{"KIND", "kind"},
                                      Column{"PASSED", "passed"}, Column{"DETAIL", "detail"}};
 constexpr std::array kSignedColumns = {Column{"CHECK", "check"}, Column{"RESULT", "result"},
@@ -48,6 +83,26 @@ Result<int> run_gate(Call& call, Remote& remote, Fs& fs) {
   return TRY(codec::want_bool(judged, "passed")) ? 0 : kExitGate;
 }
 
+// Rows that lie inside checks, each with the name of its check.
+void print_inside(Call& call, const Json& checks, std::string_view member,
+                  std::span<const Column> columns) {
+  std::vector<Json> rows;
+  for (const Json& check : checks.items()) {
+    const Json* inside = check.find(member);
+    if (!inside) continue;
+    const auto add = [&](Json row) {
+      row.set("check", cell_of(check.find("name")));
+      rows.push_back(std::move(row));
+    };
+    if (inside->is_object()) add(*inside);
+    if (inside->is_array())
+      for (const Json& row : inside->items()) add(row);
+  }
+  if (rows.empty()) return;
+  call.terminal.out("\n");
+  call.terminal.out(table_of(rows, columns, call.terminal.out_tty));
+}
+
 Result<int> explain(Call& call, Remote& remote) {
   const Json told = TRY(
       remote.get(concat({TRY(at_version(call)), "/explain", query_of({{"to", call.text("to")}})})));
@@ -55,8 +110,18 @@ Result<int> explain(Call& call, Remote& remote) {
     print_fields(call, told);
   } else {
     print_list(call, told, "conditions", kConditionColumns);
-    call.terminal.out("\n");
-    print_list(call, told, "checks", kCheckColumns);
+    const Json* checks = told.find("checks");
+    if (checks && checks->is_array() && !checks->items().empty()) {
+      call.terminal.out("\n");
+      print_list(call, told, "checks", kCheckColumns);
+      print_inside(call, *checks, "slices", kSliceColumns);
+      print_inside(call, *checks, "files", kFileColumns);
+      print_inside(call, *checks, "signature", kSignatureColumns);
+    }
+    if (const Json* actions = told.find("actions")) {
+      call.terminal.out("\n");
+      print_actions(call, *actions);
+    }
   }
   return TRY(codec::want_bool(told, "ready")) ? 0 : kExitGate;
 }
@@ -179,6 +244,11 @@ const std::vector<Argument> kModelVersion = {{"MODEL", "name of the model"},
 
 }  // namespace
 
+void print_actions(Call& call, const Json& actions) {
+  if (actions.is_array())
+    call.terminal.out(table_of(actions.items(), kActionColumns, call.terminal.out_tty));
+}
+
 void add_gate_commands(Commands& commands, const Connect& connect, const Machine& machine) {
   const auto remote = [connect](auto run) {
     return [connect, run](Call& call) -> Result<int> {
@@ -195,11 +265,12 @@ void add_gate_commands(Commands& commands, const Connect& connect, const Machine
                 remote([&fs](Call& call, Remote& r) { return run_gate(call, r, fs); }),
                 "Exits with 6 when a check fails."});
   commands.add({"gate explain",
-                "What holds and what is missing before a version may enter a stage.",
+                "What holds and what is missing before a version may enter a stage, with evidence.",
                 kModelVersion,
                 {to},
                 remote(explain),
-                "Exits with 6 while something is missing."});
+                "Conditions, checks, slices, files, signatures, and what you may do next. Exits "
+                "with 6 while something is missing."});
   commands.add(
       {"gate waive",
        "Waives a failed check for a while.",

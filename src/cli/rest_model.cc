@@ -22,8 +22,10 @@ constexpr std::array kVersionColumns = {
     Column{"ALIASES", "aliases"}, Column{"BY", "created_by"}, Column{"DIGEST", "digest"},
 };
 constexpr std::array kHistoryColumns = {
-    Column{"STAGE", "stage"}, Column{"VERSION", "version"}, Column{"FROM_MS", "from_ms"},
-    Column{"TO_MS", "to_ms"}, Column{"BY", "actor"},        Column{"REASON", "reason"},
+    Column{"KIND", "kind"},       Column{"TARGET", "target"},
+    Column{"VERSION", "version"}, Column{"FROM_MS", "from_ms"},
+    Column{"TO_MS", "to_ms"},     Column{"APPROVALS", "policy.approvals"},
+    Column{"BY", "actor"},        Column{"REASON", "reason"},
 };
 constexpr std::array kCheckColumns = {
     Column{"CHECK", "name"},    Column{"VALUE", "value"},   Column{"THRESHOLD", "threshold"},
@@ -60,11 +62,63 @@ Result<int> gate(Call& call, Remote& remote) {
   return TRY(codec::want_bool(judged, "passed")) ? 0 : kExitGate;
 }
 
-Result<int> show(Call& call, Remote& remote) {
-  if (!call.argument(1).empty()) {
-    print_fields(call, TRY(remote.get(TRY(at_version(call)))));
+// On a terminal a gate and approvals are a word each: `gate explain` and --json tell them whole.
+void print_version(Call& call, Json version) {
+  if (!call.on("json")) {
+    if (const Json* gate = version.find("gate"); gate && gate->is_object()) {
+      const Json* checks = gate->find("checks");
+      const size_t count = checks && checks->is_array() ? checks->items().size() : 0;
+      const Json* passed = gate->find("passed");
+      version.set("gate", concat({passed && passed->is_bool() && passed->as_bool() ? "passed, "
+                                                                                   : "failed, ",
+                                  std::to_string(count), count == 1 ? " check" : " checks"}));
+    }
+    if (const Json* given = version.find("approvals"); given && given->is_array()) {
+      Json words = Json::array();
+      for (const Json& one : given->items())
+        words.push(concat({cell_of(one.find("decision")), " by ", cell_of(one.find("actor"))}));
+      version.set("approvals", std::move(words));
+    }
+  }
+  print_fields(call, version);
+}
+
+Result<int> show_version(Call& call, Remote& remote, const std::string& path) {
+  Json version = TRY(remote.get(concat({path, query_of({{"to", call.text("to")}})})));
+  if (call.on("json")) {
+    print_fields(call, version);
     return 0;
   }
+  const Json* found = version.find("actions");
+  const Json actions = found ? *found : Json::array();
+  version.erase("actions");
+  print_version(call, std::move(version));
+  call.terminal.out("\n");
+  print_actions(call, actions);
+  return 0;
+}
+
+// MODEL@N and MODEL@ALIAS name a version too.
+Result<int> show_named(Call& call, Remote& remote, const std::string& text, size_t mark) {
+  const std::string at = "/models/" + percent_encode(text.substr(0, mark));
+  std::string version = text.substr(mark + 1);
+  if (!parse_int(version)) {
+    const Json model = TRY(remote.get(at));
+    const Json* aliases = model.find("aliases");
+    const Json* held = aliases ? aliases->find(version) : nullptr;
+    if (!held || !held->is_int())
+      return not_found("model_alias.not_found", concat({"no version of ", text.substr(0, mark),
+                                                        " has the alias ", version}));
+    version = std::to_string(held->as_int());
+  }
+  return show_version(call, remote, concat({at, "/versions/", version}));
+}
+
+Result<int> show(Call& call, Remote& remote) {
+  if (!call.argument(1).empty()) return show_version(call, remote, TRY(at_version(call)));
+  const std::string text = call.argument(0);
+  if (const size_t mark = text.rfind('@'); mark != text.npos && mark > 0)
+    return show_named(call, remote, text, mark);
   const Json model = TRY(remote.get(at_model(call)));
   const Json* versions = model.find("versions");
   if (call.on("json") || versions == nullptr || !versions->is_array()) {
@@ -79,13 +133,13 @@ Result<int> decide(Call& call, Remote& remote, std::string_view verb) {
   Json body = Json::object({{"comment", call.text("comment")}});
   if (call.has("to")) body.set("to", call.text("to"));
   if (call.on("apply")) body.set("apply", true);
-  print_fields(call, TRY(remote.post(concat({TRY(at_version(call)), "/", verb}), body)));
+  print_version(call, TRY(remote.post(concat({TRY(at_version(call)), "/", verb}), body)));
   return 0;
 }
 
 Result<int> history(Call& call, Remote& remote) {
-  const std::string query = query_of({{"at", call.text("at")}});
-  print_rows(call, TRY(remote.all(concat({at_model(call), "/history", query}))), kHistoryColumns);
+  const std::string query = query_of({{"at", call.text("at")}, {"kind", call.text("kind")}});
+  print_rows(call, TRY(remote.all(concat({at_model(call), "/timeline", query}))), kHistoryColumns);
   return 0;
 }
 
@@ -107,8 +161,8 @@ void add_moves(Commands& commands, const Connect& connect) {
                 {{"stage", "STAGE", "Production (default), another stage, or @ALIAS."}},
                 remote([](Call& call, Remote& r) -> Result<int> {
                   const Json body = Json::object({{"stage", call.text("stage", "Production")}});
-                  print_fields(call,
-                               TRY(r.post(concat({TRY(at_version(call)), "/promote"}), body)));
+                  print_version(call,
+                                TRY(r.post(concat({TRY(at_version(call)), "/promote"}), body)));
                   return 0;
                 }),
                 ""});
@@ -120,7 +174,7 @@ void add_moves(Commands& commands, const Connect& connect) {
                 remote([](Call& call, Remote& r) -> Result<int> {
                   Json body = Json::object({{"reason", call.text("reason")}});
                   if (call.has("stage")) body.set("stage", call.text("stage"));
-                  print_fields(call, TRY(r.post(at_model(call) + "/rollback", body)));
+                  print_version(call, TRY(r.post(at_model(call) + "/rollback", body)));
                   return 0;
                 }),
                 ""});
@@ -146,16 +200,18 @@ void add_model_commands(Commands& commands, const Connect& connect) {
                 ""});
   commands.add({"model show",
                 "A model's versions, or one of them.",
-                {{"MODEL", "name of the model"}, {"VERSION", "its number", false}},
-                {},
+                {{"MODEL", "name of the model, or MODEL@VERSION or MODEL@ALIAS"},
+                 {"VERSION", "its number", false}},
+                {{"to", "TARGET", "Where to it may go next: a stage, or @ALIAS [Production]."}},
                 remote(show),
-                ""});
+                "Of a version also what you may do with it next, and why not."});
   commands.add({"model history",
-                "Which version held which stage, when, by whom, why.",
+                "Which version held which stage and alias when, by whom, why; and the policies.",
                 kModel,
-                {{"at", "TIME", "Only who held one at that moment: 2026-11-23T05:53:00Z."}},
+                {{"at", "TIME", "Only what was so at that moment: 2026-11-23T05:53:00Z."},
+                 {"kind", "KIND", "Only stage, alias or policy."}},
                 remote(history),
-                ""});
+                "Newest first. --json tells each policy in full."});
   commands.add({"model gate",
                 "Judges a version by the metrics of its run, or by the checks of its policy.",
                 kModelVersion,

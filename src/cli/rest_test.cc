@@ -236,7 +236,10 @@ TEST_F(Rest, WhatIsAskedOfGovernance) {
        R"(POST /models/m/versions/2/requests/cancel {"to":"Production","comment":""})"},
       {{"model", "inbox"}, "GET /requests?whose=waiting"},
       {{"model", "inbox", "--mine", "--state", "open"}, "GET /requests?whose=mine&state=open"},
-      {{"model", "history", "m", "--at", "2026-11-23"}, "GET /models/m/history?at=2026-11-23"},
+      {{"model", "history", "m", "--at", "2026-11-23"}, "GET /models/m/timeline?at=2026-11-23"},
+      {{"model", "history", "m", "--kind", "alias"}, "GET /models/m/timeline?kind=alias"},
+      {{"model", "show", "m@2", "--to", "QA"}, "GET /models/m/versions/2?to=QA"},
+      {{"model", "show", "m@champion"}, "GET /models/m"},
       {{"model", "evidence", "m", "2", "--holdout", "h@3", "--predictions", "p@1"},
        R"(POST /models/m/versions/2/evidence {"dataset":"h","dataset_version":3,)"
        R"("predictions_dataset":"p","predictions_version":1})"},
@@ -251,8 +254,32 @@ TEST_F(Rest, WhatIsAskedOfGovernance) {
     ASSERT_FALSE(script_.asked.empty()) << err_;
     EXPECT_EQ(script_.asked[0], c.asked);
   }
+  EXPECT_EQ(run({"model", "show", "m@champion"}, {R"({"aliases":{"champion":7}})"}), 0);
+  EXPECT_EQ(script_.asked.at(1), "GET /models/m/versions/7");
+  EXPECT_EQ(run({"model", "show", "m@other"}, {R"({"aliases":{"champion":7}})"}), 3);
   EXPECT_EQ(run({"gate", "explain", "m", "2"}, {R"({"ready":false})"}), kExitGate);
   EXPECT_EQ(run({"model", "test", "/f/tests.yaml", "m", "4"}, {R"({"passed":false})"}), kExitGate);
+}
+
+TEST_F(Rest, AGateIsExplainedInTables) {
+  const std::string told =
+      R"({"ready":true,"conditions":[{"condition":"gate","ok":true,"detail":"fine"}],)"
+      R"("checks":[{"name":"holdout:auc","value":0.91,"threshold":0.9,"champion_value":0.9,)"
+      R"("difference":0.01,"lower":-0.02,"upper":0.04,"p":0.7,"n":200,"passed":true,)"
+      R"("detail":"better","waiver":{"reason":"drill","expires_ms":5},)"
+      R"("slices":[{"slice":"north","value":0.8,"lower":-0.1,"n":40,"state":"passed"}],)"
+      R"("files":[{"role":"holdout","dataset":"h","version":1,"digest":"sha256:aa"}],)"
+      R"("signature":{"keyid":"k1","payload_type":"t","digest":"sha256:bb","verified":true}}],)"
+      R"("actions":[{"action":"approve","to":"Production","allowed":false,)"
+      R"("reason":"model_version.own_work","detail":"who made it","who":["bob","eve"]}]})";
+  EXPECT_EQ(run({"gate", "explain", "m", "2"}, {told}), 0);
+  EXPECT_EQ(out_,
+            "gate\tyes\tfine\n\n"
+            "holdout:auc\t0.91\t0.9\t0.9\t0.01\t-0.02\t0.04\t0.7\t200\tyes\t5\tdrill\tbetter\n\n"
+            "holdout:auc\tnorth\t0.8\t-\t-\t-0.1\t-\t-\t40\tpassed\n\n"
+            "holdout:auc\tholdout\th\t1\tsha256:aa\n\n"
+            "holdout:auc\tyes\t-\tt\tk1\tsha256:bb\n\n"
+            "approve\tProduction\tno\tmodel_version.own_work\twho made it\tbob, eve\n");
 }
 
 TEST_F(Rest, DriftIsARowForEachFeature) {

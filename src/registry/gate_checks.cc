@@ -178,11 +178,11 @@ Compared compare(const Comparing& how, const Scored& a, const Scored& b) {
     const std::vector<uint8_t> right_a(a.values.begin(), a.values.end());
     const std::vector<uint8_t> right_b(b.values.begin(), b.values.end());
     const stats::Mcnemar m = stats::mcnemar(right_a, right_b);
-    out.difference = static_cast<double>(m.only_a - m.only_b) / static_cast<double>(right_a.size());
-    // Significance is the test's own; as limits they say on which side of zero.
+    const auto n = static_cast<int64_t>(right_a.size());
+    out.difference = static_cast<double>(m.only_a - m.only_b) / static_cast<double>(n);
     out.p_worse = m.p_worse();
-    out.upper = *out.p_worse < how.alpha ? out.difference : std::max(0.0, out.difference);
-    out.lower = std::min(0.0, out.difference);
+    out.lower = m.lower(how.alpha, n);
+    out.upper = m.upper(how.alpha, n);
     out.extra.set("only_candidate_right", m.only_a);
     out.extra.set("only_champion_right", m.only_b);
     return out;
@@ -215,6 +215,29 @@ CheckResult begun(const Check& check) {
 std::vector<int64_t> all_rows(int64_t n) {
   std::vector<int64_t> out(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) out[static_cast<size_t>(i)] = i;
+  return out;
+}
+
+void tell_comparison(Json* row, const Compared& c, double champion_value) {
+  if (!std::isnan(champion_value)) row->set("champion_value", champion_value);
+  row->set("difference", c.difference);
+  if (!std::isnan(c.lower)) row->set("lower", c.lower);
+  if (!std::isnan(c.upper)) row->set("upper", c.upper);
+  if (c.p_worse) row->set("p_worse", *c.p_worse);
+}
+
+// Not worse than the champion on these rows by more than `margin`; the row tells by how much.
+bool holds_against(const Comparing& how, const Scored& a, const Scored& b, double margin,
+                   Json* row) {
+  if (!b.why.empty()) return false;
+  const Compared c = compare(how, a, b);
+  tell_comparison(row, c, value_of(how.metric, b));
+  return good_enough(c, how.metric, margin);
+}
+
+std::map<std::string, std::vector<int64_t>> groups_of(const Column& slice, int64_t rows) {
+  std::map<std::string, std::vector<int64_t>> out;
+  for (int64_t i = 0; i < rows; ++i) out[text_at(slice, i)].push_back(i);
   return out;
 }
 
@@ -272,10 +295,7 @@ CheckResult judge_holdout(const Check& check, const HoldoutRows& rows, const Jso
   evidence.set("alpha", alpha);
   evidence.set("rule", check.bound > 0 ? "confidence limit within max_regression"
                                        : "not significantly worse");
-  evidence.set("difference", c.difference);
-  evidence.set("lower", c.lower);
-  evidence.set("upper", c.upper);
-  if (c.p_worse) evidence.set("p_worse", *c.p_worse);
+  tell_comparison(&evidence, c, *out.champion_value);
   for (const auto& [key, value] : c.extra.members()) evidence.set(key, value);
   out.evidence = codec::to_json(evidence);
   out.detail = concat({check.metric, " ", format_double(*out.value), " against ",
@@ -293,8 +313,7 @@ CheckResult judge_slices(const Check& check, const HoldoutRows& rows, const Json
   if (columns.why.empty() && !slice) columns.why = "the holdout has no such slice column";
   out.detail = columns.why;
   if (!columns.why.empty()) return out;
-  std::map<std::string, std::vector<int64_t>> groups;
-  for (int64_t i = 0; i < rows.holdout.rows; ++i) groups[text_at(*slice, i)].push_back(i);
+  const auto groups = groups_of(*slice, rows.holdout.rows);
   if (groups.size() > kSlicesMax) {
     out.detail = concat({"the slice column has more than ", std::to_string(kSlicesMax), " values"});
     return out;
@@ -304,6 +323,10 @@ CheckResult judge_slices(const Check& check, const HoldoutRows& rows, const Json
                                     [&](const auto& g) { return g.second.size() >= min_rows; });
   const Json* regression = options.find("max_regression");
   const bool less = less_is_better(check.metric);
+  const Comparing how{.metric = check.metric,
+                      .test = check.metric == "auc" ? "delong" : "bootstrap",
+                      .alpha = alpha_of(options) / static_cast<double>(judged),  // Of one slice.
+                      .seed = seed_of(check, pins)};
   Json list = Json::array();
   std::string failed;
   size_t named = 0;
@@ -320,34 +343,33 @@ CheckResult judge_slices(const Check& check, const HoldoutRows& rows, const Json
     if (a.why.empty() && std::isnan(value)) state = "insufficient data";
     if (good && regression && columns.champion) {
       const Scored b = score(check.metric, *columns.label, *columns.champion, members);
-      const Compared c = b.why.empty()
-                             ? compare({.metric = check.metric,
-                                        .test = check.metric == "auc" ? "delong" : "bootstrap",
-                                        .alpha = alpha_of(options) / static_cast<double>(judged),
-                                        .seed = seed_of(check, pins)},
-                                       a, b)
-                             : Compared{.lower = std::nan(""), .upper = std::nan("")};
-      good = good_enough(c, check.metric, regression->as_double());
-      row.set("difference", c.difference);
+      good = holds_against(how, a, b, regression->as_double(), &row);
       if (!good) state = "worse than the champion";
     }
     row.set("state", state);
     list.push(std::move(row));
-    if (state == "insufficient data" || good) continue;
+    if (state == "insufficient data") continue;
+    // The value of the whole is that of its worst slice.
+    if (!std::isnan(value) && (!out.value || (less ? value > *out.value : value < *out.value)))
+      out.value = value;
+    if (good) continue;
     out.passed = false;
     if (++named <= kNamedMax)
       failed += concat({failed.empty() ? "" : ", ", name.substr(0, kTagKeyMax), " (", state, ")"});
-    if (!std::isnan(value) && (!out.value || (less ? value > *out.value : value < *out.value)))
-      out.value = value;
   }
   Json evidence = pins;
+  evidence.set("rows", rows.holdout.rows);
+  if (regression && columns.champion && judged > 0)
+    evidence.set("test", how.test).set("slice_alpha", how.alpha);
   evidence.set("slices", std::move(list));
   out.evidence = codec::to_json(evidence);
   out.threshold = check.bound;
-  out.detail = judged == 0 ? concat({"no slice has ", std::to_string(min_rows), " rows"})
-               : out.passed
-                   ? concat({std::to_string(judged), " slices reach ", format_double(check.bound)})
-                   : concat({"slices that fail: ", failed});
+  if (judged == 0)
+    out.detail = concat({"no slice has ", std::to_string(min_rows), " rows"});
+  else if (!out.passed)
+    out.detail = concat({"slices that fail: ", failed});
+  else
+    out.detail = concat({std::to_string(judged), " slices reach ", format_double(check.bound)});
   return out;
 }
 

@@ -152,8 +152,21 @@ TEST(Slices, TheWeakOneIsNamed) {
   EXPECT_EQ(weak.detail.find("south"), std::string::npos);
   EXPECT_NE(weak.evidence.find("insufficient data"), std::string::npos);  // East: five rows.
   EXPECT_TRUE(judged(R"("min":0.7)").passed);
-  EXPECT_FALSE(judged(R"("min":0.7,"max_regression":0.01)").passed);  // Worse than the champion.
-  EXPECT_FALSE(judged(R"("min":0.1,"min_rows":1000)").passed);        // Nothing could be judged.
+  EXPECT_EQ(weak.value, judged(R"("min":0.7)").value);  // That of the worst slice, either way.
+  const CheckResult worse = judged(R"("min":0.7,"max_regression":0.01)");
+  EXPECT_FALSE(worse.passed);  // Than the champion.
+  const codec::Json evidence = codec::parse_json(worse.evidence).value();
+  EXPECT_EQ(evidence.find("rows")->as_int(), w.holdout.rows);
+  EXPECT_EQ(evidence.find("test")->as_string(), "bootstrap");
+  for (const codec::Json& slice : evidence.find("slices")->items()) {
+    if (!slice.find("difference")) continue;
+    const double difference = slice.find("difference")->as_double();
+    EXPECT_NEAR(slice.find("value")->as_double() - slice.find("champion_value")->as_double(),
+                difference, 1e-12);
+    EXPECT_LE(slice.find("lower")->as_double(), difference);
+    EXPECT_GE(slice.find("upper")->as_double(), difference);
+  }
+  EXPECT_FALSE(judged(R"("min":0.1,"min_rows":1000)").passed);  // Nothing could be judged.
 }
 
 TEST(Signature, FitsOrSaysWhy) {

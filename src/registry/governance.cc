@@ -10,6 +10,7 @@
 #include "registry/registry_internal.h"
 #include "registry/registry_store.h"
 #include "registry/request_store.h"
+#include "registry/timeline_store.h"
 #include "sys/clock.h"
 
 // Stages, promotion, rollback: how versions move. What an outside source knows (authors, digests)
@@ -102,7 +103,11 @@ Result<std::string> Registry::digest_of(const Ctx& ctx, const Version& version) 
 Status Registry::protect(store::Tx& tx, const Ctx& ctx, Model* model) {
   if (model->is_protected) return {};
   model->is_protected = true;
-  return sql::update_model(tx, ctx.project.text, *model);
+  TRY(sql::update_model(tx, ctx.project.text, *model));
+  const std::string& target = Stage::kProduction.name;
+  if (TRY(sql::policy(tx, of(ctx, *model), target))) return {};
+  return sql::begin_policy(tx, of(ctx, *model), {.target = target, .body = ""},
+                           {.actor = ctx.actor_uid, .now_ms = deps_.clock.now_ms()});
 }
 
 Status Registry::move_stage(store::Tx& tx, const Ctx& ctx, Found* found, const Stage& stage,
@@ -160,7 +165,8 @@ Status Registry::take_stage(store::Tx& tx, const Ctx& ctx, Found* found, const S
   TRY(move_stage(tx, ctx, found, stage, own));
   if (stage == Stage::kProduction)
     TRY(sql::put_alias(tx, project, found->model.uid,
-                       {std::string(kChampionAlias), found->version.number}));
+                       {std::string(kChampionAlias), found->version.number},
+                       {ctx.actor_uid, found->version.updated_ms, move.reason}));
   ledger::Draft draft = version_event(move.verb, found->version);
   draft.before_digest = before_digest;
   draft.after_digest = found->version.digest;
@@ -219,7 +225,8 @@ Status Registry::enter(store::Tx& tx, const Ctx& ctx, Found* found, Weighed weig
   const std::string& project = ctx.project.text;
   if (is_alias(target.name)) {
     const std::string alias = target.name.substr(1);
-    TRY(sql::put_alias(tx, project, found->model.uid, {alias, found->version.number}));
+    TRY(sql::put_alias(tx, project, found->model.uid, {alias, found->version.number},
+                       {ctx.actor_uid, weighed.now_ms, target.reason}));
     ledger::Draft draft = version_event("model_alias.set", found->version);
     draft.body = codec::Json::object({{"alias", alias}});
     TRY(deps_.ledger.append(tx, ctx, draft));

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "registry/governance_types.h"
+#include "registry/promotion.h"
 #include "registry/registry.h"
 
 // Who may move which version where, and who said so: stages of a model's own, policies, requests
@@ -21,9 +22,9 @@
 //
 // Errors: kNotFound `request.not_found|comment.not_found|waiver.not_found|review.not_found`,
 // kExists `request.exists|stage.exists`, kForbidden those of may_approve() and
-// `request.not_requester| comment.not_yours|waiver.not_allowed`, kConflict those of promotion.h,
-// `request.expired| stage.in_use|review.closed|review.unfinished`, kInvalid
-// `stage.name|request.target|request.plan| waiver.*|review.*`.
+// `request.not_requester|comment.not_yours|waiver.not_allowed`, kConflict those of promotion.h,
+// `model_version.holds_target|request.expired|stage.in_use|review.closed|review.unfinished`,
+// kInvalid `stage.name|request.target|request.plan|waiver.*|review.*`.
 namespace slip::registry {
 
 class Governance {
@@ -100,9 +101,25 @@ class Governance {
     std::vector<Waiver> waivers;
     std::vector<Condition> conditions;
     std::vector<std::string> authors;  // Who may not approve.
+    int64_t champion = 0;
+    std::optional<Review> review;
+    int64_t now_ms = 0;
+    Standing standing;
+
+    std::vector<Action> actions(const Caller& caller, const std::vector<Caller>& others) const;
   };
   Result<Explanation> explain(const Ctx& ctx, const std::string& model, int64_t version,
                               const std::string& target);
+  // Who held which stage and which alias when, and which policies were in force; newest first, by
+  // page. `at_ms`: only what was so at that moment.
+  struct TimelineQuery {
+    std::optional<int64_t> at_ms = {};
+    std::optional<Span::Kind> kind = {};
+    int64_t limit = 100;
+    std::string page_token = {};
+  };
+  Result<Page<Span>> timeline(const Ctx& ctx, const std::string& model,
+                              const TimelineQuery& query);  // timeline.cc
   // Moves into any stage: a protected one by its rules, another as MLflow has it.
   Result<Version> transition(const Ctx& ctx, const std::string& model, int64_t version,
                              const Word& word);
@@ -173,6 +190,7 @@ class Governance {
   Result<Page<Listed>> weigh_page(const Ctx& ctx, Whose whose, Page<Request> page);
   Result<Request> open(store::Tx& tx, const Ctx& ctx, Found& found, const Policy& policy,
                        Request request);
+  Status unsettled(store::Tx& tx, const Ctx& ctx, const Found& found, const Policy& policy);
   struct Granting {
     const Policy& policy;
     const std::vector<std::string>& authors;

@@ -5,9 +5,11 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "codec/hash.h"
 #include "core/hold/hold.h"
 #include "core/ledger/ledger.h"
 #include "core/sign/sign.h"
+#include "registry/attest.h"
 #include "registry/policy_json.h"
 #include "sys/executor.h"
 #include "sys/log.h"
@@ -441,6 +443,33 @@ TEST_P(GovernanceTest, EveryResultOfAGateIsSigned) {
             statement->find("subject")->items().at(0).find("digest")->find("sha256")->as_string(),
         v.digest);
   }
+  // What is shown as verified is what the record says, of these files, by a key that is known.
+  const CheckResult& real = v.gate->checks.at(0);
+  const auto why = [&](const CheckResult& r, const std::string& digest, bool known = true) {
+    const Attestation seen = attest(r, digest, known ? keys : std::map<std::string, std::string>());
+    EXPECT_EQ(seen.verified, seen.reason.empty());
+    EXPECT_EQ(seen.digest, codec::sha256(r.envelope).text());
+    return seen.reason;
+  };
+  EXPECT_EQ(why(real, v.digest), "");
+  EXPECT_EQ(attest(real, v.digest, keys).keyid, signer.keyid());
+  EXPECT_EQ(attest(real, v.digest, keys).payload_type, sign::kPayloadType);
+  EXPECT_EQ(why(real, v.digest, false), "envelope.unknown_key");
+  EXPECT_EQ(why(real, "sha256:00"), "envelope.other_statement");
+  CheckResult other = real;
+  other.passed = !other.passed;
+  EXPECT_EQ(why(other, v.digest), "envelope.other_statement");
+  other = real;
+  other.value = 0.99;
+  EXPECT_EQ(why(other, v.digest), "envelope.other_statement");
+  other = real;
+  other.check.bound = 0.1;
+  EXPECT_EQ(why(other, v.digest), "envelope.other_statement");
+  other = real;
+  other.envelope = v.gate->checks.at(1).envelope;  // Signed, but of another check.
+  EXPECT_EQ(why(other, v.digest), "envelope.other_statement");
+  other.envelope = "{}";
+  EXPECT_NE(why(other, v.digest), "");
   // The policy's checks are the gate's when none are given.
   ASSERT_EQ(set_policy(R"({"checks":[{"kind":"scan"}]})"), "");
   EXPECT_EQ(registry->evaluate_gate(ann, "fraud", one, {})->checks.at(0).check.name(), "scan");

@@ -143,4 +143,27 @@ struct Condition {
   std::string detail = {};
 };
 
+// What can be done next with a version and a target, in the order in which it is done.
+enum class ActionKind : uint8_t { kRequest, kApprove, kReject, kCancel, kPromote, kRollback };
+inline constexpr ActionKind kActionKinds[] = {ActionKind::kRequest, ActionKind::kApprove,
+                                              ActionKind::kReject,  ActionKind::kCancel,
+                                              ActionKind::kPromote, ActionKind::kRollback};
+std::string_view action_name(ActionKind kind);  // "request", "approve", …
+
+struct Action {
+  ActionKind kind = ActionKind::kRequest;
+  bool allowed = false;
+  std::string reason = {};            // Why not: a slug, as the server would answer.
+  std::string detail = {};            // What it would do, or why not.
+  std::vector<std::string> who = {};  // Who could instead (uids), of those that were looked at.
+};
+
+// Somebody who might act.
+struct Caller {
+  std::string uid = {};
+  std::string kind = {};    // Of Ctx.
+  bool may_edit = false;    // The model's versions: takes part in requests.
+  bool may_manage = false;  // Moves versions.
+};
+
 }  // namespace slip::registry

@@ -194,7 +194,8 @@ Status Imports::set_aliases(Taking* t) {
       t->leave(concat({"aliases.", alias}));
       continue;
     }
-    TRY(sql::put_alias(t->tx, t->ctx.project.text, t->model.uid, {alias, t->version.number}));
+    TRY(sql::put_alias(t->tx, t->ctx.project.text, t->model.uid, {alias, t->version.number},
+                       {t->ctx.actor_uid, t->now_ms, kReason}));
   }
   return {};
 }

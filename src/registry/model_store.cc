@@ -1,5 +1,6 @@
 #include "base/text.h"
 #include "registry/registry_store.h"
+#include "registry/timeline_store.h"
 #include "store/sql.h"
 
 // Models: their rows, tags, aliases and search.
@@ -98,7 +99,7 @@ Status delete_model(store::Tx& tx, std::string_view project, const Model& m, int
               " AND deleted_ms IS NULL",
               {now_ms, project, m.uid}));
   TRY(tx.exec("DELETE FROM model_alias WHERE project = ? AND model_uid = ?", {project, m.uid}));
-  return {};
+  return end_timeline(tx, {project, m.uid}, now_ms);
 }
 
 Status put_model_tag(store::Tx& tx, std::string_view project, std::string_view model_uid,
@@ -119,26 +120,26 @@ Status drop_model_tag(store::Tx& tx, std::string_view project, std::string_view 
 }
 
 Status put_alias(store::Tx& tx, std::string_view project, std::string_view model_uid,
-                 const Alias& alias) {
+                 const Alias& alias, const Turn& turn) {
   TRY(
       tx.exec("INSERT INTO model_alias (project, model_uid, alias, version) VALUES (?, ?, ?, ?)"
               " ON CONFLICT (project, model_uid, alias) DO UPDATE SET version = excluded.version",
               {project, model_uid, alias.alias, alias.version}));
-  return {};
+  return begin_alias(tx, {project, model_uid}, alias, turn);
 }
 
 Status drop_alias(store::Tx& tx, std::string_view project, std::string_view model_uid,
-                  std::string_view alias) {
+                  std::string_view alias, int64_t now_ms) {
   TRY(tx.exec("DELETE FROM model_alias WHERE project = ? AND model_uid = ? AND alias = ?",
               {project, model_uid, alias}));
-  return {};
+  return end_alias(tx, {project, model_uid}, alias, now_ms);
 }
 
 Status drop_aliases_of(store::Tx& tx, std::string_view project, std::string_view model_uid,
-                       int64_t version) {
+                       int64_t version, int64_t now_ms) {
   TRY(tx.exec("DELETE FROM model_alias WHERE project = ? AND model_uid = ? AND version = ?",
               {project, model_uid, version}));
-  return {};
+  return end_aliases_of(tx, {project, model_uid}, version, now_ms);
 }
 
 Result<Page<Model>> search_models(store::Tx& tx, std::string_view project,

@@ -209,7 +209,8 @@ Status Registry::set_alias(const Ctx& ctx, const std::string& name, const std::s
     if (guarded) return {};
     for (const Alias& a : found.model.aliases)
       if (a.alias == alias && a.version == number) return {};
-    TRY(sql::put_alias(tx, ctx.project.text, found.model.uid, {alias, number}));
+    TRY(sql::put_alias(tx, ctx.project.text, found.model.uid, {alias, number},
+                       {.actor = ctx.actor_uid, .now_ms = deps_.clock.now_ms()}));
     ledger::Draft draft = version_event("model_alias.set", found.version);
     draft.body = Told(is_prompt(found.model.tags)).text("alias", alias).body();
     return deps_.ledger.append(tx, ctx, draft);
@@ -234,7 +235,7 @@ Status Registry::delete_alias(const Ctx& ctx, const std::string& name, const std
     if (TRY(policy_for(tx, ctx, model, "@" + alias)))
       return forbidden("model.protected", concat({"Model ", name, " is protected: its alias '",
                                                   alias, "' is set by requests"}));
-    TRY(sql::drop_alias(tx, ctx.project.text, model.uid, alias));
+    TRY(sql::drop_alias(tx, ctx.project.text, model.uid, alias, deps_.clock.now_ms()));
     ledger::Draft draft = model_event("model_alias.deleted", model);
     draft.body = Told(is_prompt(model.tags)).text("alias", alias).body();
     draft.body.set("version", found->version);

@@ -6,6 +6,7 @@
 #include "registry/registry_internal.h"
 #include "registry/registry_store.h"
 #include "registry/request_store.h"
+#include "registry/timeline_store.h"
 #include "sys/clock.h"
 
 // A model's own stages, and what it takes to enter each.
@@ -139,8 +140,8 @@ Result<Policy> Governance::set_policy(const Ctx& ctx, const std::string& name,
     out = TRY(read_policy(policy_json(wanted), target));  // Bounds hold for every caller.
     const std::string body = codec::to_json(policy_json(out));
     if (TRY(sql::policy(tx, of, target)) == body) return {};
-    TRY(sql::put_policy(tx, of, {.target = target, .body = body}, ctx.actor_uid,
-                        deps_.clock.now_ms()));
+    TRY(sql::put_policy(tx, of, {.target = target, .body = body},
+                        {.actor = ctx.actor_uid, .now_ms = deps_.clock.now_ms()}));
     if (target == Stage::kProduction.name) TRY(registry_.protect(tx, ctx, &model));
     ledger::Draft draft = model_event("policy.set", model);
     draft.body = policy_json(out);
@@ -157,7 +158,11 @@ Status Governance::drop_policy(const Ctx& ctx, const std::string& name,
     const sql::Of of{ctx.project.text, model.uid};
     const std::string target = TRY(target_of(tx, ctx, model, target_text));
     if (!TRY(sql::policy(tx, of, target))) return {};
-    TRY(sql::drop_policy(tx, of, target));
+    const int64_t now = deps_.clock.now_ms();
+    TRY(sql::drop_policy(tx, of, target, now));
+    if (model.is_protected && target == Stage::kProduction.name)  // The default one returns.
+      TRY(sql::begin_policy(tx, of, {.target = target, .body = ""},
+                            {.actor = ctx.actor_uid, .now_ms = now}));
     ledger::Draft draft = model_event("policy.dropped", model);
     draft.body = codec::Json::object({{"target", target}});
     TRY(deps_.ledger.append(tx, ctx, draft));

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/check.h"
 #include "base/text.h"
 #include "codec/hash.h"
 #include "codec/json.h"
@@ -212,6 +213,168 @@ Status may_approve(const Approver& actor, const Policy& policy, const Request* r
     return forbidden("request.service",
                      concat({"the policy for ", policy.target, " wants people to approve"}));
   return {};
+}
+
+bool is_settled(const Version& version, const Policy& policy, bool shared) {
+  const std::string& target = policy.target;
+  if (target.starts_with('@')) return contains(version.aliases, target.substr(1));
+  return version.stage.name == target && !(shared && policy.rollback_plan);
+}
+
+Error settled_error(const Version& version, std::string_view target) {
+  return conflict("model_version.holds_target", concat({"version ", std::to_string(version.number),
+                                                        " holds ", target, " already"}));
+}
+
+namespace {
+
+// One caller's view of one version and target; each function answers as the service would.
+struct View {
+  const Candidate& c;
+  const Standing& s;
+  const Caller& caller;
+
+  bool settled() const { return is_settled(c.version, c.policy, s.shared); }
+  Status edits() const {
+    if (caller.may_edit) return {};
+    return forbidden("auth.forbidden", "this takes the right to edit the model");
+  }
+  Status manages() const {
+    if (caller.may_manage) return {};
+    return forbidden("auth.forbidden", "this takes the right to manage the model");
+  }
+
+  Status request() const {
+    TRY(edits());
+    if (c.request && c.request->expires_ms > c.now_ms)
+      return exists("request.exists", c.request->requester == caller.uid
+                                          ? "you have asked already"
+                                          : "a request is open already");
+    if (settled()) return settled_error(c.version, c.policy.target);
+    return {};
+  }
+  Status approve() const {
+    TRY(edits());
+    if (settled()) return settled_error(c.version, c.policy.target);
+    TRY(may_approve({caller.uid, caller.kind}, c.policy, c.request, c.authors));
+    if (!c.request) return {};
+    if (c.request->expires_ms <= c.now_ms)
+      return conflict("request.expired", "the request has expired: ask again");
+    const std::vector<const RequestApproval*> words = standing(c);
+    if (std::any_of(words.begin(), words.end(),
+                    [&](const RequestApproval* a) { return a->actor == caller.uid; }))
+      return conflict("request.approved", "you have approved it");
+    const std::optional<RollbackPlan>& plan = c.request->plan;
+    if (c.policy.rollback_plan && plan && plan->version > 0 && !plan->valid)
+      return conflict("rollback_plan.invalid",
+                      concat({"the rollback plan doesn't hold: ", plan->detail}));
+    return {};
+  }
+  Status reject() const {
+    TRY(edits());
+    if (!c.request && settled()) return settled_error(c.version, c.policy.target);
+    return {};
+  }
+  Status cancel() const {
+    TRY(edits());
+    if (!c.request) return not_found("request.not_found", "nobody has asked");
+    if (c.request->requester == caller.uid) return {};
+    return forbidden("request.not_requester",
+                     "only who made a request takes it back; others reject it");
+  }
+  Status promote() const {
+    TRY(manages());
+    if (settled()) return settled_error(c.version, c.policy.target);
+    if (!s.is_free) return may_promote(c);
+    if (s.kept_by.empty() || c.policy.target.starts_with('@')) return {};
+    return forbidden("model.protected",
+                     concat({"it holds ", s.kept_by, ", which only a promotion or a rollback of ",
+                             s.kept_by, " moves"}));
+  }
+  Status rollback() const {
+    TRY(manages());
+    if (c.policy.target.starts_with('@'))
+      return invalid("rollback.alias", "an alias is set back by setting it");
+    if (s.holder != c.version.number)
+      return conflict(
+          "model_version.not_live",
+          concat({"version ", std::to_string(c.version.number),
+                  c.version.stage.name == c.policy.target ? " is not the last that took "
+                                                          : " does not hold ",
+                  c.policy.target}));
+    if (s.back_to == 0)
+      return conflict("model_version.no_previous",
+                      concat({"no earlier version held ", c.policy.target, ", or it is gone"}));
+    return {};
+  }
+
+  Status may(ActionKind kind) const {
+    switch (kind) {
+      case ActionKind::kRequest:
+        return request();
+      case ActionKind::kApprove:
+        return approve();
+      case ActionKind::kReject:
+        return reject();
+      case ActionKind::kCancel:
+        return cancel();
+      case ActionKind::kPromote:
+        return promote();
+      case ActionKind::kRollback:
+        return rollback();
+    }
+    CHECK(false);
+  }
+};
+
+std::string promise(ActionKind kind, const Candidate& c, const Standing& s) {
+  const std::string& target = c.policy.target;
+  switch (kind) {
+    case ActionKind::kRequest:
+      return concat({"ask that it enter ", target});
+    case ActionKind::kApprove:
+      return concat({std::to_string(approvals_of(c)), " of ", std::to_string(c.policy.approvals),
+                     " approvals are there",
+                     c.request ? "" : "; opens the request in its maker's name"});
+    case ActionKind::kReject:
+      return c.request ? "closes the request" : "nobody has asked: the word stands for itself";
+    case ActionKind::kCancel:
+      return "takes the request back";
+    case ActionKind::kPromote:
+      return s.is_free ? concat({"nothing guards ", target}) : "everything holds";
+    case ActionKind::kRollback:
+      return concat({"brings back version ", std::to_string(s.back_to)});
+  }
+  CHECK(false);
+}
+
+}  // namespace
+
+std::string_view action_name(ActionKind kind) {
+  constexpr std::array<std::string_view, 6> kNames = {"request", "approve", "reject",
+                                                      "cancel",  "promote", "rollback"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+std::vector<Action> actions(const Candidate& c, const Standing& s, const Caller& caller,
+                            const std::vector<Caller>& others) {
+  std::vector<Action> out;
+  for (const ActionKind kind : kActionKinds) {
+    Action& action = out.emplace_back();
+    action.kind = kind;
+    const Status status = View{c, s, caller}.may(kind);
+    action.allowed = status.ok();
+    if (status.ok()) {
+      action.detail = promise(kind, c, s);
+      continue;
+    }
+    action.reason = status.error().reason;
+    action.detail = status.error().text;
+    for (const Caller& other : others)
+      if (other.uid != caller.uid && View{c, s, other}.may(kind).ok())
+        action.who.push_back(other.uid);
+  }
+  return out;
 }
 
 bool waived(const CheckResult& result, const std::vector<Waiver>& waivers, int64_t now_ms) {

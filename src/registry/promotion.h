@@ -40,6 +40,29 @@ std::vector<Condition> conditions(const Candidate& candidate);
 // kConflict with the reason of the first condition that doesn't hold.
 Status may_promote(const Candidate& candidate);
 
+// The version is where the target wants it: nothing is to be asked, approved or promoted. With a
+// rollback plan a stage has one holder, so that a holder beside others is not settled.
+bool is_settled(const Version& version, const Policy& policy, bool shared);
+Error settled_error(const Version& version, std::string_view target);
+
+// Where a version stands towards its target, beside what may_promote() looks at.
+struct Standing {
+  bool is_free = false;      // The target has no policy: whoever manages the model moves it there.
+  bool shared = false;       // Another version holds the target too.
+  int64_t holder = 0;        // Whose tenure of the stage is the newest and goes on; 0: nobody.
+  int64_t back_to = 0;       // What a rollback of that one would bring back; 0: nothing.
+  std::string kept_by = "";  // A protected stage that it holds: nothing else moves it.
+};
+
+// What `caller` may do, one row a kind. What it says is what the services would answer now, with
+// two differences: what would change nothing again (to approve twice) is not offered, and a way
+// back counts as it was last checked. `others`: who is looked at as somebody that could instead.
+// Reasons: those of may_promote() and may_approve(), `model_version.holds_target|not_live|
+// no_previous`, `request.exists|not_found|not_requester|approved|expired`, `rollback_plan.invalid`,
+// `rollback.alias`, `model.protected`, `auth.forbidden`.
+std::vector<Action> actions(const Candidate& candidate, const Standing& standing,
+                            const Caller& caller, const std::vector<Caller>& others);
+
 // May `actor` approve? kForbidden `model_version.own_work` for an author, `request.own_request` for
 // the requester, `request.not_approver` for one whom the policy doesn't name, `request.service` for
 // a service where people decide.

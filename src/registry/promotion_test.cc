@@ -248,6 +248,118 @@ TEST(Promotion, WhoMayApprove) {
   EXPECT_EQ(reason("eve", "user"), "");
 }
 
+// "allowed", or the reason; with who could instead.
+std::string said(const Scene& scene, ActionKind kind, const Caller& caller,
+                 const Standing& standing = {}) {
+  const std::vector<Caller> others = {
+      {.uid = "ann", .kind = "user", .may_edit = true, .may_manage = true},
+      {.uid = "bob", .kind = "user", .may_edit = true, .may_manage = false},
+      {.uid = "eve", .kind = "user", .may_edit = true, .may_manage = true},
+      {.uid = "ci", .kind = "service", .may_edit = true, .may_manage = false},
+      {.uid = "rob", .kind = "user", .may_edit = false, .may_manage = false}};
+  const std::vector<Action> all = actions(scene.candidate(), standing, caller, others);
+  EXPECT_EQ(all.size(), std::size(kActionKinds));
+  const Action& action = all.at(static_cast<size_t>(kind));
+  EXPECT_EQ(action.kind, kind);
+  EXPECT_FALSE(action.detail.empty());
+  std::string out = action.allowed ? "allowed" : action.reason;
+  for (const std::string& uid : action.who) out += " " + uid;
+  return out;
+}
+
+TEST(Promotion, ActionsOfEachCaller) {
+  using K = ActionKind;
+  const auto person = [](const char* uid, bool edit = true, bool manage = true) {
+    return Caller{.uid = uid, .kind = "user", .may_edit = edit, .may_manage = manage};
+  };
+  struct Case {
+    const char* name;
+    void (*arrange)(Scene&);
+    K kind;
+    Caller caller;
+    const char* says;
+  };
+  const auto unasked = [](Scene& s) { s.asked = false; };
+  const auto live = [](Scene& s) { s.version.stage = Stage::kProduction; };
+  const auto live_unasked = [](Scene& s) {
+    s.version.stage = Stage::kProduction;
+    s.asked = false;
+  };
+  const auto approved = [](Scene& s) { s.approve("bob"); };
+  const auto broken = [](Scene& s) { s.request.plan->valid = false; };
+  const auto expired = [](Scene& s) { s.now_ms = 2000; };
+  const auto named = [](Scene& s) { s.policy.approvers = {"eve"}; };
+  const Case cases[] = {
+      {"asks", unasked, K::kRequest, person("ann"), "allowed"},
+      {"asks again", nothing, K::kRequest, person("ann"), "request.exists"},
+      {"asks after it expired", expired, K::kRequest, person("ann"), "allowed"},
+      {"asks for what it holds", live_unasked, K::kRequest, person("ann"),
+       "model_version.holds_target"},
+      {"a reader asks", unasked, K::kRequest, person("rob", false, false),
+       "auth.forbidden ann bob eve ci"},
+      {"somebody else approves", nothing, K::kApprove, person("bob"), "allowed"},
+      {"nobody has asked", unasked, K::kApprove, person("bob"), "allowed"},
+      {"the author", nothing, K::kApprove, person("ann"), "model_version.own_work bob eve"},
+      {"the author, who has not asked", unasked, K::kApprove, person("ann"),
+       "model_version.own_work bob eve"},
+      {"not named", named, K::kApprove, person("bob"), "request.not_approver eve"},
+      {"a service",
+       nothing,
+       K::kApprove,
+       {.uid = "ci", .kind = "service", .may_edit = true, .may_manage = true},
+       "request.service bob eve"},
+      {"once more", approved, K::kApprove, person("bob"), "request.approved eve"},
+      {"what holds the target", live, K::kApprove, person("bob"), "model_version.holds_target"},
+      {"what holds it and nobody asked", live_unasked, K::kApprove, person("bob"),
+       "model_version.holds_target"},
+      {"too late", expired, K::kApprove, person("bob"), "request.expired"},
+      {"without a way back", broken, K::kApprove, person("bob"), "rollback_plan.invalid"},
+      {"the author withdraws", nothing, K::kReject, person("ann"), "allowed"},
+      {"anybody rejects", nothing, K::kReject, person("bob"), "allowed"},
+      {"nobody asked", unasked, K::kReject, person("bob"), "allowed"},
+      {"an open request of what holds it", live, K::kReject, person("bob"), "allowed"},
+      {"nothing to reject", live_unasked, K::kReject, person("bob"), "model_version.holds_target"},
+      {"takes it back", nothing, K::kCancel, person("ann"), "allowed"},
+      {"another's", nothing, K::kCancel, person("bob"), "request.not_requester ann"},
+      {"none there", unasked, K::kCancel, person("ann"), "request.not_found"},
+      {"everything holds", approved, K::kPromote, person("eve"), "allowed"},
+      {"an editor", approved, K::kPromote, person("bob", true, false), "auth.forbidden ann eve"},
+      {"not approved", nothing, K::kPromote, person("eve"), "model_version.not_approved"},
+      {"there already", live, K::kPromote, person("eve"), "model_version.holds_target"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    Scene scene;
+    c.arrange(scene);
+    EXPECT_EQ(said(scene, c.kind, c.caller), c.says);
+  }
+}
+
+TEST(Promotion, ActionsByWhereItStands) {
+  using K = ActionKind;
+  const Caller eve{.uid = "eve", .kind = "user", .may_edit = true, .may_manage = true};
+  const Caller bob{.uid = "bob", .kind = "user", .may_edit = true, .may_manage = false};
+  Scene s;
+  s.version.stage = Stage::kProduction;
+  EXPECT_EQ(said(s, K::kRollback, eve, {.holder = 3, .back_to = 2}), "allowed");
+  EXPECT_EQ(said(s, K::kRollback, bob, {.holder = 3, .back_to = 2}), "auth.forbidden ann eve");
+  EXPECT_EQ(said(s, K::kRollback, eve, {.holder = 3}), "model_version.no_previous");
+  EXPECT_EQ(said(s, K::kRollback, eve, {.holder = 4, .back_to = 2}), "model_version.not_live");
+  // A stage with a way back has one holder: one beside another may still take it alone.
+  EXPECT_EQ(said(s, K::kApprove, bob, {.shared = true}), "allowed");
+  s.policy.rollback_plan = false;
+  EXPECT_EQ(said(s, K::kApprove, bob, {.shared = true}), "model_version.holds_target");
+  s.policy.target = "Staging";
+  EXPECT_EQ(said(s, K::kPromote, eve, {.is_free = true}), "allowed");
+  EXPECT_EQ(said(s, K::kPromote, eve, {.is_free = true, .kept_by = "Production"}),
+            "model.protected");
+  s.policy.target = "@shadow";
+  EXPECT_EQ(said(s, K::kPromote, eve, {.is_free = true, .kept_by = "Production"}), "allowed");
+  EXPECT_EQ(said(s, K::kRollback, eve, {.holder = 3, .back_to = 2}), "rollback.alias");
+  s.version.aliases = {"shadow"};
+  EXPECT_EQ(said(s, K::kPromote, eve, {.is_free = true}), "model_version.holds_target");
+}
+
 TEST(Promotion, ChecksAgainstWhatWasMeasured) {
   const double nan = std::nan("");
   const Check floor{.kind = Check::Kind::kFloor, .metric = "acc", .bound = 0.8};

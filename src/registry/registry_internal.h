@@ -57,6 +57,11 @@ Result<std::optional<Policy>> policy_for(store::Tx& tx, const Ctx& ctx, const Mo
                                          const std::string& target);
 // What a request for a target without policy asks for: one approval.
 Policy unwritten_policy(const std::string& target);
+// Another version than this one holds the stage; never of an alias.
+Result<bool> is_shared(store::Tx& tx, const Ctx& ctx, const Model& model, int64_t version,
+                       const std::string& target);
+Result<Standing> standing_of(store::Tx& tx, const Ctx& ctx, const Model& model,
+                             const Version& version, const std::string& target);
 // kForbidden `model.protected` when the version holds a protected stage or alias.
 Status may_go(store::Tx& tx, const Ctx& ctx, const Model& model, const Version& version);
 

@@ -16,6 +16,13 @@
 // The registry's SQL and nothing else: no clock, no policy, no events. Private to registry/.
 namespace slip::registry::sql {
 
+// Who moves something, when and why: what the row of a tenure keeps.
+struct Turn {
+  std::string_view actor;
+  int64_t now_ms = 0;
+  std::string_view reason = {};
+};
+
 // ---- models
 Status insert_model(store::Tx& tx, std::string_view project, const Model& model);
 // With tags and aliases.
@@ -32,12 +39,13 @@ Status put_model_tag(store::Tx& tx, std::string_view project, std::string_view m
                      const Tag& tag);
 Status drop_model_tag(store::Tx& tx, std::string_view project, std::string_view model_uid,
                       std::string_view key);
+// These three and delete_model() keep alias_tenure too.
 Status put_alias(store::Tx& tx, std::string_view project, std::string_view model_uid,
-                 const Alias& alias);
+                 const Alias& alias, const Turn& turn);
 Status drop_alias(store::Tx& tx, std::string_view project, std::string_view model_uid,
-                  std::string_view alias);
+                  std::string_view alias, int64_t now_ms);
 Status drop_aliases_of(store::Tx& tx, std::string_view project, std::string_view model_uid,
-                       int64_t version);
+                       int64_t version, int64_t now_ms);
 
 // ---- versions
 Status insert_version(store::Tx& tx, std::string_view project, std::string_view model_uid,

@@ -1,6 +1,7 @@
 #include "registry/request_store.h"
 
 #include "base/text.h"
+#include "registry/timeline_store.h"
 
 namespace slip::registry::sql {
 namespace {
@@ -108,20 +109,19 @@ Result<std::optional<std::string>> policy(store::Tx& tx, Of of, std::string_view
   return out;
 }
 
-Status put_policy(store::Tx& tx, Of of, const PolicyRow& row, std::string_view actor,
-                  int64_t now_ms) {
+Status put_policy(store::Tx& tx, Of of, const PolicyRow& row, const Turn& turn) {
   TRY(
       tx.exec("INSERT INTO stage_policy (project, model_uid, target, body, actor, updated_ms)"
               " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project, model_uid, target) DO UPDATE SET"
               " body = excluded.body, actor = excluded.actor, updated_ms = excluded.updated_ms",
-              {of.project, of.model_uid, row.target, row.body, actor, now_ms}));
-  return {};
+              {of.project, of.model_uid, row.target, row.body, turn.actor, turn.now_ms}));
+  return begin_policy(tx, of, row, turn);
 }
 
-Status drop_policy(store::Tx& tx, Of of, std::string_view target) {
+Status drop_policy(store::Tx& tx, Of of, std::string_view target, int64_t now_ms) {
   TRY(tx.exec("DELETE FROM stage_policy WHERE project = ? AND model_uid = ? AND target = ?",
               {of.project, of.model_uid, target}));
-  return {};
+  return end_policy(tx, of, target, now_ms);
 }
 
 Status insert_request(store::Tx& tx, Of of, const Request& r) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "registry/governance_types.h"
+#include "registry/registry_store.h"
 #include "store/db.h"
 
 // SQL of stages, policies, requests, comments, waivers and reviews; no policy here. Private to
@@ -30,9 +31,9 @@ struct PolicyRow {
 };
 Result<std::vector<PolicyRow>> policies(store::Tx& tx, Of of);  // By target.
 Result<std::optional<std::string>> policy(store::Tx& tx, Of of, std::string_view target);
-Status put_policy(store::Tx& tx, Of of, const PolicyRow& row, std::string_view actor,
-                  int64_t now_ms);
-Status drop_policy(store::Tx& tx, Of of, std::string_view target);
+// Both keep policy_tenure too.
+Status put_policy(store::Tx& tx, Of of, const PolicyRow& row, const Turn& turn);
+Status drop_policy(store::Tx& tx, Of of, std::string_view target, int64_t now_ms);
 
 // ---- requests
 Status insert_request(store::Tx& tx, Of of, const Request& request);

@@ -47,13 +47,23 @@ bool same_plan(const std::optional<RollbackPlan>& a, const std::optional<Rollbac
 
 }  // namespace
 
+// Nobody asks or approves that a version enter what it holds.
+Status Governance::unsettled(store::Tx& tx, const Ctx& ctx, const Found& found,
+                             const Policy& policy) {
+  const bool shared = !policy.target.starts_with('@') &&
+                      TRY(is_shared(tx, ctx, found.model, found.version.number, policy.target));
+  if (!is_settled(found.version, policy, shared)) return {};
+  return settled_error(found.version, policy.target);
+}
+
 struct Governance::Seen {
   Version version;
   std::vector<std::string> authors;
   std::string target;
   Policy policy;
   std::optional<Request> request;
-  int64_t holder = 0;  // Another version in the target stage.
+  int64_t holder = 0;    // Another version in the target stage.
+  bool settled = false;  // See promotion.h.
 };
 
 Result<Governance::Seen> Governance::look(const Ctx& ctx, const std::string& name, int64_t number,
@@ -75,6 +85,7 @@ Result<Governance::Seen> Governance::look(const Ctx& ctx, const std::string& nam
     for (const int64_t other :
          TRY(sql::in_stage(tx, ctx.project.text, found.model.uid, Stage{out.target})))
       if (other != number && out.holder == 0) out.holder = other;
+    out.settled = is_settled(out.version, out.policy, out.holder != 0);
     return {};
   }));
   out.authors = TRY(registry_.authors_of(ctx, out.version));
@@ -205,9 +216,7 @@ Result<Request> Governance::ask(const Ctx& ctx, const std::string& name, int64_t
                                                 " enter ", seen.target, " is open already"}));
       TRY(close(tx, ctx, found, &out, RequestState::kExpired));
     }
-    if (found.version.stage.name == seen.target)
-      return conflict("request.target",
-                      concat({"version ", std::to_string(number), " holds ", seen.target}));
+    TRY(unsettled(tx, ctx, found, seen.policy));
     Request request;
     request.requester = ctx.actor_uid;
     request.comment = wanted.comment;
@@ -226,6 +235,7 @@ Result<Governance::Outcome> Governance::approve(const Ctx& ctx, const std::strin
   for (int i = 0; i < kRetriesMax; ++i) {
     const Seen seen = TRY(look(ctx, name, number, word.target));
     if (!seen.request && !word.ask_if_missing) return no_request(seen.version, seen.target);
+    if (seen.settled) return settled_error(seen.version, seen.target);
     TRY(may_approve({ctx.actor_uid, ctx.actor_kind}, seen.policy,
                     seen.request ? &*seen.request : nullptr, seen.authors));
     const std::optional<RollbackPlan> plan = TRY(plan_for(ctx, seen, {}));
@@ -241,6 +251,7 @@ Result<Governance::Outcome> Governance::approve(const Ctx& ctx, const std::strin
       if (stale) return {};
       if (request && request->expires_ms <= deps_.clock.now_ms())
         return conflict("request.expired", "the request has expired: ask again");
+      TRY(unsettled(tx, ctx, found, seen.policy));
       if (found.version.digest != seen.version.digest) {
         found.version.digest = seen.version.digest;
         TRY(sql::update_version(tx, of.project, of.model_uid, found.version));
@@ -326,6 +337,7 @@ Result<Governance::Outcome> Governance::reject(const Ctx& ctx, const std::string
     std::optional<Request> request = TRY(sql::open_request(tx, of, number, seen.target));
     if (!request) {
       if (!word.ask_if_missing) return no_request(found.version, seen.target);
+      TRY(unsettled(tx, ctx, found, seen.policy));
       Request made;
       made.requester = found.version.author;
       request = TRY(open(tx, ctx, found, seen.policy, std::move(made)));
@@ -407,9 +419,26 @@ Result<Governance::Explanation> Governance::explain(const Ctx& ctx, const std::s
     out.waivers = weighed.waivers;
     out.conditions = conditions(weighed.candidate());
     out.authors = weighed.authors;
+    out.champion = weighed.champion;
+    out.review = weighed.review;
+    out.now_ms = weighed.now_ms;
+    out.standing = TRY(standing_of(tx, ctx, found.model, found.version, seen.target));
     return {};
   }));
   return out;
+}
+
+std::vector<Action> Governance::Explanation::actions(const Caller& caller,
+                                                     const std::vector<Caller>& others) const {
+  const Candidate candidate{.version = version,
+                            .policy = policy,
+                            .request = request ? &*request : nullptr,
+                            .authors = authors,
+                            .champion = champion,
+                            .waivers = waivers,
+                            .review = review,
+                            .now_ms = now_ms};
+  return registry::actions(candidate, standing, caller, others);
 }
 
 Result<Version> Governance::transition(const Ctx& ctx, const std::string& name, int64_t number,

@@ -181,12 +181,54 @@ CREATE INDEX transition_request_by_requester ON transition_request
   (project, requester, created_ms, uid);
 )sql";
 
-constexpr std::array<store::Migration, 6> kMigrations = {{{"registry", 1, kTables},
+// Who held which alias when, and which policies were in force. Until here only the present was
+// kept: what is there goes over with its time where one is known (champion with the promotion that
+// gave it, policies with their last change), else with the earliest that it can have been.
+constexpr std::string_view kTimeline = R"sql(
+CREATE TABLE alias_tenure (
+  project TEXT NOT NULL, model_uid TEXT NOT NULL, n BIGINT NOT NULL, alias TEXT NOT NULL,
+  version BIGINT NOT NULL, from_ms BIGINT NOT NULL, from_known BIGINT NOT NULL, to_ms BIGINT,
+  actor TEXT NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY (project, model_uid, n));
+CREATE UNIQUE INDEX alias_tenure_open ON alias_tenure (project, model_uid, alias)
+  WHERE to_ms IS NULL;
+CREATE TABLE policy_tenure (
+  project TEXT NOT NULL, model_uid TEXT NOT NULL, n BIGINT NOT NULL, target TEXT NOT NULL,
+  body TEXT NOT NULL, from_ms BIGINT NOT NULL, from_known BIGINT NOT NULL, to_ms BIGINT,
+  actor TEXT NOT NULL,
+  PRIMARY KEY (project, model_uid, n));
+CREATE UNIQUE INDEX policy_tenure_open ON policy_tenure (project, model_uid, target)
+  WHERE to_ms IS NULL;
+INSERT INTO alias_tenure (project, model_uid, n, alias, version, from_ms, from_known, to_ms, actor,
+  reason)
+  SELECT a.project, a.model_uid, ROW_NUMBER() OVER (PARTITION BY a.project, a.model_uid
+      ORDER BY a.alias), a.alias, a.version, COALESCE(t.from_ms, v.created_ms, 0),
+    CASE WHEN t.from_ms IS NULL THEN 0 ELSE 1 END, NULL, COALESCE(t.actor, ''),
+    COALESCE(t.reason, '')
+  FROM model_alias a LEFT JOIN model_version v ON v.project = a.project
+    AND v.model_uid = a.model_uid AND v.version = a.version
+  LEFT JOIN stage_tenure t ON t.project = a.project AND t.model_uid = a.model_uid
+    AND t.version = a.version AND t.stage = 'Production' AND t.to_ms IS NULL
+    AND a.alias = 'champion';
+INSERT INTO policy_tenure (project, model_uid, n, target, body, from_ms, from_known, to_ms, actor)
+  SELECT p.project, p.model_uid, ROW_NUMBER() OVER (PARTITION BY p.project, p.model_uid
+      ORDER BY p.updated_ms, p.target), p.target, p.body, p.updated_ms, 1, NULL, p.actor
+  FROM stage_policy p JOIN registered_model m ON m.project = p.project AND m.uid = p.model_uid
+    AND m.deleted_ms IS NULL;
+INSERT INTO policy_tenure (project, model_uid, n, target, body, from_ms, from_known, to_ms, actor)
+  SELECT m.project, m.uid, 0, 'Production', '', m.created_ms, 0, NULL, ''
+  FROM registered_model m WHERE m.is_protected = 1 AND m.deleted_ms IS NULL
+    AND NOT EXISTS (SELECT 1 FROM stage_policy p WHERE p.project = m.project
+      AND p.model_uid = m.uid AND p.target = 'Production');
+)sql";
+
+constexpr std::array<store::Migration, 7> kMigrations = {{{"registry", 1, kTables},
                                                           {"registry", 2, kVersionsByUid},
                                                           {"registry", 3, kGovernance},
                                                           {"registry", 4, kVersionsBySource},
                                                           {"registry", 5, kVersionUsers},
-                                                          {"registry", 6, kRequestsByTime}}};
+                                                          {"registry", 6, kRequestsByTime},
+                                                          {"registry", 7, kTimeline}}};
 
 // Deleted models and versions keep their rows, and prompts are granted apart.
 constexpr std::array<ledger::Scope, 2> kScopes = {{

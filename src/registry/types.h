@@ -159,6 +159,22 @@ struct Tenure {
   int64_t back_n = 0;
 };
 
+// One stretch of a model's past: a version held a stage or an alias, or a policy was in force.
+struct Span {
+  enum class Kind : uint8_t { kStage, kAlias, kPolicy };
+  Kind kind = Kind::kStage;
+  int64_t n = 0;        // 1, 2, 3 … per model and kind.
+  std::string target;   // "Production", "@shadow"
+  int64_t version = 0;  // 0: of a policy.
+  std::string policy;   // Of a policy: its JSON; "": the default one.
+  int64_t from_ms = 0;
+  // False: it began at some time from `from_ms` on, before such times were kept.
+  bool from_known = true;
+  std::optional<int64_t> to_ms;
+  std::string actor;
+  std::string reason;
+};
+
 using search::Page;
 
 }  // namespace slip::registry

@@ -193,7 +193,7 @@ Status delete_version(store::Tx& tx, std::string_view project, std::string_view 
               " run_id = '', run_link = NULL, updated_ms = ?"
               " WHERE project = ? AND model_uid = ? AND version = ?",
               {v.updated_ms, v.updated_ms, project, model_uid, v.number}));
-  return drop_aliases_of(tx, project, model_uid, v.number);
+  return drop_aliases_of(tx, project, model_uid, v.number, v.updated_ms);
 }
 
 Status touch_versions(store::Tx& tx, std::string_view project, const Model& model) {

@@ -97,7 +97,14 @@ export const journeys = {
     const { requests } = world.seen;
     holds(requests.length > 0, "somebody has asked");
     await with_page(world, `${kConsole}/approvals`, async (page) => {
-      await page.getByText("Nothing waits for you").waitFor(); // All are of closed requests.
+      const { waiting } = world.seen;
+      holds(waiting.length > 0, "something waits");
+      for (const r of waiting) await page.getByTestId(`request-${r.model}-${r.version}`).waitFor();
+      equal(
+        await page.locator('[data-testid^="request-"]').count(),
+        waiting.length,
+        "requests that wait",
+      );
       await page.getByText("All", { exact: true }).click();
       await page.waitForURL(/whose=all/);
       for (const r of requests) {
@@ -112,6 +119,104 @@ export const journeys = {
       await page.waitForURL(/state=rejected/);
       await page.reload();
       await page.getByText("Nobody has asked for anything").waitFor();
+    });
+  },
+
+  async overview_names_what_the_inbox_holds(world) {
+    await with_page(world, kConsole, async (page) => {
+      for (const r of world.seen.waiting) {
+        const todo = page.getByTestId("todo").filter({ hasText: `${r.requester} asks` });
+        holds((await text_of(todo)).includes(r.model), `${r.model} waits`);
+      }
+    });
+  },
+
+  async buttons_say_what_the_server_says(world) {
+    const { explained } = world.seen;
+    await with_page(
+      world,
+      `${kConsole}/models/${explained.model}?v=${explained.version}`,
+      async (page) => {
+        const names = {
+          request: "Ask for production",
+          approve: "Approve",
+          reject: "Reject",
+          cancel: "Take back",
+          promote: "Promote to production",
+        };
+        for (const action of explained.actions.filter((a) => a.action in names)) {
+          const button = page
+            .getByTestId("actions")
+            .getByRole("button", { name: names[action.action], exact: true });
+          await button.waitFor();
+          equal(await button.isEnabled(), action.allowed, `${action.action} is open`);
+          if (action.allowed) continue;
+          equal(await button.getAttribute("data-reason"), action.reason, action.action);
+          const why = page.getByTestId(`why-not-${action.action}`).first();
+          holds((await text_of(why)).startsWith(action.detail), `why not ${action.action}`);
+        }
+        const rollback = page.getByRole("button", { name: "Roll back" });
+        equal(await rollback.getAttribute("data-reason"), "model_version.no_previous", "rollback");
+      },
+    );
+  },
+
+  async gate_evidence_is_what_the_cli_explains(world) {
+    const { explained } = world.seen;
+    await with_page(
+      world,
+      `${kConsole}/models/${explained.model}?v=${explained.version}`,
+      async (page, opened) => {
+        holds(explained.checks.length === 3, "three checks");
+        for (const check of explained.checks) {
+          const row = page.getByTestId(`evidence-${check.name}`);
+          const said = await text_of(row);
+          holds(said.includes(decimal(check.value)), `value of ${check.name}`);
+          for (const file of check.files ?? [])
+            holds(said.includes(file.digest.slice(7, 19)), `digest of the ${file.role}`);
+          if (check.waiver) holds(said.includes(check.waiver.reason), `waiver of ${check.name}`);
+          for (const slice of check.slices ?? []) {
+            const cells = await text_of(row.getByTestId(`slice-${slice.slice}`));
+            holds(cells.includes(decimal(slice.value)), `value of ${slice.slice}`);
+            holds(cells.includes(integer(slice.n)), `rows of ${slice.slice}`);
+          }
+          await says(
+            row.getByTestId(`signature-${check.name}`).locator("span").first(),
+            "signature verified",
+            `signature of ${check.name}`,
+          );
+        }
+        const saved = opened.page.waitForEvent("download");
+        await page
+          .getByTestId(`signature-${explained.checks[0].name}`)
+          .getByRole("button", { name: "DSSE" })
+          .click();
+        equal((await saved).suggestedFilename(), "floor-accuracy.dsse.json", "name of the envelope");
+      },
+    );
+  },
+
+  async the_timeline_tells_what_was_then(world) {
+    const { explained, timeline, then, then_ms } = world.seen;
+    const at = `${kConsole}/models/${explained.model}`;
+    const row = (s) => `held-${s.kind === "policy" ? "policy-" : ""}${s.target}`;
+    await with_page(world, at, async (page) => {
+      await page.getByTestId("lanes").getByRole("img").waitFor();
+      const rows = page.locator('[data-testid^="held-"]');
+      await rows.first().waitFor();
+      equal(await rows.count(), timeline.length, "stretches of time");
+      await page.goto(`${world.url}${at}?at=${then_ms}`);
+      for (const span of then) {
+        const held = page.getByTestId(row(span));
+        await held.waitFor();
+        if (span.version) holds((await text_of(held)).includes(`v${span.version}`), span.target);
+      }
+      equal(await rows.count(), then.length, "what held something then");
+      await page.getByLabel("As of").fill("2020-01-01T00:00:00");
+      await page.getByText("Nothing held anything then").waitFor();
+      await page.getByRole("button", { name: "All of it" }).click();
+      await page.waitForURL((url) => !url.search.includes("at="));
+      equal(await rows.count(), timeline.length, "all of it again");
     });
   },
 

@@ -16,6 +16,8 @@ const release_pages = () => ({
   overview: "/p/default",
   models: "/p/default/models",
   model: `/p/default/models/${seen.model.name}`,
+  release: `/p/default/models/${seen.explained.model}?v=${seen.explained.version}`,
+  "model-then": `/p/default/models/${seen.explained.model}?v=1&at=${seen.then_ms}`,
   approvals: "/p/default/approvals?whose=all",
   deployments: "/p/default/deployments",
   deployment: `/p/default/deployments/${seen.deployment.name}`,

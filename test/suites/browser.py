@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "browser"))
@@ -19,6 +20,7 @@ from harness import ROOT, Server, until  # noqa: E402
 from dev import common, setup, web  # noqa: E402
 
 MODEL, DEPLOYMENT, WINDOW = "signs", "signs-live", 100
+WAITING = "waiting"
 SKIPPED = 77
 GOOD, BAD = [[-1], [1]], [[1], [-1]]
 FLOOR = {"checks": [{"kind": "floor", "metric": "accuracy", "min": 0.75}]}
@@ -39,6 +41,34 @@ def release(api, reviewer, accuracies):
     for version in (1, 2):
         reviewer.post(f"{at}/{version}/approve", {"comment": f"read version {version}"})
         api.post(f"{at}/{version}/promote", {"stage": "Production"})
+
+
+def ask(api, reviewer):
+    """A version that somebody else made and asks for: it waits for whoever looks at the console. With an alias that moved, a
+    policy that changed, a slice check on a pinned holdout and a waiver, for the timeline and the evidence."""
+    rows = [{"y": i % 2, "region": "north" if i % 3 else "south"} for i in range(240)]
+    holdout = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    reviewer.send("POST", "datasets/holdout/versions?format=jsonl", holdout)
+    for version, flips in ((1, 30), (2, 60)):
+        harness.register(reviewer, WAITING, harness.linear_classifier(GOOD), {"accuracy": 1 - flips / 240})
+        said = [{"score": (0.9 if (row["y"] == 1) != (i < flips) else 0.1) + i / 10_000,
+                 "prediction": int((row["y"] == 1) != (i < flips))} for i, row in enumerate(rows)]
+        reviewer.send("POST", f"datasets/said-{version}/versions?format=jsonl",
+                      "".join(json.dumps(row) + "\n" for row in said).encode())
+        reviewer.post(f"models/{WAITING}/versions/{version}/evidence", {
+            "dataset": "holdout", "dataset_version": 1, "predictions_dataset": f"said-{version}", "predictions_version": 1})
+        reviewer.post("/api/2.0/mlflow/registered-models/alias", {"name": WAITING, "alias": "shadow", "version": str(version)})
+    for approvals in (2, 1):
+        reviewer.put(f"models/{WAITING}/policies/Production", {"approvals": approvals, "waivers": ["local"]})
+    at = {"dataset": "holdout", "version": 1, "label": "y"}
+    checks = {"checks": [{"kind": "floor", "metric": "accuracy", "min": 0.8}, {"kind": "holdout", "metric": "auc", **at},
+                         {"kind": "slices", "metric": "accuracy", "min": 0.6, "max_regression": 0.05, "slice": "region", **at}]}
+    reviewer.post(f"models/{WAITING}/versions/1/gate", checks)
+    api.post(f"models/{WAITING}/versions/1/approve", {"apply": True, "comment": "the first"})
+    reviewer.post(f"models/{WAITING}/versions/2/gate", checks)
+    api.post(f"models/{WAITING}/versions/2/waivers", {
+        "check": "floor:accuracy", "reason": "a drill", "expires_ms": int(time.time() * 1000) + 7 * 86_400_000})
+    reviewer.post(f"models/{WAITING}/versions/2/requests", {"to": "Production", "comment": "please look"})
 
 
 def commit(api):
@@ -62,7 +92,9 @@ def traffic(api, values):
 def seed(server):
     api = server.api()
     reviewer_token = api.post("tokens", {"principal": "reviewer", "role": "manage"})["token"]
-    release(api, server.api(reviewer_token), (0.8, 0.9, 0.6, 0.95))
+    reviewer = server.api(reviewer_token)
+    release(api, reviewer, (0.8, 0.9, 0.6, 0.95))
+    ask(api, reviewer)
     commit(api)
     api.put(f"deployments/{DEPLOYMENT}", {"model": MODEL, "version": 2})
     harness.ready(api, DEPLOYMENT, server, 2)
@@ -98,8 +130,14 @@ def settled(server):
     until("the numbers to stand still", still, 20, server)
 
 
-def cli(server, *args):
-    return json.loads(server.cli(*args, "--json"))
+def cli(server, *args, check=True):
+    return json.loads(server.cli(*args, "--json", check=check))
+
+
+def early(server):
+    """When the first version took the stage."""
+    spans = server.api().items(f"models/{WAITING}/timeline?kind=stage&limit=1000")
+    return next(s["from_ms"] for s in spans if s["target"] == "Production")
 
 
 def what_the_cli_prints(server, token):
@@ -112,7 +150,10 @@ def what_the_cli_prints(server, token):
         "alerts": items("alert", "list", "--deployment", DEPLOYMENT),
         "datasets": items("data", "list"),
         "dataset": {"name": "reference", "versions": items("data", "show", "reference")},
-        "requests": items("model", "inbox", "--all"),
+        "requests": items("model", "inbox", "--all"), "waiting": items("model", "inbox"),
+        "explained": cli(server, "gate", "explain", WAITING, "2", check=False),
+        "timeline": items("model", "history", WAITING),
+        "then": items("model", "history", WAITING, "--at", str(early(server))), "then_ms": early(server),
         "ledger": items("ledger", "list", "--desc", "--limit", "200"),
         "candidate": {"model": MODEL, "version": 4, "back_to": 2,
                       "created_by": next(v["created_by"] for v in versions["versions"] if v["version"] == 4)},

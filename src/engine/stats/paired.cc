@@ -147,6 +147,22 @@ double Mcnemar::p_worse() const {
   return n == 0 ? 1 : binomial_at_most(only_a, n);
 }
 
+double Mcnemar::lower(double alpha, int64_t rows) const {
+  const auto n = static_cast<double>(only_a + only_b);
+  if (n == 0 || only_a == 0) return -n / static_cast<double>(rows);
+  const double p = boost::math::binomial_distribution<>::find_lower_bound_on_p(
+      n, static_cast<double>(only_a), alpha);
+  return n * (2 * p - 1) / static_cast<double>(rows);
+}
+
+double Mcnemar::upper(double alpha, int64_t rows) const {
+  const auto n = static_cast<double>(only_a + only_b);
+  if (n == 0 || only_b == 0) return n / static_cast<double>(rows);
+  const double p = boost::math::binomial_distribution<>::find_upper_bound_on_p(
+      n, static_cast<double>(only_a), alpha);
+  return n * (2 * p - 1) / static_cast<double>(rows);
+}
+
 double Mcnemar::chi_square() const {
   const auto n = static_cast<double>(only_a + only_b);
   if (n == 0) return 0;

@@ -41,6 +41,11 @@ struct Mcnemar {
   int64_t only_b = 0;
   double p_two_sided() const;
   double p_worse() const;  // P(X <= only_a), X ~ Binomial(only_a + only_b, 1/2).
+  // One-sided limits, at level alpha, of the difference of the two shares of right answers among
+  // `rows`, given how many rows they disagree on: Clopper & Pearson's (1934) for P(only a right).
+  // upper() < 0 says the same as p_worse() < alpha.
+  double lower(double alpha, int64_t rows) const;
+  double upper(double alpha, int64_t rows) const;
   double chi_square() const;
 };
 Mcnemar mcnemar(std::span<const uint8_t> a_right, std::span<const uint8_t> b_right);

@@ -108,6 +108,25 @@ TEST(Paired, McnemarAsScipy) {
   EXPECT_EQ(m.only_b, 1);
 }
 
+// Expected: bisection on the binomial sums themselves, written out in Python.
+TEST(Paired, McnemarsLimitsSayWhatItsTestSays) {
+  const Mcnemar m{.only_a = 3, .only_b = 11};
+  EXPECT_NEAR(m.lower(0.05, 100), -0.1228911799194863, 1e-9);
+  EXPECT_NEAR(m.upper(0.05, 100), -0.009616148585619037, 1e-9);
+  const Mcnemar even{.only_a = 0, .only_b = 0};
+  EXPECT_EQ(even.lower(0.05, 10), 0);
+  EXPECT_EQ(even.upper(0.05, 10), 0);
+  for (int64_t a = 0; a <= 12; ++a)
+    for (int64_t b = 0; b <= 12; ++b)
+      for (const double alpha : {0.01, 0.05, 0.2}) {
+        const Mcnemar one{.only_a = a, .only_b = b};
+        const double difference = static_cast<double>(a - b) / 50;
+        EXPECT_LE(one.lower(alpha, 50), difference + 1e-12);
+        EXPECT_GE(one.upper(alpha, 50), difference - 1e-12);
+        EXPECT_EQ(one.upper(alpha, 50) < 0, one.p_worse() < alpha) << a << " " << b << " " << alpha;
+      }
+}
+
 // Expected: the same generator in Python, numpy's mean and quantile.
 TEST(Paired, BootstrapAsNumpy) {
   SplitMix rng(0);

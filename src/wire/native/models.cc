@@ -9,6 +9,7 @@
 #include "registry/policy_json.h"
 #include "wire/native/native.h"
 #include "wire/native/requests.h"
+#include "wire/native/verdicts.h"
 
 namespace slip::wire::native {
 namespace {
@@ -24,24 +25,10 @@ Json tags_json(const std::vector<registry::Tag>& tags) {
   return out;
 }
 
-Json result_json(const registry::CheckResult& r) {
-  Json out = registry::check_json(r.check);
-  out.set("value", r.value ? Json(*r.value) : Json());
-  if (r.threshold) out.set("threshold", *r.threshold);
-  if (r.champion_version > 0) out.set("champion_version", r.champion_version);
-  if (r.champion_value) out.set("champion_value", *r.champion_value);
-  out.set("passed", r.passed);
-  out.set("detail", r.detail);
-  if (const Result<Json> evidence = codec::parse_json(r.evidence); evidence.ok())
-    out.set("evidence", *evidence);
-  out.set("signed", !r.envelope.empty());
-  return out;
-}
-
 Json gate_json(const std::optional<registry::Gate>& gate) {
   if (!gate) return {};
   Json checks = Json::array();
-  for (const registry::CheckResult& r : gate->checks) checks.push(result_json(r));
+  for (const registry::CheckResult& r : gate->checks) checks.push(check_json(r));
   return Json::object({{"passed", gate->passed},
                        {"evaluated_ms", gate->evaluated_ms},
                        {"checks", std::move(checks)}});
@@ -146,7 +133,12 @@ Result<http::Reply> get(const ModelsApp& app, const Ctx& ctx, http::Request& req
 
 Result<http::Reply> get_version(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
   const Named n = TRY(named(request));
-  return json_reply(version_json(app, TRY(app.registry.get_version(ctx, n.model, n.version))));
+  std::string to = query_text(request, "to");
+  if (to.empty()) to = registry::Stage::kProduction.name;
+  Json out = version_json(app, TRY(app.registry.get_version(ctx, n.model, n.version)));
+  const auto told = TRY(app.governance.explain(ctx, n.model, n.version, to));
+  out.set("actions", TRY(actions_json({app.registry, app.governance, app.auth}, ctx, told)));
+  return json_reply(out);
 }
 
 Result<http::Reply> gate(const ModelsApp& app, const Ctx& ctx, http::Request& request) {
@@ -258,7 +250,7 @@ constexpr std::array<Row, 9> kRows = {{
     {Method::kGet, "/models/{name}", Right::kRead, http::Audit::kNone, get,
      "A model with its versions, newest first."},
     {Method::kGet, "", Right::kRead, http::Audit::kNone, get_version,
-     "A model version with its gate and approvals."},
+     "A model version with its gate, its approvals and what the caller may do towards ?to."},
     {Method::kPost, "/gate", Right::kEdit, http::Audit::kGoverned, gate,
      "Judge a version by the checks given, or by those of the policy."},
     {Method::kPost, "/approve", Right::kEdit, http::Audit::kGoverned, approve,

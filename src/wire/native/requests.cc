@@ -7,6 +7,7 @@
 #include "registry/check.h"
 #include "registry/policy_json.h"
 #include "wire/native/native.h"
+#include "wire/native/verdicts.h"
 
 namespace slip::wire::native {
 namespace {
@@ -22,14 +23,6 @@ using Call = Result<http::Reply> (*)(const RequestsApp&, const Ctx&, http::Reque
 Json labels(const auth::Auth& auth, const std::vector<std::string>& uids) {
   Json out = Json::array();
   for (const std::string& uid : uids) out.push(auth.label(uid));
-  return out;
-}
-
-Json policy_json(const RequestsApp& app, const registry::Policy& p) {
-  Json out = registry::policy_json(p);
-  out.set("approvers", labels(app.auth, p.approvers));
-  out.set("waivers", labels(app.auth, p.waivers));
-  out.set("is_default", p.is_default);
   return out;
 }
 
@@ -68,7 +61,7 @@ Result<http::Reply> drop_stage(const RequestsApp& app, const Ctx& ctx, http::Req
 Result<http::Reply> policies(const RequestsApp& app, const Ctx& ctx, http::Request& request) {
   std::vector<Json> items;
   for (const registry::Policy& p : TRY(app.governance.policies(ctx, request.param("name"))))
-    items.push_back(policy_json(app, p));
+    items.push_back(policy_json(app.auth, p));
   return json_reply(page_json(std::move(items), ""));
 }
 
@@ -78,7 +71,7 @@ Result<http::Reply> set_policy(const RequestsApp& app, const Ctx& ctx, http::Req
   for (std::vector<std::string>* names : {&policy.approvers, &policy.waivers})
     for (std::string& name : *names) name = TRY(principal_uid(app.auth, name));
   return json_reply(
-      policy_json(app, TRY(app.governance.set_policy(ctx, request.param("name"), policy))));
+      policy_json(app.auth, TRY(app.governance.set_policy(ctx, request.param("name"), policy))));
 }
 
 Result<http::Reply> drop_policy(const RequestsApp& app, const Ctx& ctx, http::Request& request) {
@@ -181,30 +174,15 @@ Result<http::Reply> explain(const RequestsApp& app, const Ctx& ctx, http::Reques
       ctx, request.param("name"), TRY(version_of(request)), to.empty() ? "Production" : to));
   bool ready = true;
   for (const registry::Condition& c : e.conditions) ready = ready && c.ok;
-  Json checks = Json::array();
-  if (e.version.gate)
-    for (const registry::CheckResult& r : e.version.gate->checks) {
-      Json item = registry::check_json(r.check);
-      item.set("passed", r.passed);
-      item.set("detail", r.detail);
-      for (const registry::Waiver& w : e.waivers)
-        if (w.check == r.check.name() && w.revoked_ms == 0)
-          item.set("waiver", Json::object({{"uid", w.uid},
-                                           {"reason", w.reason},
-                                           {"actor", app.auth.label(w.actor)},
-                                           {"expires_ms", w.expires_ms}}));
-      if (const Result<Json> evidence = codec::parse_json(r.evidence); evidence.ok())
-        item.set("evidence", *evidence);
-      checks.push(std::move(item));
-    }
   Json out = Json::object({{"model", e.version.model},
                            {"version", e.version.number},
                            {"to", e.policy.target},
                            {"ready", ready},
                            {"approvals", e.approvals}});
   out.set("conditions", conditions_json(e));
-  out.set("checks", std::move(checks));
-  out.set("policy", policy_json(app, e.policy));
+  out.set("checks", TRY(checks_json(app, ctx, e)));
+  out.set("actions", TRY(actions_json(app, ctx, e)));
+  out.set("policy", policy_json(app.auth, e.policy));
   out.set("request", e.request ? request_json(app.auth, *e.request) : Json());
   return json_reply(out);
 }
@@ -237,10 +215,19 @@ constexpr std::array<Row, 10> kRows = {{
     {Method::kPost, "/versions/{version}/requests/cancel", Right::kEdit, Audit::kGoverned, cancel,
      "Take a request of one's own back."},
     {Method::kGet, "/versions/{version}/explain", Right::kRead, Audit::kNone, explain,
-     "What holds and what is missing before the version may enter ?to."},
+     "What holds, what is missing and what the caller may do before the version may enter ?to."},
 }};
 
 }  // namespace
+
+Json policy_json(const auth::Auth& auth, const registry::Policy& p) {
+  Json out = registry::policy_json(p);
+  out.set("target", p.target);
+  out.set("approvers", labels(auth, p.approvers));
+  out.set("waivers", labels(auth, p.waivers));
+  out.set("is_default", p.is_default);
+  return out;
+}
 
 Json request_json(const auth::Auth& auth, const registry::Request& r) {
   Json approvals = Json::array();

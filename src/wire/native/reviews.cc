@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "registry/attest.h"
 #include "registry/behaviour.h"
 #include "wire/native/native.h"
 #include "wire/native/requests.h"
@@ -263,6 +264,26 @@ Result<http::Reply> attestations(const RequestsApp& app, const Ctx& ctx, http::R
   return items_reply(std::move(items));
 }
 
+// The very bytes that were signed over, to be checked elsewhere.
+Result<http::Reply> envelope(const RequestsApp& app, const Ctx& ctx, http::Request& request) {
+  const Named n = TRY(named(request));
+  const registry::Version v = TRY(app.registry.get_version(ctx, n.model, n.version));
+  const std::string check = query_text(request, "check");
+  if (v.gate)
+    for (const registry::CheckResult& r : v.gate->checks) {
+      if (r.check.name() != check || r.envelope.empty()) continue;
+      http::Reply reply;
+      reply.content_type = registry::kEnvelopeType;
+      reply.headers.emplace_back(
+          "Content-Disposition",
+          concat({"attachment; filename=\"v", std::to_string(n.version), "-gate.dsse.json\""}));
+      reply.body = r.envelope;
+      return reply;
+    }
+  return not_found("gate.unsigned", concat({"the gate of version ", std::to_string(n.version),
+                                            " has no signed result of a check '", check, "'"}));
+}
+
 struct Row {
   Method method;
   std::string_view path;
@@ -271,7 +292,7 @@ struct Row {
   Call call;
   std::string_view summary;
 };
-constexpr std::array<Row, 15> kRows = {{
+constexpr std::array<Row, 16> kRows = {{
     {Method::kGet, "/comments", Right::kRead, Audit::kNone, comments, "Comments on a version."},
     {Method::kPost, "/comments", Right::kEdit, Audit::kEvent, add_comment, "Comment on a version."},
     {Method::kGet, "/waivers", Right::kRead, Audit::kNone, waivers, "Waivers of failed checks."},
@@ -299,6 +320,8 @@ constexpr std::array<Row, 15> kRows = {{
      "Run behavioural tests against the version as it would be served."},
     {Method::kGet, "/gate/attestations", Right::kRead, Audit::kNone, attestations,
      "The gate's results as signed statements (DSSE, in-toto)."},
+    {Method::kGet, "/gate/envelope", Right::kRead, Audit::kNone, envelope,
+     "The signed statement of ?check as it was signed, to download."},
 }};
 
 }  // namespace

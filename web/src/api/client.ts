@@ -128,6 +128,18 @@ export async function call<T>(
   return (text ? JSON.parse(text) : undefined) as T;
 }
 
+/** A file that only its reader may have: fetched with the caller's token, then handed over. */
+export async function save_as(address: string, name: string): Promise<void> {
+  const response = await fetch(address, { headers: auth_headers() });
+  if (!response.ok) throw await problem_of(response);
+  const url = URL.createObjectURL(await response.blob());
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1_000);
+}
+
 /** `{a: 1, b: undefined}` → `?a=1`; nothing → "". */
 export function query(values: Record<string, string | number | undefined | null>): string {
   const out = new URLSearchParams();

@@ -13,7 +13,6 @@ import type {
   Page,
   Performance,
   ServerStatus,
-  StageSpan,
   WhoAmI,
 } from "./types";
 
@@ -60,13 +59,6 @@ export const model_query = (project: string, name: string) =>
   queryOptions({
     queryKey: [project, "models", name],
     queryFn: ({ signal }) => call<ModelDetail>(project, `/models/${enc(name)}`, { signal }),
-  });
-
-export const history_query = (project: string, name: string) =>
-  queryOptions({
-    queryKey: [project, "models", name, "history"],
-    queryFn: ({ signal }) =>
-      or_empty(all<StageSpan>(project, `/models/${enc(name)}/history`, signal), []),
   });
 
 export const deployments_query = (project: string) =>

@@ -67,17 +67,6 @@ export interface ModelDetail extends ModelSummary {
   versions: ModelVersion[];
 }
 
-export interface StageSpan {
-  n?: number; // 1, 2, 3 … per model.
-  back_n?: number; // The span that a rollback of this one brings back; 0: none.
-  stage: Stage;
-  version: number;
-  from_ms: number;
-  to_ms?: number | null;
-  actor: string;
-  reason?: string | null;
-}
-
 export interface Arm {
   role: "stable" | "canary";
   version: number;

@@ -60,7 +60,10 @@ const models = createRoute({
 const model = createRoute({
   getParentRoute: () => project,
   path: "models/$name",
-  validateSearch: (search: Record<string, unknown>): { v?: number } => ({ v: count(search.v) }),
+  validateSearch: (search: Record<string, unknown>): { v?: number; at?: number } => ({
+    v: count(search.v),
+    at: count(search.at),
+  }),
   component: lazyRouteComponent(() => import("../pages/model"), "Model"),
 });
 

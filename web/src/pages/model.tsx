@@ -2,10 +2,10 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { api_url, call } from "../api/client";
-import { history_query, model_query } from "../api/queries";
-import type { ModelDetail, ModelVersion, StageSpan } from "../api/types";
+import { model_query } from "../api/queries";
+import { version_query } from "../api/releases";
+import type { ModelDetail, ModelVersion } from "../api/types";
 import { plural, short_digest } from "../lib/format";
-import { previous_holder } from "../lib/registry";
 import { Confirm } from "../ui/dialog";
 import { AliasBadge, DeploymentLink, GateBadge, StageBadge } from "../ui/domain";
 import {
@@ -22,8 +22,10 @@ import {
   Waiting,
 } from "../ui/kit";
 import { toast } from "../ui/toast";
-import { HistoryTable, StageTimeline } from "./model_history";
+import { GateEvidence } from "./gate_evidence";
+import { ModelTimeline } from "./model_history";
 import { VersionDetail } from "./model_version";
+import { Refusal } from "./version_actions";
 
 function Versions({ model, selected }: { model: ModelDetail; selected: number | undefined }) {
   const { project } = useParams({ from: "/p/$project/models/$name" });
@@ -121,15 +123,15 @@ function RollbackDialog({
 }: {
   model: ModelDetail;
   live: ModelVersion;
-  back_to: StageSpan;
+  back_to: number;
   on_close: () => void;
 }) {
   const { project } = useParams({ from: "/p/$project/models/$name" });
   const client = useQueryClient();
   return (
     <Confirm
-      title={`Roll ${model.name} back to v${back_to.version}?`}
-      action={`Roll back to v${back_to.version}`}
+      title={`Roll ${model.name} back to v${back_to}?`}
+      action={`Roll back to v${back_to}`}
       danger
       ask="Reason"
       ask_required
@@ -141,12 +143,12 @@ function RollbackDialog({
           body: { reason },
         });
         await client.invalidateQueries({ queryKey: [project] });
-        toast(`${model.name} is back on v${back_to.version}`);
+        toast(`${model.name} is back on v${back_to}`);
       }}
     >
       <p>
-        v{live.version} leaves production and v{back_to.version} returns, in one transaction with
-        its ledger event.
+        v{live.version} leaves production and v{back_to} returns, in one transaction with its ledger
+        event.
       </p>
       {model.deployments.length > 0 && (
         <p>Deployments that follow the champion swap at once: {model.deployments.join(", ")}.</p>
@@ -159,7 +161,11 @@ export function Model() {
   const { project, name } = useParams({ from: "/p/$project/models/$name" });
   const { v } = useSearch({ from: "/p/$project/models/$name" });
   const model = useQuery(model_query(project, name));
-  const history = useQuery(history_query(project, name));
+  const live = model.data?.versions.find((x) => x.stage === "Production");
+  const live_detail = useQuery({
+    ...version_query(project, name, live?.version ?? 0),
+    enabled: live !== undefined,
+  });
   const [rolling_back, set_rolling_back] = useState(false);
 
   if (model.error) return <Failure error={model.error} retry={() => void model.refetch()} />;
@@ -168,9 +174,8 @@ export function Model() {
   const data = model.data;
   const versions = [...data.versions].sort((a, b) => b.version - a.version);
   const selected = versions.find((x) => x.version === v) ?? versions[0];
-  const live = versions.find((x) => x.stage === "Production");
-  const spans = history.data ?? [];
-  const back_to = previous_holder(spans);
+  const rollback = live_detail.data?.actions.find((a) => a.action === "rollback");
+  const back_to = rollback?.back_to;
   return (
     <>
       <PageHead
@@ -212,25 +217,25 @@ export function Model() {
           </span>
         }
         actions={
-          live &&
-          back_to && (
-            <Button look="danger" icon="back" onClick={() => set_rolling_back(true)}>
-              Roll back to v{back_to.version}
-            </Button>
+          rollback && (
+            <span className="flex flex-col items-end gap-1">
+              <Button
+                look="danger"
+                icon="back"
+                disabled={!rollback.allowed}
+                data-reason={rollback.reason}
+                onClick={() => set_rolling_back(true)}
+              >
+                {back_to === undefined ? "Roll back" : `Roll back to v${back_to}`}
+              </Button>
+              <Refusal action={rollback} />
+            </span>
           )
         }
       />
-      <div className="grid grid-cols-1 gap-5 xl:grid-cols-[minmax(0,1fr)_25rem] xl:grid-rows-[auto_1fr]">
+      <div className="grid grid-cols-1 gap-5 xl:grid-cols-[minmax(0,1fr)_25rem]">
         <div className="flex min-w-0 flex-col gap-5">
-          <Panel title="Who held production" note="one bar per version, to now">
-            {history.isPending ? (
-              <Waiting rows={2} />
-            ) : spans.length === 0 ? (
-              <Empty title="No version has been in production" />
-            ) : (
-              <StageTimeline history={spans} />
-            )}
-          </Panel>
+          <ModelTimeline name={name} />
           {versions.length > 0 ? (
             <Versions model={{ ...data, versions }} selected={selected?.version} />
           ) : (
@@ -238,19 +243,15 @@ export function Model() {
               <Empty title="No versions yet" />
             </Panel>
           )}
+          {selected && <GateEvidence model={name} version={selected.version} />}
         </div>
         {selected && (
-          <div className="min-w-0 xl:col-start-2 xl:row-span-2 xl:row-start-1">
+          <div className="min-w-0 xl:col-start-2 xl:row-start-1">
             <VersionDetail key={selected.version} model={data} version={selected} live={live} />
           </div>
         )}
-        {spans.length > 0 && (
-          <div className="min-w-0">
-            <HistoryTable history={spans} />
-          </div>
-        )}
       </div>
-      {rolling_back && live && back_to && (
+      {rolling_back && live && back_to !== undefined && (
         <RollbackDialog
           model={data}
           live={live}

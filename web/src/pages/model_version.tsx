@@ -1,18 +1,14 @@
-// One version beside the list: the evidence first, then the buttons that it allows.
-import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
-import { useState } from "react";
-import { call } from "../api/client";
-import { whoami_query } from "../api/queries";
+// One version beside the list: the evidence first, then the buttons that the server allows.
+import { useQuery } from "@tanstack/react-query";
+import { version_query } from "../api/releases";
 import type { GateCheck, ModelDetail, ModelVersion } from "../api/types";
+import { useProject } from "../app/project";
 import { decimal, short_digest, signed, timestamp } from "../lib/format";
-import { type Allowed, may_approve, may_promote } from "../lib/registry";
-import { Confirm } from "../ui/dialog";
 import { AliasBadge, GateBadge, StageBadge } from "../ui/domain";
 import { Icon } from "../ui/icons";
-import { Ago, Button, Copy, Facts, Panel } from "../ui/kit";
+import { Ago, Copy, Facts, Failure, Panel, Waiting } from "../ui/kit";
 import { Meter } from "../ui/spark";
-import { toast } from "../ui/toast";
+import { VersionActions } from "./version_actions";
 import { Release } from "./version_release";
 
 function check_sentence(check: GateCheck): string {
@@ -56,90 +52,6 @@ function Check({ check }: { check: GateCheck }) {
   );
 }
 
-type Action = "approve" | "reject" | "promote";
-
-function ActionDialog({
-  action,
-  model,
-  version,
-  live,
-  on_close,
-}: {
-  action: Action;
-  model: ModelDetail;
-  version: ModelVersion;
-  live: ModelVersion | undefined;
-  on_close: () => void;
-}) {
-  const { project } = useParams({ from: "/p/$project/models/$name" });
-  const client = useQueryClient();
-  const ref = `${model.name} v${version.version}`;
-  const post = async (verb: Action, body: unknown) => {
-    await call(
-      project,
-      `/models/${encodeURIComponent(model.name)}/versions/${version.version}/${verb}`,
-      {
-        method: "POST",
-        body,
-      },
-    );
-    await client.invalidateQueries({ queryKey: [project] });
-  };
-  if (action === "promote") {
-    return (
-      <Confirm
-        title={`Promote ${ref} to production?`}
-        action={`Promote v${version.version}`}
-        type_to_confirm={model.name}
-        on_close={on_close}
-        run={async () => {
-          await post("promote", { stage: "Production" });
-          toast(`${ref} is in production`);
-        }}
-      >
-        <p>
-          {live
-            ? `v${live.version} is archived and v${version.version} takes its place`
-            : `v${version.version} becomes the first version in production`}
-          ; the alias champion moves with it, in one transaction with its ledger event.
-        </p>
-        {model.deployments.length > 0 && (
-          <p>Deployments that follow the champion swap at once: {model.deployments.join(", ")}.</p>
-        )}
-      </Confirm>
-    );
-  }
-  const approving = action === "approve";
-  return (
-    <Confirm
-      title={`${approving ? "Approve" : "Reject"} ${ref}?`}
-      action={approving ? "Approve" : "Reject"}
-      danger={!approving}
-      ask="Comment"
-      ask_required={!approving}
-      on_close={on_close}
-      run={async (comment) => {
-        await post(action, { comment });
-        toast(`${ref} ${approving ? "approved" : "rejected"}`);
-      }}
-    >
-      <p>
-        Your name and this comment are kept with the digest that you saw,{" "}
-        <span className="font-mono text-xs">{short_digest(version.digest)}</span>.
-      </p>
-    </Confirm>
-  );
-}
-
-function Gated({ allowed, children }: { allowed: Allowed; children: React.ReactNode }) {
-  return (
-    <div className="flex flex-col gap-1">
-      {children}
-      {!allowed.ok && <span className="text-ink-3 text-xs">{allowed.why}</span>}
-    </div>
-  );
-}
-
 export function VersionDetail({
   model,
   version,
@@ -149,11 +61,8 @@ export function VersionDetail({
   version: ModelVersion;
   live: ModelVersion | undefined;
 }) {
-  const { project } = useParams({ from: "/p/$project/models/$name" });
-  const who = useQuery(whoami_query(project));
-  const [action, set_action] = useState<Action | null>(null);
-  const promote = may_promote(version);
-  const approve = may_approve(version, who.data?.principal);
+  const project = useProject();
+  const detail = useQuery(version_query(project, model.name, version.version));
   const tags = Object.entries(version.tags);
   return (
     <div className="flex min-w-0 flex-col gap-5 xl:sticky xl:top-6" data-testid="version-detail">
@@ -203,35 +112,17 @@ export function VersionDetail({
             ))}
           </ul>
         )}
-        {version.stage !== "Production" && (
-          <div className="mt-4 flex flex-col gap-3 border-line border-t pt-4">
-            <Gated allowed={promote}>
-              <Button
-                look="primary"
-                icon="up"
-                className="w-full"
-                disabled={!promote.ok}
-                onClick={() => set_action("promote")}
-              >
-                Promote to production
-              </Button>
-            </Gated>
-            <Gated allowed={approve}>
-              <div className="grid grid-cols-2 gap-2">
-                <Button icon="check" disabled={!approve.ok} onClick={() => set_action("approve")}>
-                  Approve
-                </Button>
-                <Button
-                  look="danger"
-                  icon="cross"
-                  disabled={who.data?.principal === version.created_by}
-                  onClick={() => set_action("reject")}
-                >
-                  Reject
-                </Button>
-              </div>
-            </Gated>
-          </div>
+        {detail.error ? (
+          <Failure error={detail.error} retry={() => void detail.refetch()} />
+        ) : detail.data ? (
+          <VersionActions
+            actions={detail.data.actions}
+            model={model}
+            version={version}
+            live={live}
+          />
+        ) : (
+          <Waiting rows={2} />
         )}
       </Panel>
       <Release model={model.name} version={version.version} />
@@ -270,15 +161,6 @@ export function VersionDetail({
           ]}
         />
       </Panel>
-      {action && (
-        <ActionDialog
-          action={action}
-          model={model}
-          version={version}
-          live={live}
-          on_close={() => set_action(null)}
-        />
-      )}
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // What needs somebody, then how each deployment is doing, then what just happened.
-import { useQueries, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import {
@@ -8,16 +8,15 @@ import {
   deployments_query,
   drift_query,
   ledger_query,
-  model_query,
   models_query,
   status_query,
 } from "../api/queries";
-import type { Deployment, ModelDetail } from "../api/types";
+import { inbox_query } from "../api/releases";
+import type { Deployment } from "../api/types";
 import { useProject } from "../app/project";
 import { collapse } from "../lib/collapse";
 import { by_feature, judged } from "../lib/drift";
 import { bytes, decimal, duration_us, integer, percent, plural, span_ms } from "../lib/format";
-import { waiting_for_approval } from "../lib/registry";
 import { arm_key } from "../lib/traffic";
 import { alert_sentence, DeploymentLink, ModelLink, StateBadge } from "../ui/domain";
 import { Icon, type IconName } from "../ui/icons";
@@ -28,7 +27,6 @@ import { ArmsBar, totals } from "./deployments";
 
 const kRecentEvents = 60;
 const kRecentLines = 12;
-const kModelsAsked = 20; // The inbox looks into this many models, the newest first.
 
 interface Todo {
   key: string;
@@ -41,11 +39,7 @@ interface Todo {
 function useTodos(project: string): { todos: Todo[]; pending: boolean } {
   const alerts = useQuery(alerts_query(project));
   const deployments = useQuery(deployments_query(project));
-  const models = useQuery(models_query(project));
-  const recent = [...(models.data ?? [])]
-    .sort((a, b) => b.updated_ms - a.updated_ms)
-    .slice(0, kModelsAsked);
-  const details = useQueries({ queries: recent.map((m) => model_query(project, m.name)) });
+  const waiting = useQuery(inbox_query(project, "waiting", undefined, undefined));
   const todos: Todo[] = [];
   for (const alert of alerts.data ?? []) {
     if (alert.resolved_us) continue;
@@ -91,25 +85,22 @@ function useTodos(project: string): { todos: Todo[]; pending: boolean } {
       });
     }
   }
-  for (const detail of details) {
-    const model = detail.data as ModelDetail | undefined;
-    for (const version of model ? waiting_for_approval(model) : []) {
-      todos.push({
-        key: `approve-${version.uid}`,
-        icon: "shield",
-        tone: "text-accent",
-        at_ms: version.gate?.evaluated_ms ?? version.created_ms,
-        text: (
-          <>
-            <ModelLink name={version.model} version={version.version} /> passed its gate and waits
-            for an approval
-          </>
-        ),
-      });
-    }
+  for (const request of waiting.data?.items ?? []) {
+    todos.push({
+      key: `approve-${request.uid}`,
+      icon: "shield",
+      tone: "text-accent",
+      at_ms: request.created_ms,
+      text: (
+        <>
+          {request.requester} asks that <ModelLink name={request.model} version={request.version} />{" "}
+          enter {request.to}: your approval counts
+        </>
+      ),
+    });
   }
   todos.sort((a, b) => b.at_ms - a.at_ms);
-  return { todos, pending: alerts.isPending || deployments.isPending || models.isPending };
+  return { todos, pending: alerts.isPending || deployments.isPending || waiting.isPending };
 }
 
 function Inbox() {

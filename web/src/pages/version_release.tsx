@@ -41,40 +41,6 @@ function Conditions({ of }: { of: Explanation }) {
   );
 }
 
-function Evidence({ of }: { of: Explanation }) {
-  const shown = of.checks.filter((c) => c.evidence !== undefined || c.waiver);
-  if (shown.length === 0) return null;
-  return (
-    <>
-      <h3 className="label mt-3">Evidence</h3>
-      <ul className="divide-y divide-line">
-        {shown.map((c) => (
-          <li key={`${c.kind}${c.detail}`} className="py-2 text-sm">
-            <div className="flex items-center gap-2">
-              <Mark ok={c.passed} />
-              <span className="font-medium">{words(c.kind)}</span>
-            </div>
-            <p className="wrap-anywhere pl-[22px] text-ink-2 text-xs">{c.detail}</p>
-            {c.waiver && (
-              <p className="pl-[22px] text-ink-2 text-xs">
-                Waived by {c.waiver.actor} until {timestamp(c.waiver.expires_ms)}: {c.waiver.reason}
-              </p>
-            )}
-            {c.evidence !== undefined && (
-              <details className="pl-[22px] text-xs">
-                <summary className="cursor-pointer text-ink-2">What was measured</summary>
-                <pre className="mt-1 whitespace-pre-wrap break-all font-mono text-ink-2">
-                  {JSON.stringify(c.evidence, null, 2)}
-                </pre>
-              </details>
-            )}
-          </li>
-        ))}
-      </ul>
-    </>
-  );
-}
-
 function Decision({ of }: { of: RequestApproval }) {
   const approved = of.decision === "approved";
   return (
@@ -147,10 +113,7 @@ export function Release({ model, version }: { model: string; version: number }) 
         {explained.error ? (
           <Failure error={explained.error} retry={() => void explained.refetch()} />
         ) : explained.data ? (
-          <>
-            <Conditions of={explained.data} />
-            <Evidence of={explained.data} />
-          </>
+          <Conditions of={explained.data} />
         ) : (
           <Waiting rows={3} />
         )}
