@@ -132,10 +132,16 @@ Status Features::read(const ReadPlan& plan, const RequestColumns& request,
     TRY(compute_on_demand(*plan.computed[c].what, inputs, request, &computed[c]));
   }
   *out = {};
+  out->values.reserve(plan.outs.size());
+  out->statuses.reserve(plan.outs.size());
+  out->event_us.reserve(plan.outs.size());
   for (const ReadPlan::Out& o : plan.outs) {
     std::vector<Cell>& values = out->values.emplace_back();
     std::vector<ReadStatus>& statuses = out->statuses.emplace_back();
     std::vector<int64_t>& times = out->event_us.emplace_back();
+    values.reserve(rows);
+    statuses.reserve(rows);
+    times.reserve(rows);
     for (size_t row = 0; row < rows; ++row) {
       if (o.computed) {
         values.push_back(computed[o.from][o.at][row]);

@@ -1,6 +1,7 @@
 #include "wire/feast/frames.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/text.h"
@@ -73,9 +74,26 @@ Result<size_t> rows_of(const Json& frame, const std::vector<std::string>& keys) 
 
 // ---- answers
 
-void put_time(std::string* out, int64_t us) {
-  codec::append_json_string(out, features::time_text(us));
-}
+// Times as JSON texts. A view's features share theirs, so the last ones are kept as text.
+class TimeTexts {
+ public:
+  void put(std::string* out, int64_t us) {
+    Kept& kept = kept_[static_cast<uint64_t>(us) % kept_.size()];
+    if (kept.text.empty() || kept.us != us) {
+      kept.us = us;
+      kept.text.clear();
+      codec::append_json_string(&kept.text, features::time_text(us));
+    }
+    out->append(kept.text);
+  }
+
+ private:
+  struct Kept {
+    int64_t us = 0;
+    std::string text;
+  };
+  std::array<Kept, 61> kept_;
+};
 
 template <class T, class Put>
 void put_list(std::string* out, const std::vector<T>& items, const Put& put) {
@@ -145,7 +163,7 @@ void put_result(std::string* out, size_t rows, const Value& value, const Status&
   out->append(R"(],"event_timestamps":[)");
   for (size_t i = 0; i < rows; ++i) {
     if (i > 0) out->push_back(',');
-    put_time(out, time(i));
+    time(out, i);
   }
   out->append("]}");
 }
@@ -205,8 +223,11 @@ std::string reply_text(const Json& entities, const features::ReadPlan& plan,
                        const features::RequestColumns& request,
                        const features::OnlineReply& reply) {
   const auto rows = static_cast<size_t>(request.rows);
+  constexpr size_t kValueBytes = 80;  // With status and time: a guess, so that it grows once.
   std::string out = R"({"results":[)";
+  out.reserve(plan.outs.size() * (rows * kValueBytes + 64));
   std::string names;
+  TimeTexts times;
   const auto begin = [&](const std::string& name) {
     if (!names.empty()) {
       names.push_back(',');
@@ -227,7 +248,8 @@ std::string reply_text(const Json& entities, const features::ReadPlan& plan,
     begin(name);
     put_result(
         &out, rows, [&](size_t i) { put_cell(&out, found->second[i], field->type); },
-        [](size_t) { return features::ReadStatus::kPresent; }, [](size_t) { return int64_t{0}; });
+        [](size_t) { return features::ReadStatus::kPresent; },
+        [&](std::string* to, size_t) { times.put(to, 0); });
   }
   for (size_t o = 0; o < plan.outs.size(); ++o) {
     begin(plan.outs[o].name);
@@ -237,7 +259,7 @@ std::string reply_text(const Json& entities, const features::ReadPlan& plan,
         [&](size_t i) {
           return not_a_number(cells[i]) ? features::ReadStatus::kNullValue : reply.statuses[o][i];
         },
-        [&](size_t i) { return reply.event_us[o][i]; });
+        [&](std::string* to, size_t i) { times.put(to, reply.event_us[o][i]); });
   }
   out.append(R"(],"metadata":{"feature_names":[)");
   out.append(names);
