@@ -1,0 +1,61 @@
+#include "tracking/run_groups_store.h"
+
+#include <string>
+
+#include "store/sql.h"
+#include "tracking/metric_store.h"
+#include "tracking/run_search.h"
+
+namespace slip::tracking::sql {
+namespace {
+
+using search::Sql;
+
+Sql found_runs(const Found& found) {
+  Sql sql;
+  sql.add("(SELECT r.run_n FROM run r WHERE r.project = ?").bind(std::string(found.project));
+  sql.add(found.found).add(") q");
+  return sql;
+}
+
+}  // namespace
+
+Status each_grouped(store::Tx& tx, const Found& found, const GroupBy& by,
+                    const std::function<void(const GroupRow&)>& on_row) {
+  Sql sql;
+  if (by.kind == GroupBy::Kind::kAttribute) {
+    sql.add("SELECT r.run_n, ").add(TRY(text_attribute(by.key)));
+    sql.add(" FROM run r WHERE r.project = ?").bind(std::string(found.project)).add(found.found);
+  } else if (by.of_metric()) {
+    sql.add("SELECT q.run_n, m.value, m.flag FROM ").add(found_runs(found));
+    sql.add(" LEFT JOIN metric_latest m ON m.run_n = q.run_n AND m.key_n = ");
+    add_key_number(&sql, found.project, by.key);
+  } else {
+    sql.add("SELECT q.run_n, p.value FROM ").add(found_runs(found)).add(" LEFT JOIN ");
+    sql.add(by.kind == GroupBy::Kind::kParam ? "run_param" : "run_tag");
+    sql.add(" p ON p.run_n = q.run_n AND p.key = ?").bind(by.key);
+  }
+  return tx.each(sql.text, sql.values(), [&](const store::Row& row) {
+    GroupRow out{.run_n = row.i64(0), .absent = row.is_null(1), .text = {}, .value = 0};
+    if (by.of_metric())
+      out.value = decode_number(row.f64(1), row.i64(2));
+    else
+      out.text = row.text(1);
+    on_row(out);
+  });
+}
+
+Status each_value(store::Tx& tx, const Found& found, std::span<const int64_t> key_ns,
+                  const std::function<void(const GroupValue&)>& on_row) {
+  if (key_ns.empty()) return {};
+  Sql sql;
+  sql.add("SELECT m.run_n, m.key_n, m.value, m.flag FROM ").add(found_runs(found));
+  sql.add(" JOIN metric_latest m ON m.run_n = q.run_n AND m.key_n IN (");
+  sql.add(store::placeholders(key_ns.size())).add(")");
+  for (const int64_t key_n : key_ns) sql.bind(key_n);
+  return tx.each(sql.text, sql.values(), [&](const store::Row& row) {
+    on_row({row.i64(0), row.i64(1), decode_number(row.f64(2), row.i64(3))});
+  });
+}
+
+}  // namespace slip::tracking::sql
