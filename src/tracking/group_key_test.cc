@@ -15,14 +15,16 @@ namespace {
 
 using Kind = GroupKey::Kind;
 
-GroupKey text(const std::string& t) { return {.kind = Kind::kText, .text = t, .low = 0, .high = 0}; }
+GroupKey text(const std::string& t) {
+  return {.kind = Kind::kText, .text = t, .low = 0, .high = 0};
+}
 GroupKey stretch(double low, double high) {
   return {.kind = Kind::kStretch, .text = "", .low = low, .high = high};
 }
 GroupKey of_kind(Kind kind) { return {.kind = kind, .text = "", .low = 0, .high = 0}; }
 
 TEST(GroupKey, IdsReadBack) {
-  for (const std::string& t : {"", "adam", "none", "NaN", "=", "0.1..0.2", "π \" ' `"}) {
+  for (const std::string t : {"", "adam", "none", "NaN", "=", "0.1..0.2", "π \" ' `"}) {
     EXPECT_EQ(parse_group_key(text(t).id(), false).value(), text(t));
   }
   for (const GroupKey& key :
@@ -35,18 +37,18 @@ TEST(GroupKey, IdsReadBack) {
 TEST(GroupKey, WhatIsNoIdIsRefused) {
   for (const char* id : {"", "adam", "NaN", "0.1..0.2"})
     EXPECT_FALSE(parse_group_key(id, false).ok()) << id;
-  for (const char* id : {"", "=a", "1", "1..", "..1", "2..1", "1..1", "NaN..1", "1..Infinity",
-                         "1..2..3", "a..b"})
+  for (const char* id :
+       {"", "=a", "1", "1..", "..1", "2..1", "1..1", "NaN..1", "1..Infinity", "1..2..3", "a..b"})
     EXPECT_EQ(parse_group_key(id, true).error().reason, "run_groups.group") << id;
 }
 
 TEST(GroupKey, NumbersStandBySizeAndWhatIsMissingLast) {
-  const std::vector<GroupKey> texts = {text("-1"),   text("0.5"),  text("8"),    text("16"),
-                                       text("1e3"),  text("Adam"), text("adam"), text("inf"),
-                                       of_kind(Kind::kAbsent)};
-  const std::vector<GroupKey> numbers = {of_kind(Kind::kBelow), stretch(-1, 0), stretch(0, 1),
-                                         of_kind(Kind::kAbove), of_kind(Kind::kNan),
-                                         of_kind(Kind::kAbsent)};
+  const std::vector<GroupKey> texts = {text("-1"),   text("0.5"), text("8"),
+                                       text("16"),   text("1e3"), text("Adam"),
+                                       text("adam"), text("inf"), of_kind(Kind::kAbsent)};
+  const std::vector<GroupKey> numbers = {of_kind(Kind::kBelow), stretch(-1, 0),
+                                         stretch(0, 1),         of_kind(Kind::kAbove),
+                                         of_kind(Kind::kNan),   of_kind(Kind::kAbsent)};
   for (const auto& list : {texts, numbers})
     for (size_t i = 0; i < list.size(); ++i)
       for (size_t j = 0; j < list.size(); ++j) {
@@ -96,8 +98,9 @@ TEST(Stretches, EveryValueLiesInItsOwnAndTheyDoNotOverlap) {
     for (const GroupKey& a : keys)
       for (const GroupKey& b : keys) ASSERT_TRUE(a == b || a.high <= b.low || b.high <= a.low);
   }
-  for (const auto& [v, kind] : {std::pair(HUGE_VAL, Kind::kAbove), std::pair(-HUGE_VAL, Kind::kBelow),
-                                std::pair(std::nan(""), Kind::kNan)})
+  for (const auto& [v, kind] :
+       {std::pair(HUGE_VAL, Kind::kAbove), std::pair(-HUGE_VAL, Kind::kBelow),
+        std::pair(std::nan(""), Kind::kNan)})
     EXPECT_EQ(Stretches(0, 1, 10).of(v).kind, kind);
 }
 
