@@ -163,7 +163,9 @@ TEST_P(RunGroupsTest, OfAnAttributeOrATag) {
     Batch b;
     if (i < 3) b.tags = {{"team", i < 2 ? "vision" : ""}};
     const std::string id = new_run(b);
-    if (i == 0) ASSERT_TRUE(tracking->runs.update(ctx, id, done).ok());
+    if (i == 0) {
+      ASSERT_TRUE(tracking->runs.update(ctx, id, done).ok());
+    }
   }
   GroupQuery asked;
   asked.by = "attributes.status";

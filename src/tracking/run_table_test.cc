@@ -283,7 +283,9 @@ TEST_P(RunTableTest, EveryPartKeepsItsLeastAndGreatest) {
       }
       ASSERT_EQ(b.finite, finite);
       ASSERT_EQ(b.nan + b.above + b.below, odd);
-      if (finite > 0) ASSERT_EQ(std::pair(b.low.value, b.high.value), std::pair(low, high));
+      if (finite > 0) {
+        ASSERT_EQ(std::pair(b.low.value, b.high.value), std::pair(low, high));
+      }
       seen += static_cast<size_t>(finite + odd);
     }
     const auto inside = std::ranges::count_if(points, [&](const Metric& m) {
