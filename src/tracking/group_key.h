@@ -34,8 +34,8 @@ Result<GroupKey> parse_group_key(std::string_view id, bool of_metric);
 // are last whichever way the values run.
 int compare(const GroupKey& a, const GroupKey& b, bool ascending);
 
-// Cuts the values between `least` and `most`, both finite, into about `wanted` stretches of one round
-// width (1, 2 or 5 times a power of ten). Where cuts lie depends on the width alone.
+// Cuts the values between `least` and `most`, both finite, into about `wanted` stretches of one
+// round width (1, 2 or 5 times a power of ten). Where cuts lie depends on the width alone.
 class Stretches {
  public:
   Stretches(double least, double most, int64_t wanted);

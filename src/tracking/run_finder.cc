@@ -142,12 +142,12 @@ Result<RunSearch> search_of(const Ctx& ctx, const RunQuery& query, std::string_v
 }
 
 Result<search::Page<int64_t>> find_runs(store::Tx& tx, const RunSearch& search) {
-  constexpr search::Select kRuns = {"r.run_n", 1, "run r WHERE r.project = ?"};
+  const search::Select runs = {"r.run_n", 1, scope_from(search.query)};
   constexpr search::Select kDriven = {
       "r.run_n", 1, "metric_latest d CROSS JOIN run r WHERE r.run_n = d.run_n AND r.project = ?"};
   const Plan plan = TRY(plan_of(tx, search));
   const search::PageQuery page = TRY(page_by(search, plan));
-  return search::read_page(tx, search.project, plan.way == Way::kByValue ? kDriven : kRuns, page,
+  return search::read_page(tx, search.project, plan.way == Way::kByValue ? kDriven : runs, page,
                            [](const store::Row& row) { return row.i64(0); });
 }
 

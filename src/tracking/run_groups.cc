@@ -23,6 +23,8 @@
 namespace slip::tracking {
 namespace {
 
+constexpr size_t kFewShare = 4;
+
 struct GroupOrder {
   enum class What : uint8_t { kRuns, kValue, kMean };
   What what = What::kRuns;
@@ -96,7 +98,8 @@ struct Grouped {
   std::vector<std::pair<int64_t, uint32_t>> of_run;  // By run.
 
   std::optional<uint32_t> group_of(int64_t run_n) const {
-    const auto it = std::ranges::lower_bound(of_run, run_n, {}, &std::pair<int64_t, uint32_t>::first);
+    const auto it =
+        std::ranges::lower_bound(of_run, run_n, {}, &std::pair<int64_t, uint32_t>::first);
     if (it == of_run.end() || it->first != run_n) return std::nullopt;
     return it->second;
   }
@@ -192,11 +195,18 @@ Status sum_up(store::Tx& tx, const sql::Found& found, const std::vector<std::str
   std::vector<size_t> row(grouped->groups.size(), wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i) row[wanted[i]] = i;
   std::vector<Sum> sums(key_ns.size() * wanted.size());
-  TRY(sql::each_value(tx, found, key_ns, [&](const sql::GroupValue& v) {
+  const auto add = [&](const sql::GroupValue& v) {
     const std::optional<uint32_t> group = grouped->group_of(v.run_n);
     if (!group || row[*group] == wanted.size()) return;  // PostgreSQL shows runs that came since.
     sums[row[*group] * key_ns.size() + column[v.key_n]].add(v.value);
-  }));
+  };
+  std::vector<int64_t> run_ns;  // Of few runs it is cheaper to name them.
+  for (const auto& [run_n, group] : grouped->of_run)
+    if (row[group] < wanted.size()) run_ns.push_back(run_n);
+  if (run_ns.size() * kFewShare < grouped->of_run.size())
+    TRY(sql::each_value_of(tx, run_ns, key_ns, add));
+  else
+    TRY(sql::each_value(tx, found, key_ns, add));
   for (size_t i = 0; i < wanted.size(); ++i) {
     std::vector<GroupMetric>& metrics = grouped->groups[wanted[i]].metrics;
     metrics.clear();
@@ -285,8 +295,7 @@ std::string identity_of(const RunQuery& query, const GroupQuery& asked) {
 
 }  // namespace
 
-Result<GroupPage> RunTable::groups(const Ctx& ctx, const RunQuery& query,
-                                   const GroupQuery& asked) {
+Result<GroupPage> RunTable::groups(const Ctx& ctx, const RunQuery& query, const GroupQuery& asked) {
   TRY(check(asked));
   const GroupBy by = TRY(parse_group_by(asked.by));
   const GroupOrder order = TRY(order_of(asked, by));
@@ -301,7 +310,7 @@ Result<GroupPage> RunTable::groups(const Ctx& ctx, const RunQuery& query,
   TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
   search::Sql conditions;
   TRY(add_search_conditions(&conditions, search));
-  const sql::Found found{search.project, conditions};
+  const sql::Found found{search.project, scope_from(query), conditions};
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     Grouped grouped;
     if (by.of_metric())

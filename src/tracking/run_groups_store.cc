@@ -2,8 +2,10 @@
 
 #include <string>
 
+#include "base/text.h"
 #include "store/sql.h"
 #include "tracking/metric_store.h"
+#include "tracking/run_data_store.h"
 #include "tracking/run_search.h"
 
 namespace slip::tracking::sql {
@@ -13,9 +15,16 @@ using search::Sql;
 
 Sql found_runs(const Found& found) {
   Sql sql;
-  sql.add("(SELECT r.run_n FROM run r WHERE r.project = ?").bind(std::string(found.project));
-  sql.add(found.found).add(") q");
+  sql.add("(SELECT r.run_n FROM ").add(found.from).bind(std::string(found.project));
+  sql.add(found.conditions).add(") q");
   return sql;
+}
+
+// Digits of our own numbers: no text of a request.
+std::string numbers_list(std::span<const int64_t> numbers) {
+  std::string out;
+  for (const int64_t n : numbers) out += (out.empty() ? "" : ",") + std::to_string(n);
+  return out;
 }
 
 }  // namespace
@@ -25,7 +34,7 @@ Status each_grouped(store::Tx& tx, const Found& found, const GroupBy& by,
   Sql sql;
   if (by.kind == GroupBy::Kind::kAttribute) {
     sql.add("SELECT r.run_n, ").add(TRY(text_attribute(by.key)));
-    sql.add(" FROM run r WHERE r.project = ?").bind(std::string(found.project)).add(found.found);
+    sql.add(" FROM ").add(found.from).bind(std::string(found.project)).add(found.conditions);
   } else if (by.of_metric()) {
     sql.add("SELECT q.run_n, m.value, m.flag FROM ").add(found_runs(found));
     sql.add(" LEFT JOIN metric_latest m ON m.run_n = q.run_n AND m.key_n = ");
@@ -54,6 +63,18 @@ Status each_value(store::Tx& tx, const Found& found, std::span<const int64_t> ke
   sql.add(store::placeholders(key_ns.size())).add(")");
   for (const int64_t key_n : key_ns) sql.bind(key_n);
   return tx.each(sql.text, sql.values(), [&](const store::Row& row) {
+    on_row({row.i64(0), row.i64(1), decode_number(row.f64(2), row.i64(3))});
+  });
+}
+
+Status each_value_of(store::Tx& tx, std::span<const int64_t> run_ns,
+                     std::span<const int64_t> key_ns,
+                     const std::function<void(const GroupValue&)>& on_row) {
+  if (key_ns.empty()) return {};
+  const std::string select =
+      concat({"SELECT m.run_n, m.key_n, m.value, m.flag FROM metric_latest m WHERE m.key_n IN (",
+              numbers_list(key_ns), ") AND "});
+  return each_of_runs(tx, run_ns, {select, "m.run_n"}, [&](const store::Row& row) {
     on_row({row.i64(0), row.i64(1), decode_number(row.f64(2), row.i64(3))});
   });
 }

@@ -13,10 +13,11 @@
 // Rows stream; nothing is held here. Private to tracking/.
 namespace slip::tracking::sql {
 
-// `found`: " AND …" on alias r, without the project's.
+// What a search finds: `from` ends with "r.project = ?", `conditions` are " AND …" on alias r.
 struct Found {
   std::string_view project;
-  const search::Sql& found;
+  std::string_view from;
+  const search::Sql& conditions;
 };
 
 // Of one run: its text, or a metric's value; neither when it has none.
@@ -34,8 +35,11 @@ struct GroupValue {
   int64_t key_n = 0;
   double value = 0;
 };
-// The latest values of these metrics, in no order.
+// The latest values of these metrics, in no order: of all that is found, or of these runs.
 Status each_value(store::Tx& tx, const Found& found, std::span<const int64_t> key_ns,
                   const std::function<void(const GroupValue&)>& on_row);
+Status each_value_of(store::Tx& tx, std::span<const int64_t> run_ns,
+                     std::span<const int64_t> key_ns,
+                     const std::function<void(const GroupValue&)>& on_row);
 
 }  // namespace slip::tracking::sql

@@ -310,8 +310,8 @@ TEST_P(RunGroupsTest, ParentsOpenToTheirChildren) {
   EXPECT_EQ(tracking->run_table.rows(ctx, query, columns).error().reason, "page.token");
 }
 
-// No run vanishes from the tree: a parent that is deleted, filtered out, elsewhere or a ring of tags
-// leaves its child at the top.
+// No run vanishes from the tree: a parent that is deleted, filtered out, elsewhere or a ring of
+// tags leaves its child at the top.
 TEST_P(RunGroupsTest, ARunWithoutItsParentStandsAtTheTop) {
   const int64_t elsewhere = tracking->experiments.create(ctx, {"other", "", {}}).value().id;
   const std::string parent = new_run({}, 10);
@@ -321,8 +321,14 @@ TEST_P(RunGroupsTest, ARunWithoutItsParentStandsAtTheTop) {
   const std::string itself = new_run({}, 40);
   const std::string ring_a = new_run({}, 50);
   const std::string ring_b = child(ring_a, 50);
-  ASSERT_TRUE(tracking->runs.log(ctx, itself, {.metrics = {}, .params = {}, .tags = {{"mlflow.parentRunId", itself}}}).ok());
-  ASSERT_TRUE(tracking->runs.log(ctx, ring_a, {.metrics = {}, .params = {}, .tags = {{"mlflow.parentRunId", ring_b}}}).ok());
+  ASSERT_TRUE(
+      tracking->runs
+          .log(ctx, itself, {.metrics = {}, .params = {}, .tags = {{"mlflow.parentRunId", itself}}})
+          .ok());
+  ASSERT_TRUE(
+      tracking->runs
+          .log(ctx, ring_a, {.metrics = {}, .params = {}, .tags = {{"mlflow.parentRunId", ring_b}}})
+          .ok());
   RunQuery roots = all();
   roots.roots = true;
   EXPECT_EQ(ids(roots), (std::set<std::string>{parent, orphan, itself, ring_a}));
@@ -347,11 +353,12 @@ TEST_P(RunGroupsTest, TheTreeHoldsEveryRunOnce) {
   std::vector<std::string> made;
   for (int i = 0; i < 60; ++i) {
     const int64_t start = dice.between(0, 30);
-    made.push_back(made.empty() || dice.one_in(4)
-                       ? new_run({}, start)
-                       : child(made[static_cast<size_t>(dice.between(
-                                   0, static_cast<int64_t>(made.size()) - 1))],
-                               start));
+    made.push_back(
+        made.empty() || dice.one_in(4)
+            ? new_run({}, start)
+            : child(
+                  made[static_cast<size_t>(dice.between(0, static_cast<int64_t>(made.size()) - 1))],
+                  start));
   }
   RunQuery query = all();
   query.roots = true;

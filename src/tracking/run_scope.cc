@@ -12,7 +12,8 @@ namespace {
 
 using search::Sql;
 
-// The tag of alias t says that run `q` is the parent of run `c`. Numbers count up with the runs.
+// SQLite joins a CROSS JOIN in the order of writing, and so begins with the few rows of
+// run_tag_parent wherever it would otherwise begin with all runs of the experiment.
 constexpr std::string_view kParentTagOf = "t.key = 'mlflow.parentRunId' AND ";
 
 std::string began_no_earlier(std::string_view child) {
@@ -77,11 +78,10 @@ Status add_group(Sql* sql, const RunSearch& search) {
   return {};
 }
 
-// A list of numbers, so that either database begins with the few rows of run_tag_parent.
 void add_parent(Sql* sql, const RunSearch& search) {
   const std::string& id = search.query.parent_id;
-  sql->add(" AND r.run_n IN (SELECT t.run_n FROM run_tag t WHERE ").add(kParentTagOf);
-  sql->add("t.value = ?) AND EXISTS (SELECT 1 FROM run q WHERE q.project = ? AND q.run_id = ?");
+  sql->add(" AND ").add(kParentTagOf).add("t.value = ?");
+  sql->add(" AND EXISTS (SELECT 1 FROM run q WHERE q.project = ? AND q.run_id = ?");
   sql->bind(id).bind(std::string(search.project)).bind(id);
   sql->add(" AND ").add(began_no_earlier("r")).add(")");
 }
@@ -98,10 +98,10 @@ Status add_found(Sql* sql, const RunSearch& search) {
 // The inner r is the parent as the search would find it; c is the run itself, because inside r
 // means the parent.
 Status add_roots(Sql* sql, const RunSearch& search) {
-  sql->add(" AND NOT EXISTS (SELECT 1 FROM run_tag t JOIN run c ON c.run_n = t.run_n");
-  sql->add(" JOIN run q ON q.project = ? AND q.run_id = t.value WHERE t.run_n = r.run_n AND ");
+  sql->add(" AND NOT EXISTS (SELECT 1 FROM run_tag t CROSS JOIN run c CROSS JOIN run q");
+  sql->add(" WHERE c.run_n = t.run_n AND q.project = ? AND q.run_id = t.value");
   sql->bind(std::string(search.project));
-  sql->add(kParentTagOf).add(began_no_earlier("c"));
+  sql->add(" AND t.run_n = r.run_n AND ").add(kParentTagOf).add(began_no_earlier("c"));
   sql->add(" AND EXISTS (SELECT 1 FROM run r WHERE r.run_n = q.run_n");
   TRY(add_found(sql, search));
   sql->add("))");
@@ -130,6 +130,11 @@ Result<GroupBy> parse_group_by(std::string_view text) {
                                           " metrics.KEY or attributes.KEY"}));
 }
 
+std::string_view scope_from(const RunQuery& query) {
+  if (query.parent_id.empty()) return "run r WHERE r.project = ?";
+  return "run_tag t CROSS JOIN run r WHERE r.run_n = t.run_n AND r.project = ?";
+}
+
 Status add_scope(Sql* sql, const RunSearch& search) {
   const RunQuery& query = search.query;
   if (!query.group_by.empty()) TRY(add_group(sql, search));
@@ -145,7 +150,7 @@ std::string scope_identity(const RunQuery& query) {
 }
 
 Status add_has_children(Sql* sql, const RunSearch& search) {
-  sql->add(" AND EXISTS (SELECT 1 FROM run_tag t JOIN run r ON r.run_n = t.run_n WHERE ");
+  sql->add(" AND EXISTS (SELECT 1 FROM run_tag t CROSS JOIN run r WHERE r.run_n = t.run_n AND ");
   sql->add(kParentTagOf).add("t.value = q.run_id AND r.project = ? AND ");
   sql->bind(std::string(search.project)).add(began_no_earlier("r"));
   TRY(add_found(sql, search));

@@ -24,6 +24,9 @@ struct GroupBy {
 // "params.lr": what stands behind the first dot is the key as it is, never quoted.
 Result<GroupBy> parse_group_by(std::string_view text);
 
+// Where runs of such a search are looked for; ends with "r.project = ?". Only behind this do the
+// conditions of add_scope mean anything.
+std::string_view scope_from(const RunQuery& query);
 // " AND …": group, parent and roots, as far as the query asks for them.
 Status add_scope(search::Sql* sql, const RunSearch& search);
 std::string scope_identity(const RunQuery& query);

@@ -55,7 +55,7 @@ Result<int64_t> RunTable::count(const Ctx& ctx, const RunQuery& query) {
   if (query.experiment_ids.empty()) return out;
   TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
   search::Sql sql;
-  sql.add("SELECT COUNT(*) FROM run r WHERE r.project = ?").bind(std::string(search.project));
+  sql.add("SELECT COUNT(*) FROM ").add(scope_from(query)).bind(std::string(search.project));
   TRY(add_search_conditions(&sql, search));
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     return tx.each(sql.text, sql.values(), [&](const store::Row& row) { out = row.i64(0); });

@@ -31,8 +31,8 @@ std::string_view kind_name(tracking::GroupKey::Kind kind) {
 }
 
 Json metric_json(const tracking::GroupMetric& m) {
-  Json out = Json::object(
-      {{"finite", m.finite}, {"nan", m.nan}, {"above", m.above}, {"below", m.below}});
+  Json out =
+      Json::object({{"finite", m.finite}, {"nan", m.nan}, {"above", m.above}, {"below", m.below}});
   if (m.finite == 0) return out;
   out.set("min", m.low);
   out.set("mean", m.mean);

@@ -104,8 +104,7 @@ Result<http::Reply> search(const RunsApp& app, const Ctx& ctx, http::Request& re
   Json items = Json::array();
   for (const Run& run : page.items) {
     Json row = row_json(app, run);
-    if (columns.family)
-      row.set("has_children", std::ranges::count(page.with_children, run.id) > 0);
+    if (columns.family) row.set("has_children", std::ranges::count(page.with_children, run.id) > 0);
     items.push(std::move(row));
   }
   Json out = Json::object();
@@ -326,7 +325,8 @@ constexpr Row kRows[] = {
      "A metric's curve as first, min, max and last of at most ?points= stretches of ?x=step|time,"
      " ?from=, ?to=; NaN and the infinities as marks."},
     {http::Method::kPost, "/curves", curves, needs_of_runs,
-     "Curves of run_ids times keys: points, x, from, to as for one curve; with relative, from and to"
+     "Curves of run_ids times keys: points, x, from, to as for one curve; with relative, from and "
+     "to"
      " count from each curve's own first x."},
 };
 
