@@ -281,6 +281,11 @@ TEST_F(ObjectsTest, ListsHoldWhatMayBeReadAndNothingElse) {
       {api + "model-versions/search", ""},
       {api + "runs/search", concat({R"({"experiment_ids":[")", open_.experiment_id, R"(",")",
                                     secret_.experiment_id, R"("]})"})},
+      {"/api/slipway/v1/runs/search", concat({R"({"experiment_ids":[")", open_.experiment_id,
+                                              R"(",")", secret_.experiment_id, R"("]})"})},
+      {"/api/slipway/v1/runs/groups",
+       concat({R"({"by":"tags.mlflow.runName","experiment_ids":[")", open_.experiment_id, R"(",")",
+               secret_.experiment_id, R"("]})"})},
       {api + "logged-models/search", concat({R"({"experiment_ids":[")", open_.experiment_id,
                                              R"(",")", secret_.experiment_id, R"("]})"})}};
   for (const auto& [path, body] : lists) {

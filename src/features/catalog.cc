@@ -246,9 +246,8 @@ void sort_by_kind(std::vector<Definition>* definitions) {
   const auto rank = [](const Definition& d) {
     return d.kind == Kind::kContract ? -1 : static_cast<int>(d.kind);
   };
-  std::stable_sort(
-      definitions->begin(), definitions->end(),
-      [&](const Definition& a, const Definition& b) { return rank(a) < rank(b); });
+  std::stable_sort(definitions->begin(), definitions->end(),
+                   [&](const Definition& a, const Definition& b) { return rank(a) < rank(b); });
 }
 
 Status check_once(const std::vector<Definition>& definitions) {

@@ -31,12 +31,24 @@ CurvePoint point_of(const sql::StoredPoint& p, CurveAxis axis) {
   return {p.timestamp_ms, p.step, value};
 }
 
+// The part that is asked for of a curve that begins at `first`.
+std::pair<int64_t, int64_t> part_of(const CurveQuery& query, int64_t first) {
+  if (!query.part) return {INT64_MIN, INT64_MAX};
+  if (!query.part_from_first) return *query.part;
+  const auto shifted = [&](int64_t x) {
+    int64_t out = 0;
+    return __builtin_add_overflow(first, x, &out) ? (x < 0 ? INT64_MIN : INT64_MAX) : out;
+  };
+  return {shifted(query.part->first), shifted(query.part->second)};
+}
+
 Status read_one(store::Tx& tx, const CurveQuery& query, sql::Curve curve, ThinCurve* out) {
   const bool by_step = query.axis == CurveAxis::kStep;
   out->whole = by_step ? TRY(sql::step_range(tx, curve)) : TRY(sql::time_range(tx, curve));
   if (!out->whole) return {};
-  const int64_t low = std::max(out->whole->first, query.part ? query.part->first : INT64_MIN);
-  const int64_t high = std::min(out->whole->second, query.part ? query.part->second : INT64_MAX);
+  const auto [from, to] = part_of(query, out->whole->first);
+  const int64_t low = std::max(out->whole->first, from);
+  const int64_t high = std::min(out->whole->second, to);
   if (low > high) return {};
   if (by_step && query.part) curve.steps = {low, high};
   Envelope envelope(low, high, query.points);

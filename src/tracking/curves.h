@@ -31,6 +31,7 @@ struct CurveQuery {
   CurveAxis axis = CurveAxis::kStep;
   int64_t points = kCurvePointsDefault;             // At most so many buckets a curve.
   std::optional<std::pair<int64_t, int64_t>> part;  // Of x, both counted: what is zoomed into.
+  bool part_from_first = false;                     // `part` counts from each curve's own first x.
 };
 
 struct ThinCurve {

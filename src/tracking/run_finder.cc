@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "core/search/filter.h"
+#include "tracking/run_scope.h"
 #include "tracking/run_search.h"
 
 namespace slip::tracking {
@@ -19,6 +20,7 @@ enum class Way : uint8_t {
   kByExperiment,  // One experiment's runs lie newest first as well.
   kCollect,       // All runs of few experiments, then sorted.
   kByValue,       // All runs in a metric's range of values, then sorted.
+  kByParent,      // One run's children, then sorted.
 };
 struct Plan {
   Way way = Way::kCollect;
@@ -65,6 +67,7 @@ Result<std::optional<Best>> best_driver(store::Tx& tx, const RunSearch& search, 
 // over N/m for each row of the page. They cost the same at m = sqrt(page · N). Any other order than
 // by time has to see all anyway.
 Result<Plan> plan_of(store::Tx& tx, const RunSearch& search) {
+  if (!search.query.parent_id.empty()) return Plan{Way::kByParent};
   const bool by_time = search.query.order_by.empty();
   search::Sql last;
   last.add("SELECT COALESCE(MAX(run_n), 0) FROM run");
@@ -96,13 +99,23 @@ Result<search::PageQuery> page_by(const RunSearch& search, const Plan& plan) {
   add_experiments(&page.where, by_experiment ? "r.experiment_id" : "+r.experiment_id",
                   search.query.experiment_ids);
   TRY(add_run_conditions(&page.where, search.project, search.query, filter));
-  if (plan.way == Way::kCollect || plan.way == Way::kByValue)
+  TRY(add_scope(&page.where, search));
+  if (plan.way == Way::kCollect || plan.way == Way::kByValue || plan.way == Way::kByParent)
     for (search::SortKey& key : page.keys)
       if (key.expr == "r.start_ms") key.expr = "+r.start_ms";
   return page;
 }
 
 }  // namespace
+
+Status add_search_conditions(search::Sql* sql, const RunSearch& search) {
+  sql->add(" AND ");
+  add_experiments(sql, "r.experiment_id", search.query.experiment_ids);
+  TRY(add_run_conditions(sql, search.project, search.query, search.filter));
+  TRY(add_scope(sql, search));
+  sql->add(search.page.visible);
+  return {};
+}
 
 search::Sql visible_runs(const Ctx& ctx) {
   search::Sql out;
@@ -120,6 +133,8 @@ Result<RunSearch> search_of(const Ctx& ctx, const RunQuery& query, std::string_v
   std::string identity = concat({list, "\n", query.filter, "\n", join(query.order_by, "\n"), "\n",
                                  std::to_string(static_cast<int>(query.view))});
   for (const int64_t id : query.experiment_ids) identity += "," + std::to_string(id);
+  TRY(add_scope(&unused, search));
+  identity += scope_identity(query);
   search.page.identity = std::move(identity);
   search.page.visible = visible_runs(ctx);
   TRY(search.page.start_at(query.page_token));
@@ -127,12 +142,12 @@ Result<RunSearch> search_of(const Ctx& ctx, const RunQuery& query, std::string_v
 }
 
 Result<search::Page<int64_t>> find_runs(store::Tx& tx, const RunSearch& search) {
-  constexpr search::Select kRuns = {"r.run_n", 1, "run r WHERE r.project = ?"};
+  const search::Select runs = {"r.run_n", 1, scope_from(search.query)};
   constexpr search::Select kDriven = {
       "r.run_n", 1, "metric_latest d CROSS JOIN run r WHERE r.run_n = d.run_n AND r.project = ?"};
   const Plan plan = TRY(plan_of(tx, search));
   const search::PageQuery page = TRY(page_by(search, plan));
-  return search::read_page(tx, search.project, plan.way == Way::kByValue ? kDriven : kRuns, page,
+  return search::read_page(tx, search.project, plan.way == Way::kByValue ? kDriven : runs, page,
                            [](const store::Row& row) { return row.i64(0); });
 }
 

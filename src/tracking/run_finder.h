@@ -20,6 +20,8 @@ struct RunSearch {
   search::PageQuery page;  // Everything but `where`.
 };
 
+// Every condition of the search on alias `r` but the project's: " AND …" each.
+Status add_search_conditions(search::Sql* sql, const RunSearch& search);
 // Only what the caller may read.
 search::Sql visible_runs(const Ctx& ctx);
 // `list` is the list's own name: a page token of one is no token of another. `ctx` and `query` are

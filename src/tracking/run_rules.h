@@ -9,6 +9,7 @@
 namespace slip::tracking {
 
 inline constexpr std::string_view kRunNameTag = "mlflow.runName";
+inline constexpr std::string_view kParentTag = "mlflow.parentRunId";
 inline constexpr std::string_view kMetricsLogged = "run.metrics_logged";  // Counted.
 
 Error no_run(std::string_view run_id);

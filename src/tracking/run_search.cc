@@ -72,12 +72,6 @@ Status add_attribute(search::Sql* sql, const Comparison& c) {
   return search::add_text_test(sql, a.expr, c);
 }
 
-// "(SELECT …)": the number of a metric's name; none when nothing was ever logged by that name.
-void add_key_number(search::Sql* sql, std::string_view project, std::string_view key) {
-  sql->add("(SELECT k.key_n FROM metric_key k WHERE k.project = ? AND k.key = ?)");
-  sql->bind(std::string(project)).bind(std::string(key));
-}
-
 // NaN is unequal to everything and otherwise compares with nothing.
 Status add_metric_test(search::Sql* sql, std::string_view alias, const Comparison& c) {
   const bool unequal = c.op == Op::kNe || c.op == Op::kNotIn;
@@ -184,6 +178,18 @@ Status add_attribute_order(Keys* out, const search::Order& order) {
 }
 
 }  // namespace
+
+void add_key_number(search::Sql* sql, std::string_view project, std::string_view key) {
+  sql->add("(SELECT k.key_n FROM metric_key k WHERE k.project = ? AND k.key = ?)");
+  sql->bind(std::string(project)).bind(std::string(key));
+}
+
+Result<std::string_view> text_attribute(std::string_view name) {
+  const Attribute& a = *TRY(attribute(name));
+  if (a.type != Type::kText)
+    return invalid("filter.key", concat({"Attribute '", name, "' is no text"}));
+  return a.expr;
+}
 
 bool is_drivable(const search::Filter& part) {
   if (part.kind != search::Filter::Kind::kTest) return false;

@@ -6,7 +6,7 @@
 #include "store/db.h"
 #include "tracking/pending.h"
 #include "tracking/run_finder.h"
-#include "tracking/run_search.h"
+#include "tracking/run_scope.h"
 #include "tracking/run_store.h"
 #include "tracking/run_table_store.h"
 #include "tracking/validate.h"
@@ -22,20 +22,28 @@ Status check_columns(const TableColumns& columns) {
   return {};
 }
 
+Result<std::vector<std::string>> with_children(store::Tx& tx, const RunSearch& search,
+                                               std::span<const int64_t> run_ns) {
+  search::Sql condition;
+  TRY(add_has_children(&condition, search));
+  return sql::ids_where(tx, run_ns, condition);
+}
+
 }  // namespace
 
-Result<Page<Run>> RunTable::rows(const Ctx& ctx, const RunQuery& query,
+Result<TablePage> RunTable::rows(const Ctx& ctx, const RunQuery& query,
                                  const TableColumns& columns) {
   TRY(check_max_results(query.max_results, kTableRowsMax));
   TRY(check_columns(columns));
   const RunSearch search = TRY(search_of(ctx, query, "run table"));
-  Page<Run> out;
+  TablePage out;
   if (query.experiment_ids.empty()) return out;
   TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     Page<int64_t> found = TRY(find_runs(tx, search));
     out.items = TRY(sql::load_run_heads(tx, found.items));
     out.next_page_token = std::move(found.next_page_token);
+    if (columns.family) out.with_children = TRY(with_children(tx, search, found.items));
     return sql::load_cells(tx, search.project, columns, out.items);
   }));
   return out;
@@ -47,10 +55,8 @@ Result<int64_t> RunTable::count(const Ctx& ctx, const RunQuery& query) {
   if (query.experiment_ids.empty()) return out;
   TRY(pending_.settle_experiments(ctx.project.text, query.experiment_ids));
   search::Sql sql;
-  sql.add("SELECT COUNT(*) FROM run r WHERE r.project = ? AND ").bind(std::string(search.project));
-  add_experiments(&sql, "r.experiment_id", query.experiment_ids);
-  TRY(add_run_conditions(&sql, search.project, query, search.filter));
-  sql.add(search.page.visible);
+  sql.add("SELECT COUNT(*) FROM ").add(scope_from(query)).bind(std::string(search.project));
+  TRY(add_search_conditions(&sql, search));
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     return tx.each(sql.text, sql.values(), [&](const store::Row& row) { out = row.i64(0); });
   }));

@@ -170,6 +170,23 @@ Status count_keys(store::Tx& tx, std::span<const int64_t> run_ns, TableKeys* out
   return {};
 }
 
+Result<std::vector<std::string>> ids_where(store::Tx& tx, std::span<const int64_t> run_ns,
+                                           const search::Sql& condition) {
+  std::vector<std::string> out;
+  const std::vector<store::Value> more = condition.values();
+  while (!run_ns.empty()) {
+    const size_t n = std::min(run_ns.size(), kListSizes.back());
+    std::vector<store::Value> args = padded(run_ns.first(n));
+    const std::string list = store::placeholders(args.size());
+    args.insert(args.end(), more.begin(), more.end());
+    TRY(tx.each(
+        concat({"SELECT q.run_id FROM run q WHERE q.run_n IN (", list, ")", condition.text}), args,
+        [&](const store::Row& row) { out.push_back(row.str(0)); }));
+    run_ns = run_ns.subspan(n);
+  }
+  return out;
+}
+
 Result<std::vector<ExperimentUse>> experiment_use(store::Tx& tx, std::string_view project,
                                                   const search::Sql& visible,
                                                   std::span<const int64_t> experiment_ids) {

@@ -22,6 +22,10 @@ Status load_cells(store::Tx& tx, std::string_view project, const TableColumns& c
 // Every key of these runs, with how many have it and whether all have the same value.
 Status count_keys(store::Tx& tx, std::span<const int64_t> run_ns, TableKeys* out);
 
+// Ids of those of these runs for which `condition` (" AND …" on alias q) holds.
+Result<std::vector<std::string>> ids_where(store::Tx& tx, std::span<const int64_t> run_ns,
+                                           const search::Sql& condition);
+
 // `visible`: " AND …" on alias r.
 Result<std::vector<ExperimentUse>> experiment_use(store::Tx& tx, std::string_view project,
                                                   const search::Sql& visible,

@@ -214,6 +214,88 @@ TEST_P(RunTableTest, APartOfACurveIsThatPart) {
   EXPECT_TRUE(tracking->curves.read(ctx, query).value()[0].buckets.empty());
 }
 
+TEST_P(RunTableTest, APartMayCountFromEachCurvesFirst) {
+  CurveQuery query;
+  for (const int64_t begun : {0, 7000}) {
+    std::vector<Metric> points;
+    for (int i = 0; i < 100; ++i) points.push_back(metric("m", i, begun + i, 5 + begun + i * 10));
+    query.run_ids.push_back(new_run(begun, batch(points)));
+  }
+  query.keys = {"m"};
+  query.part_from_first = true;
+  for (const CurveAxis axis : {CurveAxis::kStep, CurveAxis::kTime}) {
+    query.axis = axis;
+    const int64_t unit = axis == CurveAxis::kStep ? 1 : 10;
+    query.part = {20 * unit, 29 * unit};
+    for (const ThinCurve& curve : tracking->curves.read(ctx, query).value()) {
+      ASSERT_EQ(curve.buckets.size(), 10U);
+      EXPECT_EQ(curve.buckets.front().first.value, 20);
+      EXPECT_EQ(curve.buckets.back().last.value, 29);
+    }
+  }
+  query.part = {INT64_MIN, INT64_MAX};
+  for (const ThinCurve& curve : tracking->curves.read(ctx, query).value())
+    EXPECT_EQ(curve.buckets.size(), 100U);
+  query.part = {1000, INT64_MAX};
+  for (const ThinCurve& curve : tracking->curves.read(ctx, query).value())
+    EXPECT_TRUE(curve.buckets.empty());
+}
+
+// Whatever part is looked at, no extreme of it is lost and nothing from beside it comes in.
+TEST_P(RunTableTest, EveryPartKeepsItsLeastAndGreatest) {
+  Dice dice = Dice::seeded(41);
+  std::vector<Metric> points;
+  for (int i = 0; i < 800; ++i) {
+    double value = static_cast<double>(dice.between(-1000, 1000));
+    if (dice.one_in(15)) value = std::nan("");
+    if (dice.one_in(40)) value = HUGE_VAL;
+    points.push_back(metric("m", value, i * 3, 100'000 - i));
+  }
+  CurveQuery query;
+  query.run_ids = {new_run(1, batch(points))};
+  query.keys = {"m"};
+  for (int round = 0; round < 60; ++round) {
+    query.axis = dice.one_in(2) ? CurveAxis::kStep : CurveAxis::kTime;
+    const bool by_step = query.axis == CurveAxis::kStep;
+    const int64_t from = by_step ? dice.between(-10, 2500) : dice.between(99'000, 100'100);
+    const int64_t to = from + dice.between(0, 900);
+    query.part = {from, to};
+    query.points = dice.between(1, 300);
+    const ThinCurve curve = tracking->curves.read(ctx, query).value()[0];
+    ASSERT_LE(static_cast<int64_t>(curve.buckets.size()), query.points);
+    size_t seen = 0;
+    for (const Bucket& b : curve.buckets) {
+      double low = HUGE_VAL;
+      double high = -HUGE_VAL;
+      int64_t finite = 0;
+      int64_t odd = 0;
+      for (const Metric& m : points) {
+        const int64_t x = by_step ? m.step : m.timestamp_ms;
+        if (x < b.x_first || x > b.x_last) continue;
+        ASSERT_TRUE(from <= x && x <= to);
+        if (!std::isfinite(m.value)) {
+          ++odd;
+          continue;
+        }
+        ++finite;
+        low = std::min(low, m.value);
+        high = std::max(high, m.value);
+      }
+      ASSERT_EQ(b.finite, finite);
+      ASSERT_EQ(b.nan + b.above + b.below, odd);
+      if (finite > 0) {
+        ASSERT_EQ(std::pair(b.low.value, b.high.value), std::pair(low, high));
+      }
+      seen += static_cast<size_t>(finite + odd);
+    }
+    const auto inside = std::ranges::count_if(points, [&](const Metric& m) {
+      const int64_t x = by_step ? m.step : m.timestamp_ms;
+      return from <= x && x <= to;
+    });
+    ASSERT_EQ(static_cast<int64_t>(seen), inside);
+  }
+}
+
 TEST_P(RunTableTest, BadCurveQueriesAreRefused) {
   const std::string id = new_run(1, {});
   const auto reason = [&](const auto& change) {

@@ -57,6 +57,11 @@ struct RunQuery {
   View view = View::kActiveOnly;
   int64_t max_results = 1000;
   std::string page_token;
+  // Of the table of runs (run_table.h).
+  std::string group_by;  // With `group`, only that group's: "params.lr", its id.
+  std::string group;
+  std::string parent_id;  // Only the children of this run.
+  bool roots = false;     // Only those whose parent isn't among what is found.
 };
 
 struct HistoryQuery {

@@ -228,7 +228,12 @@ constexpr std::string_view kInputOrder = R"sql(
 ALTER TABLE run_input ADD COLUMN position BIGINT NOT NULL DEFAULT 0;
 )sql";
 
-constexpr std::array<store::Migration, 10> kMigrations = {{
+// Who the children of a run are. Statements spell the key out, or neither database uses it.
+constexpr std::string_view kChildren = R"sql(
+CREATE INDEX run_tag_parent ON run_tag (value, run_n) WHERE key = 'mlflow.parentRunId';
+)sql";
+
+constexpr std::array<store::Migration, 11> kMigrations = {{
     {"tracking", 1, kExperimentsAndRuns},
     {"tracking", 2, kModelsAndArtifacts},
     {"tracking", 3, kTraces},
@@ -239,6 +244,7 @@ constexpr std::array<store::Migration, 10> kMigrations = {{
     {"tracking.purge", 1, sql::kPurgeTables},
     {"tracking.pending", 1, sql::kPendingTables},
     {"tracking.inputs", 1, kInputOrder},
+    {"tracking.children", 1, kChildren},
 }};
 
 constexpr std::array<ledger::Scope, 3> kScopes = {{

@@ -43,6 +43,42 @@ def a_run(api, experiment, number):
     return run_id, begun
 
 
+def tree(api):
+    """A sweep in an experiment of its own: a parent of three, the first of which has a child too, and a run beside them."""
+    experiment = api.post(MLFLOW + "experiments/create", {"name": "sweep"})["experiment_id"]
+
+    def make(name, number, parent=None):
+        begun = BEGUN_MS + number * 1000
+        run = api.post(MLFLOW + "runs/create", {"experiment_id": experiment, "run_name": name, "start_time": begun})
+        run_id = run["run"]["info"]["run_id"]
+        value = ("NaN", 0.5, "-Infinity", 0.75, 0.25, "Infinity")[number]
+        log(api, run_id, [point("accuracy", value, 0, begun)], [("depth", str(number))], [("mlflow.parentRunId", parent)] if parent else [])
+        api.post(MLFLOW + "runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": begun + 500})
+        return run_id
+    parent = make("sweep", 0)
+    children = [make(f"try-{n}", n, parent) for n in (1, 2, 3)]
+    return {"experiment_id": experiment, "parent": parent, "children": children, "grandchild": make("again", 4, children[0]),
+            "single": make("alone", 5)}
+
+
+def groups(api, seeded):
+    """Runs by optimizer, from MLflow's own searches: count and what accuracy spans."""
+    out = {}
+    for optimizer in ("adam", "sgd", "rmsprop"):
+        values = []
+        token = ""
+        while True:
+            page = api.post(MLFLOW + "runs/search", {"experiment_ids": [seeded["experiment_id"]], "page_token": token,
+                                                     "filter": f"params.optimizer = '{optimizer}'"})
+            for run in page.get("runs", []):
+                values += [float(m["value"]) for m in run["data"]["metrics"] if m["key"] == "accuracy"]
+            token = page.get("next_page_token", "")
+            if not token:
+                break
+        out[optimizer] = {"runs": len(values), "min": min(values), "mean": sum(values) / len(values), "max": max(values)}
+    return out
+
+
 def seed(server):
     """260 runs; the first three have long curves, the last one still runs. Returns what the journeys assert."""
     api = server.api()
@@ -57,12 +93,13 @@ def seed(server):
                 log(api, run_id, points[first:first + BATCH])
         if number + 1 < RUNS:
             api.post(MLFLOW + "runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": begun + 60_000})
+    family = tree(api)
     info = api.get(MLFLOW + f"runs/get?run_id={runs[0]}")["run"]["info"]
     harness.put_artifact(api, info, "report/summary.txt", b"what came out\n")
     api.post(MLFLOW + "runs/log-inputs", {"run_id": runs[0], "datasets": [{
         "tags": [{"key": "mlflow.data.context", "value": "training"}],
         "dataset": {"name": "digits", "digest": "0f3a", "source_type": "local", "source": "{}"}}]})
-    return {"experiment_id": experiment, "name": EXPERIMENT, "run_ids": runs}
+    return {"experiment_id": experiment, "name": EXPERIMENT, "run_ids": runs, "tree": family}
 
 
 def history(api, run_id, key):
@@ -94,7 +131,7 @@ def what_rest_prints(server, seeded):
         finite = [value for value in values if math.isfinite(value)]
         curves[run_id] = {"points": len(values), "min": min(finite), "max": max(finite), "last": finite[-1],
                           "nan": sum(map(math.isnan, values))}
-    return {**seeded, "curves": curves, "running": seeded["run_ids"][-1],
+    return {**seeded, "curves": curves, "groups": groups(api, seeded), "running": seeded["run_ids"][-1],
             "diverged": found(api, seeded, filter="metrics.peak > 0")[0],
             "filter": "metrics.accuracy > 0.9 AND params.optimizer = 'adam'",
             "filtered": found(api, seeded, filter="metrics.accuracy > 0.9 AND params.optimizer = 'adam'"),

@@ -1,5 +1,6 @@
 #include "wire/native/run_pages.h"
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <utility>
@@ -7,11 +8,11 @@
 #include "base/text.h"
 #include "tracking/tracking.h"
 #include "wire/native/native.h"
+#include "wire/native/run_groups.h"
+#include "wire/native/run_query.h"
 
 namespace slip::wire::native {
 namespace {
-
-constexpr size_t kExperimentsMax = 1'000;
 
 using codec::Json;
 using tracking::CurveAxis;
@@ -90,42 +91,6 @@ Json whole_json(const RunsApp& app, const Run& run) {
   return out;
 }
 
-Result<std::vector<std::string>> texts(const Json& body, std::string_view key) {
-  std::vector<std::string> out;
-  const Json* items = body.find(key);
-  if (items == nullptr) return out;
-  if (!items->is_array()) return invalid("request.wrong_type", concat({key, " must be a list"}));
-  for (const Json& item : items->items()) {
-    if (!item.is_string())
-      return invalid("request.wrong_type", concat({key, " must be a list of strings"}));
-    out.push_back(item.as_string());
-  }
-  return out;
-}
-
-Result<std::vector<int64_t>> experiment_ids(const Json& body) {
-  std::vector<int64_t> out;
-  for (const std::string& text : TRY(texts(body, "experiment_ids"))) {
-    const std::optional<int64_t> id = parse_int(text);
-    if (!id) return invalid("request.wrong_type", concat({"'", text, "' is no experiment's id"}));
-    out.push_back(*id);
-  }
-  if (out.size() > kExperimentsMax)
-    return invalid("request.limit",
-                   concat({"at most ", std::to_string(kExperimentsMax), " experiments at once"}));
-  return out;
-}
-
-Result<tracking::RunQuery> run_query(const Json& body) {
-  tracking::RunQuery query;
-  query.experiment_ids = TRY(experiment_ids(body));
-  query.filter = TRY(codec::string_or(body, "filter", ""));
-  query.order_by = TRY(texts(body, "order_by"));
-  query.max_results = TRY(codec::int_or(body, "limit", kPageDefault));
-  query.page_token = TRY(codec::string_or(body, "page_token", ""));
-  return query;
-}
-
 Result<http::Reply> search(const RunsApp& app, const Ctx& ctx, http::Request& request) {
   const Json body = TRY(body_object(request));
   const tracking::RunQuery query = TRY(run_query(body));
@@ -133,10 +98,15 @@ Result<http::Reply> search(const RunsApp& app, const Ctx& ctx, http::Request& re
   columns.metrics = TRY(texts(body, "metrics"));
   columns.params = TRY(texts(body, "params"));
   columns.tags = TRY(texts(body, "tags"));
+  columns.family = TRY(codec::bool_or(body, "nested", false));
   const bool counted = TRY(codec::bool_or(body, "count", false));
   const auto page = TRY(app.tracking.run_table.rows(ctx, query, columns));
   Json items = Json::array();
-  for (const Run& run : page.items) items.push(row_json(app, run));
+  for (const Run& run : page.items) {
+    Json row = row_json(app, run);
+    if (columns.family) row.set("has_children", std::ranges::count(page.with_children, run.id) > 0);
+    items.push(std::move(row));
+  }
   Json out = Json::object();
   out.set("items", std::move(items));
   if (!page.next_page_token.empty()) out.set("next_page_token", page.next_page_token);
@@ -247,6 +217,7 @@ Result<http::Reply> curves(const RunsApp& app, const Ctx& ctx, http::Request& re
   query.points = TRY(codec::int_or(body, "points", tracking::kCurvePointsDefault));
   const std::optional<int64_t> from = TRY(int_if(body, "from"));
   query.part = part_of(from, TRY(int_if(body, "to")));
+  query.part_from_first = TRY(codec::bool_or(body, "relative", false));
   Json items = Json::array();
   for (const tracking::ThinCurve& c : TRY(app.tracking.curves.read(ctx, query)))
     items.push(curve_json(c));
@@ -343,7 +314,10 @@ constexpr Row kRows[] = {
      "One experiment."},
     {http::Method::kPost, "/runs/search", search, nullptr,
      "A page of runs with chosen columns: experiment_ids, filter and order_by in MLflow's grammar,"
-     " metrics, params, tags, limit, page_token, count."},
+     " metrics, params, tags, limit, page_token, count; group (by, id), parent_id, nested."},
+    {http::Method::kPost, "/runs/groups", run_groups, nullptr,
+     "Runs in groups by a param, tag, attribute or stretches of a metric (by, buckets), with count,"
+     " least, mean and greatest of metrics: experiment_ids, filter, order, limit, page_token."},
     {http::Method::kPost, "/runs/columns", columns, nullptr,
      "The keys that the first thousand runs of a search have, and in which of them they differ."},
     {http::Method::kGet, "/runs/{run_id}", one, needs_of_run, "One run, all that it logged."},
@@ -351,7 +325,9 @@ constexpr Row kRows[] = {
      "A metric's curve as first, min, max and last of at most ?points= stretches of ?x=step|time,"
      " ?from=, ?to=; NaN and the infinities as marks."},
     {http::Method::kPost, "/curves", curves, needs_of_runs,
-     "Curves of run_ids times keys: points, x, from, to as for one curve."},
+     "Curves of run_ids times keys: points, x, from, to as for one curve; with relative, from and "
+     "to"
+     " count from each curve's own first x."},
 };
 
 http::Route route_of(const RunsApp& app, const Row& row) {

@@ -6,11 +6,13 @@ import type {
   ArtifactFile,
   CurveWire,
   Experiment,
+  GroupPage,
   Reproduction,
   RunDetail,
   RunKeys,
   RunModelVersion,
   RunPage,
+  RunRow,
 } from "./tracking_types";
 import type { Page } from "./types";
 
@@ -19,6 +21,7 @@ export const kRunPoll_ms = 3_000;
 const kIdlePoll_ms = 15_000;
 const kPagesFollowed = 3;
 const kRowsAtOnce = 200;
+const kGroupsAtOnce = 100;
 const kExperimentsMax = 1_000;
 
 /** Below the server's MLflow API, for what only that has a word for. */
@@ -65,6 +68,18 @@ export interface RunsAsked {
   experiment_ids: string[];
   filter: string;
   order_by: string[];
+  nested?: true; // Tops of trees, and who has children.
+  parent_id?: string; // Children of this run.
+  group?: { by: string; id: string };
+}
+
+export interface GroupsAsked {
+  experiment_ids: string[];
+  filter: string;
+  by: string;
+  buckets?: number;
+  order: string;
+  metrics: string[];
 }
 
 export interface Chosen {
@@ -101,6 +116,52 @@ export const run_rows_query = (project: string, asked: RunsAsked, chosen: Chosen
     },
   });
 
+export const run_groups_query = (project: string, asked: GroupsAsked) =>
+  infiniteQueryOptions({
+    queryKey: [project, "run-groups", asked],
+    queryFn: ({ signal, pageParam }) =>
+      call<GroupPage>(project, "/runs/groups", {
+        method: "POST",
+        body: { ...asked, limit: kGroupsAtOnce, page_token: pageParam },
+        signal,
+      }),
+    initialPageParam: "",
+    getNextPageParam: (last) => last.next_page_token || undefined,
+    placeholderData: keepPreviousData,
+    retry: false,
+    refetchInterval: (q) =>
+      (q.state.data?.pages.length ?? 0) > kPagesFollowed ? false : kIdlePoll_ms,
+  });
+
+/** The first pages of what one line of the table opens to. */
+export const branch_query = (project: string, asked: RunsAsked, chosen: Chosen, pages: number) =>
+  queryOptions({
+    queryKey: [project, "run-branch", asked, chosen, pages],
+    queryFn: async ({ signal }) => {
+      const rows: RunRow[] = [];
+      let page_token = "";
+      let total = 0;
+      for (let page = 0; page < pages; page++) {
+        const got = await call<RunPage>(project, "/runs/search", {
+          method: "POST",
+          body: { ...asked, ...chosen, limit: kRowsAtOnce, page_token, count: page === 0 },
+          signal,
+        });
+        rows.push(...got.items);
+        total = got.total ?? total;
+        page_token = got.next_page_token ?? "";
+        if (!page_token) break;
+      }
+      return { rows, left: page_token ? Math.max(1, total - rows.length) : 0 };
+    },
+    retry: false,
+    refetchInterval: (q) => {
+      if (pages > kPagesFollowed) return false;
+      const running = q.state.data?.rows.some((r) => r.status === "RUNNING");
+      return running ? kRunPoll_ms : kIdlePoll_ms;
+    },
+  });
+
 export const run_keys_query = (project: string, asked: RunsAsked) =>
   queryOptions({
     queryKey: [project, "runs", "keys", asked],
@@ -131,6 +192,9 @@ export interface CurvesAsked {
   keys: string[];
   x: "step" | "time";
   points: number;
+  from?: number; // Both counted.
+  to?: number;
+  relative?: true; // From and to count from each curve's own first x.
 }
 
 export const curves_query = (project: string, asked: CurvesAsked, live: boolean) =>

@@ -32,6 +32,34 @@ interface RunHead {
 
 export interface RunRow extends RunHead {
   metrics: Record<string, Wire>;
+  has_children?: boolean; // When trees were asked for.
+}
+
+export interface GroupMetric {
+  finite: number; // Whose min, mean and max follow.
+  nan: number;
+  above: number;
+  below: number;
+  min?: number;
+  mean?: number;
+  max?: number;
+}
+
+export interface RunGroup {
+  id: string;
+  kind: "text" | "below" | "stretch" | "above" | "nan" | "absent";
+  text?: string;
+  low?: number;
+  high?: number;
+  runs: number;
+  metrics: Record<string, GroupMetric>;
+}
+
+export interface GroupPage {
+  items: RunGroup[];
+  groups: number;
+  runs: number;
+  next_page_token?: string;
 }
 
 export interface RunMetric {

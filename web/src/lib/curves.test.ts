@@ -6,6 +6,7 @@ const curve = (x: number[], values: (number | null)[]): ThinCurve => ({
   key: "k",
   points: x.length,
   x_first: x,
+  x_last: x,
   n: values.map((v) => (v === null ? 0 : 1)),
   min: values,
   max: values,

@@ -5,7 +5,10 @@ export interface ThinCurve {
   run_id: string;
   key: string;
   points: number;
+  x_min?: number; // Of all that was logged, whatever part this is.
+  x_max?: number;
   x_first: number[];
+  x_last: number[];
   n: number[];
   min: (number | null)[];
   max: (number | null)[];

@@ -50,6 +50,14 @@ export function all_columns(keys: RunKeys | undefined): RunColumn[] {
   ];
 }
 
+/** What runs can be grouped by, params first; a name or a time of its own makes no group. */
+export function groupable(keys: RunKeys | undefined): RunColumn[] {
+  const order: ColumnKind[] = ["params", "attributes", "metrics", "tags"];
+  return all_columns(keys)
+    .filter((c) => c.kind !== "attributes" || c.key === "status" || c.key === "user_id")
+    .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
+}
+
 export function only_differing(columns: readonly RunColumn[], keys: RunKeys): RunColumn[] {
   return columns.filter(
     (c) => c.kind === "attributes" || keys[c.kind].some((k) => k.key === c.key && k.differs),

@@ -4,8 +4,10 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { run_list_query } from "../api/tracking_queries";
 import { useProject } from "../app/project";
 import type { CompareSearch } from "../app/tracking_routes";
+import { brushes_of, passes } from "../lib/brush";
+import { value_at } from "../lib/compare";
 import { plural } from "../lib/format";
-import { Empty, Failure, PageHead, Panel, Segmented, Waiting } from "../ui/kit";
+import { Button, Empty, Failure, PageHead, Panel, Segmented, Waiting } from "../ui/kit";
 import { RunLink, RunMark } from "../ui/run_parts";
 import { CompareCurves } from "./compare_curves";
 import { CompareParallel } from "./compare_parallel";
@@ -28,7 +30,10 @@ export function Compare() {
     });
   const runs = query.data ?? [];
   const tab = search.tab ?? "curves";
-  const parts = { runs, search, set };
+  const brushes = brushes_of(search.brush);
+  const inside = runs.filter((run) => passes(brushes, (axis) => value_at(run, axis)));
+  const marks = new Map(runs.map((run, i) => [run.run_id, i]));
+  const parts = { runs: inside, all: runs, mark: (id: string) => marks.get(id) ?? 0, search, set };
   if (ids.length === 0)
     return (
       <>
@@ -73,7 +78,10 @@ export function Compare() {
         <>
           <ul className="mb-4 flex flex-wrap gap-x-4 gap-y-1 text-sm" aria-label="Runs compared">
             {runs.map((run, i) => (
-              <li key={run.run_id} className="flex items-center gap-1.5">
+              <li
+                key={run.run_id}
+                className={`flex items-center gap-1.5 ${inside.includes(run) ? "" : "line-through decoration-ink-3"}`}
+              >
                 <RunMark n={i} />
                 <RunLink id={run.run_id}>{run.name || run.run_id.slice(0, 8)}</RunLink>
                 <button
@@ -87,10 +95,39 @@ export function Compare() {
               </li>
             ))}
           </ul>
-          {tab === "curves" && <CompareCurves {...parts} />}
+          {brushes.length > 0 && (
+            <p
+              className="mb-4 flex flex-wrap items-center gap-2 rounded-lg bg-accent-soft px-3 py-1.5 text-xs"
+              role="status"
+            >
+              <span data-testid="brushed">
+                {plural(inside.length, "run")} of {runs.length} inside{" "}
+                {plural(brushes.length, "brush", "brushes")}
+              </span>
+              <Button look="quiet" onClick={() => set({ brush: undefined })}>
+                Clear
+              </Button>
+              {inside.length > 0 && inside.length < runs.length && (
+                <Button
+                  look="quiet"
+                  onClick={() =>
+                    set({ runs: inside.map((run) => run.run_id).join(","), brush: undefined })
+                  }
+                >
+                  Keep only these
+                </Button>
+              )}
+            </p>
+          )}
+          {tab !== "parallel" && inside.length === 0 && (
+            <Panel>
+              <Empty title="No run is inside all brushes" />
+            </Panel>
+          )}
+          {tab === "curves" && inside.length > 0 && <CompareCurves {...parts} />}
           {tab === "parallel" && <CompareParallel {...parts} />}
-          {tab === "scatter" && <CompareScatter {...parts} />}
-          {tab === "table" && <CompareTable {...parts} />}
+          {tab === "scatter" && inside.length > 0 && <CompareScatter {...parts} />}
+          {tab === "table" && inside.length > 0 && <CompareTable {...parts} />}
         </>
       )}
     </>

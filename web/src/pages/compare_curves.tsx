@@ -2,9 +2,11 @@ import { useQuery } from "@tanstack/react-query";
 import { curves_query } from "../api/tracking_queries";
 import { useProject } from "../app/project";
 import { joined, listed } from "../lib/compare";
+import { span_of, whole_span } from "../lib/zoom";
 import { Check, type CompareProps, PickMany } from "../ui/compare_parts";
-import { CurveChart, CurveTable } from "../ui/curve_chart";
+import { CurveTable } from "../ui/curve_chart";
 import { Empty, Failure, Panel, Scroll, Segmented, Waiting } from "../ui/kit";
+import { ZoomBar, ZoomCurve } from "../ui/zoom_curve";
 
 const kPointsMax = 600;
 const kPointsMin = 60;
@@ -12,7 +14,7 @@ const kPointsTogether = 9_000; // Of all runs in one chart: on a shared axis eve
 const kCurvesMax = 200; // What the server reads at once.
 const kKeysAtFirst = 4;
 
-export function CompareCurves({ runs, search, set }: CompareProps) {
+export function CompareCurves({ runs, mark, search, set }: CompareProps) {
   const project = useProject();
   const all = [...new Set(runs.flatMap((r) => r.metrics.map((m) => m.key)))].sort();
   // Metrics with a course come first: a single value at step 0 is better read in the table.
@@ -27,6 +29,7 @@ export function CompareCurves({ runs, search, set }: CompareProps) {
   const x = search.x ?? "step";
   const weight = search.smooth ?? 0;
   const points = Math.floor(kPointsTogether / Math.max(1, runs.length));
+  const live = runs.some((r) => r.status === "RUNNING");
   const query = useQuery(
     curves_query(
       project,
@@ -36,24 +39,23 @@ export function CompareCurves({ runs, search, set }: CompareProps) {
         x: x === "step" ? "step" : "time",
         points: Math.min(kPointsMax, Math.max(kPointsMin, points)),
       },
-      runs.some((r) => r.status === "RUNNING"),
+      live,
     ),
   );
-  const place = new Map(runs.map((r, i) => [r.run_id, i]));
+  const names = new Map(runs.map((r) => [r.run_id, r.name || r.run_id.slice(0, 8)]));
+  const seen = span_of(search.zoom);
+  const on_seen = (zoom: string | undefined) => set({ zoom });
   const of = (key: string) =>
     (query.data ?? [])
-      .filter((c) => c.key === key && c.points > 0 && place.has(c.run_id))
-      .map((c) => {
-        const mark = place.get(c.run_id) ?? 0;
-        return { ...c, name: runs[mark]?.name ?? c.run_id, mark };
-      });
+      .filter((c) => c.key === key && c.points > 0 && names.has(c.run_id))
+      .map((c) => ({ ...c, name: names.get(c.run_id) ?? "", mark: mark(c.run_id) }));
   return (
     <>
       <div className="panel mb-4 flex flex-wrap items-center gap-x-4 gap-y-2 px-4 py-2">
         <Segmented
           label="Horizontal axis"
           value={x}
-          onChange={(next) => set({ x: next === "step" ? undefined : next })}
+          onChange={(next) => set({ x: next === "step" ? undefined : next, zoom: undefined })}
           options={[
             { value: "step", label: "Step" },
             { value: "time", label: "Time" },
@@ -88,6 +90,12 @@ export function CompareCurves({ runs, search, set }: CompareProps) {
           />
           <span className="w-8 tabular-nums">{weight.toFixed(2)}</span>
         </label>
+        <ZoomBar
+          seen={seen}
+          whole={whole_span(query.data ?? [], x === "relative")}
+          x={x}
+          on_seen={on_seen}
+        />
         <div className="ml-auto">
           <PickMany
             label="Metrics"
@@ -108,7 +116,7 @@ export function CompareCurves({ runs, search, set }: CompareProps) {
         {query.data &&
           keys.map((key) => (
             <Panel key={key} title={<span className="font-mono">{key}</span>}>
-              <CurveChart
+              <ZoomCurve
                 title={key}
                 curves={of(key)}
                 x={x}
@@ -117,6 +125,9 @@ export function CompareCurves({ runs, search, set }: CompareProps) {
                 weight={weight}
                 band={search.band !== 0}
                 sync={`compare-${x}`}
+                seen={seen}
+                on_seen={on_seen}
+                live={live}
               />
               <details className="mt-2 text-xs">
                 <summary className="text-ink-2">Numbers</summary>

@@ -12,7 +12,7 @@ const kLeft = 70;
 const kBelow = 44;
 const kAir = 14;
 
-export function CompareScatter({ runs, search, set }: CompareProps) {
+export function CompareScatter({ runs, mark, search, set }: CompareProps) {
   const all = axis_ids(runs);
   const first = first_axes(runs, 20);
   const sx = search.sx && all.includes(search.sx) ? search.sx : (first[0] ?? "");
@@ -30,14 +30,14 @@ export function CompareScatter({ runs, search, set }: CompareProps) {
     runs.map((r) => value_at(r, sy)),
     log_y,
   );
-  const points = runs.flatMap((run, n) => {
+  const points = runs.flatMap((run) => {
     const x = across && position(value_at(run, sx), across, log_x);
     const y = up && position(value_at(run, sy), up, log_y);
     if (x === null || y === null || x === undefined || y === undefined) return [];
     return [
       {
         run,
-        n,
+        n: mark(run.run_id),
         x: kLeft + kAir + x * (kWide - kLeft - 2 * kAir),
         y: kAir + (1 - y) * (kHigh - kBelow - 2 * kAir),
       },

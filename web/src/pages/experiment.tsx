@@ -1,189 +1,51 @@
 // The table of an experiment's runs. All of what it shows is in the address: a view is a link.
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo, useState } from "react";
 import { api_url } from "../api/client";
-import {
-  drop_view,
-  experiment_query,
-  kViewTag,
-  run_keys_query,
-  run_rows_query,
-  save_view,
-} from "../api/tracking_queries";
+import { type Chosen, experiment_query, run_keys_query } from "../api/tracking_queries";
 import { useProject } from "../app/project";
 import type { RunsSearch } from "../app/tracking_routes";
+import { joined, listed } from "../lib/compare";
 import { integer, plural } from "../lib/format";
 import {
   all_columns,
   column_of,
   default_columns,
+  groupable,
   only_differing,
   type RunColumn,
 } from "../lib/run_table";
-import { Dialog } from "../ui/dialog";
 import { FilterBox } from "../ui/filter_box";
-import { ApiLinks, Button, Empty, Failure, PageHead, Panel, Waiting } from "../ui/kit";
+import { ApiLinks, Button, Empty, Failure, PageHead, Panel, Segmented, Waiting } from "../ui/kit";
+import { ColumnChooser, GroupChooser, kBucketsAtFirst } from "../ui/run_choosers";
 import { RunGrid } from "../ui/run_grid";
-import { toast } from "../ui/toast";
+import { Views } from "../ui/run_views";
+import { use_run_lines } from "./run_lines_data";
 
 const kAtOnceMax = 100; // Columns of a kind that the server reads.
-
-function Chooser({
-  all,
-  shown,
-  on_apply,
-  on_close,
-}: {
-  all: RunColumn[];
-  shown: RunColumn[];
-  on_apply: (ids: string[]) => void;
-  on_close: () => void;
-}) {
-  const [chosen, set_chosen] = useState(shown.map((c) => c.id));
-  const [word, set_word] = useState("");
-  const found = all.filter((c) => c.id.toLowerCase().includes(word.toLowerCase()));
-  return (
-    <Dialog title="Columns" on_close={on_close}>
-      <div className="flex flex-col gap-3">
-        <input
-          aria-label="Find a column"
-          placeholder="Find a column"
-          value={word}
-          onChange={(event) => set_word(event.target.value)}
-          className="h-8 rounded-lg border border-line-strong bg-panel px-3 text-sm placeholder:text-ink-3"
-        />
-        <fieldset className="max-h-72 overflow-auto rounded-lg border border-line p-1">
-          <legend className="sr-only">Columns to show</legend>
-          {found.slice(0, 300).map((c) => (
-            <label
-              key={c.id}
-              className="flex cursor-pointer items-center gap-2 rounded px-2 py-1 text-sm hover:bg-sunken"
-            >
-              <input
-                type="checkbox"
-                className="size-4 accent-(--accent)"
-                checked={chosen.includes(c.id)}
-                onChange={(event) =>
-                  set_chosen(
-                    event.target.checked ? [...chosen, c.id] : chosen.filter((id) => id !== c.id),
-                  )
-                }
-              />
-              <span className="truncate font-mono text-xs">{c.id}</span>
-            </label>
-          ))}
-        </fieldset>
-        {found.length > 300 && (
-          <p className="text-ink-3 text-xs">
-            {integer(found.length - 300)} more: type to find them.
-          </p>
-        )}
-        <div className="flex justify-end gap-2">
-          <Button look="quiet" className="mr-auto" onClick={() => on_apply([])}>
-            Reset
-          </Button>
-          <Button look="quiet" onClick={on_close}>
-            Cancel
-          </Button>
-          <Button look="primary" onClick={() => on_apply(chosen)}>
-            Show {plural(chosen.length, "column")}
-          </Button>
-        </div>
-      </div>
-    </Dialog>
-  );
-}
-
-function Views({ id, tags }: { id: string; tags: Record<string, string> }) {
-  const project = useProject();
-  const client = useQueryClient();
-  const [name, set_name] = useState("");
-  const view = new URLSearchParams(location.search);
-  view.delete("sel"); // What is selected now is no part of a view.
-  const here = view.toString();
-  const views = Object.entries(tags).filter(([key]) => key.startsWith(kViewTag));
-  const changed = () => client.invalidateQueries({ queryKey: [project, "experiments"] });
-  const save = useMutation({
-    mutationFn: (called: string) => save_view(project, id, called, here),
-    onSuccess: (_, called) => {
-      toast(`View “${called}” saved`);
-      set_name("");
-      return changed();
-    },
-  });
-  const drop = useMutation({
-    mutationFn: (called: string) => drop_view(project, id, called),
-    onSuccess: changed,
-  });
-  return (
-    <div className="flex flex-wrap items-center gap-2 border-line border-b px-4 py-2 text-xs">
-      <span className="text-ink-3">Views</span>
-      {views.length === 0 && <span className="text-ink-3">none saved yet</span>}
-      {views.map(([key, value]) => {
-        const called = key.slice(kViewTag.length);
-        return (
-          <span
-            key={key}
-            className="inline-flex items-center gap-1 rounded-md bg-sunken py-0.5 pr-1 pl-2 ring-1 ring-line ring-inset"
-          >
-            <Link
-              to="/p/$project/experiments/$id"
-              params={{ project, id }}
-              search={Object.fromEntries(new URLSearchParams(value))}
-              className="link"
-            >
-              {called}
-            </Link>
-            <button
-              type="button"
-              aria-label={`Delete view ${called}`}
-              className="grid size-6 place-items-center rounded text-ink-3 hover:text-bad"
-              onClick={() => drop.mutate(called)}
-            >
-              ×
-            </button>
-          </span>
-        );
-      })}
-      <form
-        className="ml-auto flex items-center gap-2"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (name.trim()) save.mutate(name.trim());
-        }}
-      >
-        <input
-          aria-label="Name of the view"
-          placeholder="Name this view"
-          maxLength={80}
-          value={name}
-          onChange={(event) => set_name(event.target.value)}
-          className="h-7 w-36 rounded-md border border-line-strong bg-panel px-2 placeholder:text-ink-3"
-        />
-        <Button type="submit" disabled={!name.trim() || save.isPending}>
-          Save view
-        </Button>
-      </form>
-      {(save.error ?? drop.error) && <Failure error={save.error ?? drop.error} />}
-    </div>
-  );
-}
 
 export function ExperimentPage() {
   const project = useProject();
   const { id } = useParams({ strict: false }) as { id: string };
   const search = useSearch({ strict: false }) as RunsSearch;
   const navigate = useNavigate();
-  const [choosing, set_choosing] = useState(false);
+  const [choosing, set_choosing] = useState<"columns" | "group" | null>(null);
   const filter = search.filter ?? "";
   const order = search.order ?? "";
+  const group = column_of(search.group ?? "");
+  const nested = search.nest === 1 && !group;
   const asked = useMemo(
-    () => ({ experiment_ids: [id], filter, order_by: order ? [order] : [] }),
-    [id, filter, order],
+    () => ({
+      experiment_ids: [id],
+      filter,
+      order_by: order ? [order] : [],
+      nested: nested ? (true as const) : undefined,
+    }),
+    [id, filter, order, nested],
   );
   const experiment = useQuery(experiment_query(project, id));
-  const keys = useQuery(run_keys_query(project, { ...asked, order_by: [] }));
+  const keys = useQuery(run_keys_query(project, { ...asked, order_by: [], nested: undefined }));
   const named = (search.cols ?? "")
     .split(",")
     .map((c) => column_of(decodeURIComponent(c)))
@@ -195,16 +57,24 @@ export function ExperimentPage() {
       .filter((c) => c.kind === kind)
       .map((c) => c.key)
       .slice(0, kAtOnceMax);
-  const rows = useInfiniteQuery({
-    ...run_rows_query(project, asked, {
-      metrics: of("metrics"),
-      params: of("params"),
-      tags: of("tags"),
-    }),
-    enabled: keys.data !== undefined || named.length > 0,
+  const chosen: Chosen = { metrics: of("metrics"), params: of("params"), tags: of("tags") };
+  const open = listed(search.open);
+  const buckets = search.buckets ?? kBucketsAtFirst;
+  const read = use_run_lines(project, {
+    asked,
+    chosen,
+    groups: group && {
+      experiment_ids: [id],
+      filter,
+      by: group.id,
+      buckets: group.kind === "metrics" ? buckets : undefined,
+      // Ordered by a metric, groups stand by its mean; otherwise as the server likes them.
+      order: search.gorder ?? (order.startsWith("metrics.") ? order : ""),
+      metrics: chosen.metrics,
+    },
+    open: new Set(open),
+    ready: keys.data !== undefined || named.length > 0,
   });
-  const items = useMemo(() => rows.data?.pages.flatMap((p) => p.items) ?? [], [rows.data]);
-  const total = rows.data?.pages[0]?.total ?? items.length;
   const selected = search.sel ? search.sel.split(",") : [];
 
   const set = (change: Partial<RunsSearch>) =>
@@ -213,12 +83,12 @@ export function ExperimentPage() {
       search: ((old: RunsSearch) => ({ ...old, ...change })) as never,
       replace: true,
     });
-  const { fetchNextPage, hasNextPage, isFetchingNextPage } = rows;
-  const more = useCallback(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [fetchNextPage, hasNextPage, isFetchingNextPage]);
+  const { read_more } = read;
+  const near_end = useCallback(() => read_more(), [read_more]);
+  const toggle = (key: string) =>
+    set({ open: joined(open.includes(key) ? open.filter((k) => k !== key) : [...open, key]) });
 
-  const error = experiment.error ?? rows.error ?? keys.error;
+  const error = experiment.error ?? read.error ?? keys.error;
   const title = experiment.data?.name ?? `Experiment ${id}`;
   return (
     <>
@@ -231,14 +101,12 @@ export function ExperimentPage() {
         title={title}
         sub={
           <span data-testid="run-count">
-            {rows.data
-              ? `${plural(total, "run")}${filter ? " match the filter" : ""}`
-              : "Counting runs"}
+            {read.pending ? "Counting runs" : counted(read.total, read.runs, { filter, nested })}
           </span>
         }
         actions={<ApiLinks url={api_url(project, `/experiments/${id}`)} />}
       />
-      {error && <Failure error={error} retry={() => void rows.refetch()} />}
+      {error && <Failure error={error} retry={read.refetch} />}
       <Panel flush className={error ? "mt-3" : ""}>
         <div className="flex flex-wrap items-center gap-2 border-line border-b px-4 py-2.5">
           <FilterBox
@@ -255,9 +123,29 @@ export function ExperimentPage() {
             />
             Only differing
           </label>
-          <Button icon="table" onClick={() => set_choosing(true)}>
+          <Button icon="table" onClick={() => set_choosing("columns")}>
             Columns
           </Button>
+          <Button aria-haspopup="dialog" onClick={() => set_choosing("group")}>
+            {group ? (
+              <>
+                Grouped by <span className="max-w-40 truncate font-mono">{group.key}</span>
+              </>
+            ) : (
+              "Group by"
+            )}
+          </Button>
+          {!group && (
+            <Segmented
+              label="Children"
+              value={nested ? "nested" : "flat"}
+              onChange={(next) => set({ nest: next === "nested" ? 1 : undefined, open: undefined })}
+              options={[
+                { value: "flat", label: "Flat" },
+                { value: "nested", label: "Nested" },
+              ]}
+            />
+          )}
           <Button
             look="primary"
             icon="chart"
@@ -279,8 +167,8 @@ export function ExperimentPage() {
             Columns and differences are those of the newest {integer(keys.data.runs)} runs.
           </p>
         )}
-        {rows.isPending && !error && <Waiting rows={8} />}
-        {rows.data && items.length === 0 && (
+        {read.pending && !error && <Waiting rows={8} />}
+        {!read.pending && !error && read.lines.length === 0 && (
           <Empty title={filter ? "No run matches the filter" : "No runs yet"}>
             {filter ? (
               <Button onClick={() => set({ filter: undefined })}>Drop the filter</Button>
@@ -289,30 +177,67 @@ export function ExperimentPage() {
             )}
           </Empty>
         )}
-        {items.length > 0 && (
+        {read.lines.length > 0 && (
           <RunGrid
-            rows={items}
-            total={total}
+            lines={read.lines}
+            total={read.total + read.lines.length - read.tops}
+            more={read.more}
             columns={columns}
             order={order}
+            tree={nested || group !== null}
+            grouped={group?.id ?? ""}
+            group_order={search.gorder ?? ""}
             selected={selected}
-            on_order={(next) => set({ order: next || undefined })}
+            on_order={(next) => set({ order: next || undefined, gorder: undefined })}
+            on_group_order={(next) => set({ gorder: (next || undefined) as RunsSearch["gorder"] })}
             on_select={(ids) => set({ sel: ids.join(",") || undefined })}
-            on_near_end={more}
+            on_toggle={toggle}
+            on_more={read.read_more_of}
+            on_near_end={near_end}
           />
         )}
       </Panel>
-      {choosing && (
-        <Chooser
+      {choosing === "columns" && (
+        <ColumnChooser
           all={all_columns(keys.data)}
           shown={wanted}
-          on_close={() => set_choosing(false)}
+          on_close={() => set_choosing(null)}
           on_apply={(ids) => {
-            set_choosing(false);
-            set({ cols: ids.map(encodeURIComponent).join(",") || undefined });
+            set_choosing(null);
+            set({ cols: joined(ids) });
+          }}
+        />
+      )}
+      {choosing === "group" && (
+        <GroupChooser
+          all={groupable(keys.data)}
+          chosen={group?.id ?? ""}
+          buckets={buckets}
+          on_close={() => set_choosing(null)}
+          on_apply={(by, fine) => {
+            set_choosing(null);
+            set({
+              group: by || undefined,
+              buckets: by.startsWith("metrics.") && fine !== kBucketsAtFirst ? fine : undefined,
+              gorder: undefined,
+              open: undefined,
+            });
           }}
         />
       )}
     </>
   );
+}
+
+/** "12 groups of 260 runs match the filter". */
+function counted(
+  total: number,
+  runs: number | null,
+  { filter, nested }: { filter: string; nested: boolean },
+): string {
+  const tail = filter ? " match the filter" : "";
+  if (nested)
+    return `${plural(total, "run")} at the top${filter ? " of what matches the filter" : ""}`;
+  if (runs === null || runs === total) return `${plural(total, "run")}${tail}`;
+  return `${plural(runs, "run")} in ${plural(total, "group")}${tail}`;
 }

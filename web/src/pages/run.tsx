@@ -16,7 +16,7 @@ import type { RunSearch } from "../app/tracking_routes";
 import { marks_text } from "../lib/curves";
 import { bytes, integer, plural, span_ms, timestamp } from "../lib/format";
 import { figure, number_of } from "../lib/odd";
-import { CurveChart } from "../ui/curve_chart";
+import { span_of, whole_span } from "../lib/zoom";
 import { ModelLink } from "../ui/domain";
 import {
   Ago,
@@ -36,6 +36,7 @@ import {
 } from "../ui/kit";
 import { RunLink, RunStatusBadge } from "../ui/run_parts";
 import { Spark } from "../ui/spark";
+import { ZoomBar, ZoomCurve } from "../ui/zoom_curve";
 
 const kChartsMax = 24; // A run may have a thousand metrics; the table names all of them.
 const kChartPoints = 400;
@@ -88,6 +89,8 @@ function Metrics({ run }: { run: RunDetail }) {
       replace: true,
     });
   const of = (key: string) => curves.data?.find((c) => c.key === key);
+  const seen = span_of(search.zoom);
+  const on_seen = (zoom: string | undefined) => set({ zoom });
   const drawn = (curves.data ?? []).filter((c) => c.points > 1);
   return (
     <>
@@ -151,10 +154,16 @@ function Metrics({ run }: { run: RunDetail }) {
           note={run.metrics.length > kChartsMax ? `the first ${kChartsMax}` : undefined}
           actions={
             <>
+              <ZoomBar
+                seen={seen}
+                whole={whole_span(drawn, x === "relative")}
+                x={x}
+                on_seen={on_seen}
+              />
               <Segmented
                 label="Horizontal axis"
                 value={x}
-                onChange={(next) => set({ x: next === "step" ? undefined : next })}
+                onChange={(next) => set({ x: next === "step" ? undefined : next, zoom: undefined })}
                 options={[
                   { value: "step", label: "Step" },
                   { value: "time", label: "Time" },
@@ -177,7 +186,7 @@ function Metrics({ run }: { run: RunDetail }) {
             {drawn.map((curve) => (
               <div key={curve.key} className="min-w-0">
                 <h3 className="mb-1 font-mono text-ink-2 text-xs">{curve.key}</h3>
-                <CurveChart
+                <ZoomCurve
                   title={curve.key}
                   curves={[{ ...curve, name: curve.key, mark: 0 }]}
                   x={x}
@@ -187,6 +196,9 @@ function Metrics({ run }: { run: RunDetail }) {
                   band
                   height={170}
                   sync={`run-${run.run_id}-${x}`}
+                  seen={seen}
+                  on_seen={on_seen}
+                  live={run.status === "RUNNING"}
                 />
               </div>
             ))}

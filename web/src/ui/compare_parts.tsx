@@ -3,7 +3,9 @@ import type { RunDetail } from "../api/tracking_types";
 import type { CompareSearch } from "../app/tracking_routes";
 
 export interface CompareProps {
-  runs: RunDetail[];
+  runs: RunDetail[]; // Those inside all brushes.
+  all: RunDetail[];
+  mark: (run_id: string) => number; // Whose colour and dash stay while others come and go.
   search: CompareSearch;
   set: (change: Partial<CompareSearch>) => void;
 }

@@ -5,8 +5,9 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { colour, useDark } from "../app/theme";
 import { align, type DrawOptions, extent, marks_text, type ThinCurve } from "../lib/curves";
-import { clock, integer, span_ms } from "../lib/format";
+import { integer, span_ms, timestamp } from "../lib/format";
 import { figure } from "../lib/odd";
+import { type Span, time_label } from "../lib/zoom";
 import { mark_of } from "./run_parts";
 
 export interface NamedCurve extends ThinCurve {
@@ -24,13 +25,18 @@ export interface CurveChartProps {
   band: boolean;
   height?: number;
   sync?: string;
+  seen?: Span | null; // Of the axis, as it is labelled; null: all of it.
+  drawn?: NamedCurve[]; // Instead of `curves`, of which all else speaks.
+  on_zoom?: (from: number, to: number) => void; // A stretch was drawn across the chart, …
+  on_whole?: () => void; // … or a double click asks for all of it.
 }
 
 const kFont = '11px system-ui, -apple-system, "Segoe UI", sans-serif';
 const kHeight = 220;
+const kDragMin_px = 4; // Less was a click.
 
 function draw_options(props: CurveChartProps): DrawOptions {
-  const starts = props.curves.map((c) => c.x_first[0] ?? 0);
+  const starts = props.curves.map((c) => c.x_min ?? c.x_first[0] ?? 0);
   return {
     weight: props.weight,
     log_x: props.log_x,
@@ -41,7 +47,7 @@ function draw_options(props: CurveChartProps): DrawOptions {
 
 function x_text(x: number, kind: CurveChartProps["x"]): string {
   if (kind === "step") return figure(x);
-  return kind === "time" ? clock(x) : x < 1_000 ? `${Math.round(x)} ms` : span_ms(x);
+  return kind === "time" ? timestamp(x) : Math.abs(x) < 1_000 ? `${Math.round(x)} ms` : span_ms(x);
 }
 
 /** uPlot's logarithmic scale wants powers of ten around what it shows. */
@@ -55,6 +61,29 @@ function straight_range(low: number | null, high: number | null): [number, numbe
   if (low === null || high === null) return [0, 1];
   const air = high > low ? (high - low) * 0.06 : Math.abs(high) * 0.1 || 0.5;
   return [low - air, high + air];
+}
+
+/** A wall-clock axis marks whole minutes and days; the others any round number. */
+function axis_marks(props: CurveChartProps): uPlot.Axis["values"] {
+  if (props.x === "time" && !props.log_x)
+    return (_, splits, __, ___, step) => splits.map((s) => time_label(s, step));
+  return (_, splits) => splits.map((s) => (s === null ? "" : x_text(s, props.x)));
+}
+
+function x_scale(props: CurveChartProps): uPlot.Scale {
+  const seen = props.seen;
+  const range = (low: number | null, high: number | null): [number, number] => {
+    if (seen) return [props.log_x ? Math.max(seen[0], seen[1] / 1e6) : seen[0], seen[1]];
+    if (props.log_x) return log_range(low, high);
+    return low !== null && high !== null && low < high
+      ? [low, high]
+      : [(low ?? 0) - 1, (high ?? 0) + 1];
+  };
+  return {
+    time: props.x === "time" && !props.log_x,
+    distr: props.log_x ? 3 : 1,
+    range: (_, low, high) => range(low, high),
+  };
 }
 
 function options(props: CurveChartProps, width: number): uPlot.Options {
@@ -87,19 +116,22 @@ function options(props: CurveChartProps, width: number): uPlot.Options {
   return {
     width,
     height: props.height ?? kHeight,
+    ms: 1,
     padding: [10, 12, 0, 0],
     legend: { show: false },
     cursor: {
       sync: props.sync ? { key: props.sync } : undefined,
       points: { show: false },
-      drag: { x: true, y: false },
+      drag: { x: props.on_zoom !== undefined, y: false, setScale: false },
+      bind: {
+        dblclick: () => () => {
+          props.on_whole?.();
+          return null;
+        },
+      },
     },
     scales: {
-      x: {
-        time: false,
-        distr: props.log_x ? 3 : 1,
-        range: props.log_x ? (_, low, high) => log_range(low, high) : undefined,
-      },
+      x: x_scale(props),
       y: {
         distr: props.log_y ? 3 : 1,
         range: (_, low, high) => (props.log_y ? log_range : straight_range)(low, high),
@@ -112,7 +144,7 @@ function options(props: CurveChartProps, width: number): uPlot.Options {
         gap: 4,
         space: 80,
         grid: { show: false },
-        values: (_, splits) => splits.map((s) => (s === null ? "" : x_text(s, props.x))),
+        values: axis_marks(props),
       },
       {
         ...axis,
@@ -134,7 +166,10 @@ function sentence(props: CurveChartProps): string {
     const odd = marks_text(curve.marks);
     return `${curve.name} ${ends ? `from ${figure(ends[0])} to ${figure(ends[1])}` : "without a finite value"}, last ${figure(last_of(curve))}${odd ? `, ${odd}` : ""}`;
   });
-  return `${props.title} by ${props.x}: ${parts.join("; ")}`;
+  const seen = props.seen
+    ? `, seen from ${x_text(props.seen[0], props.x)} to ${x_text(props.seen[1], props.x)}`
+    : "";
+  return `${props.title} by ${props.x}${seen}: ${parts.join("; ")}`;
 }
 
 export function last_of(curve: ThinCurve): number | null {
@@ -195,7 +230,9 @@ export function CurveChart(props: CurveChartProps) {
   const readout = useRef<HTMLDivElement>(null);
   const dark = useDark();
   const shape = JSON.stringify([dark, props]);
-  const drawn = align(props.curves, draw_options(props));
+  const drawn = align(props.drawn ?? props.curves, draw_options(props));
+  const tell = useRef(props); // What a chart that was drawn earlier calls is what holds now.
+  tell.current = props;
   useEffect(() => {
     const node = box.current;
     if (!node) return;
@@ -204,7 +241,17 @@ export function CurveChart(props: CurveChartProps) {
       data.push(drawn.low[i] ?? [], drawn.high[i] ?? [], drawn.raw[i] ?? [], drawn.lines[i] ?? []);
     });
     const made = options(props, node.clientWidth || 300);
+    let dragged = false; // Here: charts that share a cursor share what is selected too.
     made.hooks = {
+      ready: [(u) => u.over.addEventListener("mousedown", () => (dragged = true))],
+      setSelect: [
+        (u) => {
+          const { left, width } = u.select;
+          if (!dragged || width < kDragMin_px) return;
+          dragged = false;
+          tell.current.on_zoom?.(u.posToVal(left, "x"), u.posToVal(left + width, "x"));
+        },
+      ],
       setCursor: [
         (u) => {
           const at = u.cursor.idx;
