@@ -113,6 +113,23 @@ TEST_P(KeptDatadir, ComesToTodaysSchema) {
   EXPECT_EQ(events, static_cast<int64_t>(facts_.find("ledger")->items().size()));
 }
 
+// `./dev gen` writes schema.sql anew when this fails.
+TEST(WholeSchema, IsWhatTheStepsComeTo) {
+  test::TempDb by_steps, at_once, again;
+  const std::vector<store::Migration> steps = all_migrations();
+  ASSERT_TRUE(store::migrate(*by_steps, steps).ok());
+  const auto text = store::dump_schema(*by_steps, steps);
+  ASSERT_TRUE(text.ok()) << text.error().text;
+  EXPECT_TRUE(*text == whole_schema());
+  ASSERT_TRUE(store::migrate(*at_once, steps, *text).ok());
+  EXPECT_EQ(store::dump_schema(*at_once, steps).value(), *text);
+  EXPECT_EQ(test::schema_of(*at_once), test::schema_of(*by_steps));
+  EXPECT_TRUE(store::migrate(*at_once, steps, *text).ok());  // Every step counts as taken.
+  // What other steps came to is passed over: here it would make nothing at all.
+  ASSERT_TRUE(store::migrate(*again, steps, "-- steps 0\n").ok());
+  EXPECT_EQ(test::schema_of(*again), test::schema_of(*by_steps));
+}
+
 TEST_P(KeptDatadir, OpensAndHasEveryBlob) {
   Config config =
       Config::resolve({real_fs(), real_process(), {{"data_dir", dir_}, {"db", ""}}, ""}).value();

@@ -40,6 +40,7 @@ Status listen_http(World& w, std::vector<http::Route> rows, const TlsFiles& tls)
   options.threads = threads_of(w, "http_threads");
   options.hosts = w.config.list("allowed_hosts");
   options.origins = w.config.list("allowed_origins");
+  options.prefix = w.config.text("static_prefix");
   options.access_log = w.config.on("access_log");
   options.tls_certificate = tls.certificate;
   options.tls_key = tls.key;

@@ -130,6 +130,24 @@ Result<int> dump_openapi(cli::Call& call, const Sys& sys) {
   return 0;
 }
 
+// By the steps, so that it says what schema.sql should hold, whatever it holds.
+Result<int> dump_schema(cli::Call& call, const Sys& sys) {
+  const std::string tmp = sys.process.env("TMPDIR");
+  const std::string dir =
+      concat({tmp.empty() ? "/tmp" : tmp, "/slipway-dump-", new_uuid7(sys.clock, sys.rng).hex()});
+  TRY(sys.fs.make_dirs(dir));
+  const auto dumped = [&]() -> Result<std::string> {
+    const auto db = TRY(
+        store::open_sqlite({sys.fs, sys.clock, sys.executor, sys.log}, dir + "/slipway.db", {}));
+    const std::vector<store::Migration> steps = all_migrations();
+    TRY(store::migrate(*db, steps));
+    return store::dump_schema(*db, steps);
+  }();
+  ignore(sys.fs.remove_all(dir), "a leftover in the temporary folder");
+  call.terminal.out(TRY(dumped));
+  return 0;
+}
+
 Result<int> dump_metrics(cli::Call& call, const Sys& sys) {
   static constexpr std::array<std::string_view, 3> kKinds = {"counter", "gauge", "histogram"};
   Throwaway open = TRY(Throwaway::open(sys));
@@ -186,6 +204,12 @@ void add_dump(cli::Commands& commands, const Sys& sys) {
                 {},
                 {},
                 [sys](cli::Call& call) { return dump_openapi(call, sys); },
+                ""});
+  commands.add({"dump schema",
+                "What the database of a new data directory is made of, as SQL.",
+                {},
+                {},
+                [sys](cli::Call& call) { return dump_schema(call, sys); },
                 ""});
   commands.add({"dump metrics",
                 "Every metric: kind, labels, meaning.",

@@ -21,7 +21,7 @@ std::string manual_html() {
        "</head><body><main><h1>Slipway ",
        kVersion,
        "</h1><p>Every route of this server is described in "
-       "<a href=\"/openapi.json\">openapi.json</a>; <code>slipway help</code> lists the commands. "
+       "<a href=\"openapi.json\">openapi.json</a>; <code>slipway help</code> lists the commands. "
        "MLflow's client works with <code>MLFLOW_TRACKING_URI</code> set to this address.</p>"
        "<h2>Settings</h2><p>A flag wins over a variable, a variable over slipway.toml.</p>"
        "<table><thead><tr><th>Flag</th><th>Variable</th><th>Default</th><th>Meaning</th></tr>"

@@ -1,6 +1,15 @@
 #include "app/world.h"
 
+extern "C" {
+extern const char slipway_schema_begin[];
+extern const char slipway_schema_end[];
+}
+
 namespace slip::app {
+
+std::string_view whole_schema() {
+  return {slipway_schema_begin, static_cast<size_t>(slipway_schema_end - slipway_schema_begin)};
+}
 
 // In order: a module's tables may refer to those of modules above it.
 std::vector<store::Migration> all_migrations() {

@@ -5,6 +5,7 @@
 
 #include "app/toml.h"
 #include "base/text.h"
+#include "http/target.h"
 #include "sys/fs.h"
 #include "sys/process.h"
 
@@ -13,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 32> kSettings = {{
+constexpr std::array<SettingRow, 33> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -37,6 +38,8 @@ constexpr std::array<SettingRow, 32> kSettings = {{
     {"allowed_origins", kList, "", "", "Further origins whose pages may change things."},
     {"public_url", kText, "", "",
      "How clients reach the server, for links to itself; empty: as each request did."},
+    {"static_prefix", kPrefix, "", "",
+     "Path below which a proxy serves this server, such as /team/slipway."},
     {"tls_certificate", kText, "", "",
      "PEM file, leaf first; turns TLS of HTTP and gRPC on together with tls_key."},
     {"tls_key", kText, "", "", "PEM file of the private key."},
@@ -93,6 +96,11 @@ Result<std::string> normal(const SettingRow& row, const std::string& value) {
     case kText:
     case kList:
       return value;
+    case kPrefix: {
+      const Status good = http::check_prefix(value);
+      if (!good.ok()) return bad(good.error().text);
+      return value;
+    }
     case kInt: {
       const std::optional<int64_t> n = parse_int(value);
       if (!n || *n < 0) return bad("a whole number, not negative");

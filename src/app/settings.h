@@ -21,7 +21,7 @@ class Process;
 // knows where it came from. Immutable once resolved; any thread.
 namespace slip::app {
 
-enum class SettingType : uint8_t { kText, kInt, kSize, kSwitch, kChoice, kList };
+enum class SettingType : uint8_t { kText, kInt, kSize, kSwitch, kChoice, kList, kPrefix };
 
 struct SettingRow {
   std::string_view name;  // "data_dir": --data-dir, SLIPWAY_DATA_DIR, data_dir = "…"

@@ -50,7 +50,7 @@ auth::Options auth_options(const World& w) {
 
 Status open_core(World& w) {
   const std::vector<store::Migration> steps = all_migrations();
-  TRY(store::migrate(*w.db, steps));
+  TRY(store::migrate(*w.db, steps, whole_schema()));
   w.ledger = std::make_unique<ledger::Ledger>(
       ledger::Ledger::Deps{*w.db, w.sys.clock, w.sys.rng, all_event_scopes()});
   w.auth = std::make_unique<auth::Auth>(auth::Auth::Deps{*w.db, *w.ledger, w.sys.clock, w.sys.rng},
@@ -202,12 +202,14 @@ Status open_links(World& w) {
     return corrupt("data_dir.link_key", concat({path, " holds no key"}))
         .with_hint("delete it: a new one is made, and links in use end");
   w.links = std::make_shared<const wire::mlflow::SignedLinks>(
-      std::move(*key), w.config.text("public_url"), !w.config.text("tls_certificate").empty());
+      std::move(*key), w.config.text("public_url"), !w.config.text("tls_certificate").empty(),
+      w.config.text("static_prefix"));
   return {};
 }
 
 Status open_console(World& w) {
   ui::Settings settings;
+  settings.base_href = w.config.text("static_prefix") + "/";
   settings.config_json = concat({R"({"project":"default","version":")", kVersion, R"("})"});
   ui::Console console = TRY(ui::Console::open(ui::embedded_pack(), settings));
   w.console = std::make_shared<const ui::Console>(std::move(console));

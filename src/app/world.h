@@ -151,6 +151,7 @@ struct World {
 };
 
 std::vector<store::Migration> all_migrations();  // migrations.cc
+std::string_view whole_schema();                 // schema.sql: what they come to together.
 std::vector<ledger::Scope> all_event_scopes();
 std::vector<http::Route> all_routes(World& world);    // routes.cc
 std::vector<grpc::Method> all_methods(World& world);  // methods.cc

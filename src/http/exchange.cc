@@ -155,7 +155,7 @@ Status Exchange::admit(std::string_view peer) {
   request.peer = peer;
   request.target = head.target;
   TRY(identify());
-  const Target target = TRY(split_target(head.target));
+  const Target target = TRY(split_target(head.target, shared.options.prefix));
   request.path = target.path;
   const std::string_view host = target.authority.empty() ? head.host : target.authority;
   if (host.empty() || host != known_host) {

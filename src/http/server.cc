@@ -11,6 +11,7 @@
 #include "http/connection.h"
 #include "http/core.h"
 #include "http/date.h"
+#include "http/target.h"
 
 namespace slip::http {
 namespace {
@@ -248,6 +249,7 @@ Server::~Server() { drain(0); }
 
 Result<std::unique_ptr<Server>> Server::start(ServerParts parts, std::vector<Route> rows,
                                               ServerOptions options) {
+  TRY(check_prefix(options.prefix));
   for (const Route& row : rows)
     if (row.body.kind == BodyKind::kSpool && !parts.blobs)
       return invalid("routes.invalid", concat({row.path, ": spools, but there are no blobs"}));

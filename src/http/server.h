@@ -48,6 +48,7 @@ struct ServerOptions {
   size_t connections_max = 10'000;
   std::vector<std::string> hosts = {};  // See http/origin.h.
   std::vector<std::string> origins = {};
+  std::string prefix = {};           // See http/target.h.
   std::string tls_certificate = {};  // PEM, leaf first; both or none.
   std::string tls_key = {};          // PEM.
   bool access_log = false;
@@ -72,6 +73,7 @@ struct ServerParts {
 class Server {
  public:
   // kInvalid `routes.invalid` names the rows; kConflict `http.port_in_use`; kInvalid `http.bind`,
+  // `http.prefix`,
   // `tls.certificate`. Serves when it returns.
   static Result<std::unique_ptr<Server>> start(ServerParts parts, std::vector<Route> rows,
                                                ServerOptions options);

@@ -26,7 +26,18 @@ Status check_project(std::string_view project) {
   return {};
 }
 
-Result<Target> split_target(std::string_view target) {
+Status check_prefix(std::string_view prefix) {
+  if (prefix.empty()) return {};
+  const Error bad = invalid("http.prefix",
+                            "a path such as /team/slipway, of letters, digits, '.', '_' and '-', "
+                            "that ends without a '/'");
+  if (!prefix.starts_with('/')) return bad;
+  for (const std::string_view segment : split(prefix.substr(1), '/'))
+    if (!check_project(segment).ok()) return bad;
+  return {};
+}
+
+Result<Target> split_target(std::string_view target, std::string_view prefix) {
   if (target.size() > kTargetBytesMax)
     return invalid("http.target_too_long", "the request target is longer than 28 KiB");
   for (const char c : target)
@@ -49,6 +60,11 @@ Result<Target> split_target(std::string_view target) {
   const size_t mark = target.find('?');
   out.path = target.substr(0, mark);
   if (mark != std::string_view::npos) out.query = target.substr(mark + 1);
+  if (out.path.starts_with(prefix) &&
+      (out.path.size() == prefix.size() || out.path[prefix.size()] == '/')) {
+    out.path.remove_prefix(prefix.size());
+    if (out.path.empty()) out.path = "/";
+  }
   if (out.path.starts_with("/~")) {
     const size_t end = std::min(out.path.find('/', 2), out.path.size());
     out.project = out.path.substr(2, end - 2);

@@ -11,6 +11,9 @@
 // becomes a separator, empty segments and trailing slashes are kept (and so match only rows that
 // have them), dot segments and NUL are refused. Pure.
 //
+// A server that lies below another's path (`--static-prefix /team/slipway`) is reached with that
+// prefix by a proxy that passes it on, and without it by one that strips it: both name one thing.
+//
 // Errors: kInvalid `http.target`, `path.encoding`, `path.dot_segment`, `query.encoding`,
 // `project.syntax`; `http.target_too_long` (414).
 namespace slip::http {
@@ -27,7 +30,9 @@ struct Target {
   std::string_view query;      // Without '?'.
 };
 
-Result<Target> split_target(std::string_view target);
+// `prefix` is "" or as check_prefix wants it.
+Result<Target> split_target(std::string_view target, std::string_view prefix = {});
+Status check_prefix(std::string_view prefix);    // "/a/b": no last slash. kInvalid `http.prefix`.
 Status check_project(std::string_view project);  // [A-Za-z0-9._-], not beginning with '.'.
 
 // "/a/b%2fc" → "a", "b/c". "/" has one empty segment.

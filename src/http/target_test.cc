@@ -48,6 +48,28 @@ TEST(Target, IsTakenApart) {
   }
 }
 
+TEST(Target, LiesBelowAPrefixOrNot) {
+  const std::pair<std::string_view, std::string_view> cases[] = {
+      {"/a/b", "- /"},          {"/a/b/", "- /"},
+      {"/a/b/m?x", "- /m"},     {"/a/b/~p/m", "p /m"},
+      {"/~p/m", "p /m"},        {"/m", "- /m"},
+      {"/a/bc/m", "- /a/bc/m"}, {"/a", "- /a"},
+      {"/a/b/a/b", "- /a/b"},   {"/a%2fb/m", "- /a%2fb/m"},
+      {"//a/b", "- //a/b"},
+  };
+  for (const auto& [text, want] : cases) {
+    SCOPED_TRACE(text);
+    const auto t = split_target(text, "/a/b");
+    ASSERT_TRUE(t.ok());
+    EXPECT_EQ(concat({t->project.empty() ? "-" : t->project, " ", t->path}), want);
+  }
+  for (const std::string_view good : {"", "/a", "/a/b-1_c.d"})
+    EXPECT_TRUE(check_prefix(good).ok()) << good;
+  for (const std::string_view bad :
+       {"a", "/", "/a/", "//a", "/a//b", "/~a", "/../a", "/a b", "/a?"})
+    EXPECT_FALSE(check_prefix(bad).ok()) << bad;
+}
+
 TEST(Target, QueriesAreForms) {
   std::vector<std::pair<std::string, std::string>> pairs;
   ASSERT_TRUE(parse_query("a=1&b=x+y%2B&&c&=d&a=2", &pairs).ok());

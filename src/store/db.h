@@ -140,7 +140,13 @@ struct Migration {
 // Applies what is missing; several may do so at once. kConflict `store.schema_newer` when the
 // database knows a step that this binary does not: the data was written by a newer version.
 // kConflict `store.schema_edited` when a step that was applied reads otherwise now.
-Status migrate(Db& db, std::span<const Migration> steps);
+// `whole`: what dump_schema() gave, "" for nothing: a new SQLite database is made by it at once, so
+// that a first start is short; one that was made of other steps is passed over.
+Status migrate(Db& db, std::span<const Migration> steps, std::string_view whole = {});
+
+// SQL that makes of an empty SQLite database what `steps` have made of `db`, a new one: tables,
+// indexes and the rows that steps put in. Begins with a comment that names the digest of the steps.
+Result<std::string> dump_schema(Db& db, std::span<const Migration> steps);
 
 enum class SqliteFiles : uint8_t {
   kSystem,  // SQLite's own access to the operating system's files.

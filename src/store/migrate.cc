@@ -82,13 +82,17 @@ Status check_known(const std::map<StepId, std::string>& applied, std::span<const
   return {};
 }
 
-Status apply(Tx& tx, const Db& db, const Migration& step) {
-  for (const std::string& sql : TRY(split_statements(step.sql)))
-    TRY(tx.exec(in_words_of(db.kind(), sql), {}));
+Status record(Tx& tx, const Db& db, const Migration& step) {
   const std::string digest = digest_of(step.sql);
   TRY(tx.exec("INSERT INTO schema_step (module, number, applied_ms, digest) VALUES (?, ?, ?, ?)",
               {step.module, step.number, db.now_ms(), digest}));
   return {};
+}
+
+Status apply(Tx& tx, const Db& db, const Migration& step) {
+  for (const std::string& sql : TRY(split_statements(step.sql)))
+    TRY(tx.exec(in_words_of(db.kind(), sql), {}));
+  return record(tx, db, step);
 }
 
 // In one transaction.
@@ -103,10 +107,31 @@ Status apply(Db& db, std::span<const Migration> steps) {
   });
 }
 
-Status migrate_alone(Db& db, std::span<const Migration> steps) {
+// The first line of dump_schema().
+std::string headline(std::span<const Migration> steps) {
+  std::string all;
+  for (const Migration& step : steps)
+    all += concat({step.module, "/", std::to_string(step.number), " ", digest_of(step.sql), "\n"});
+  return concat({"-- steps ", digest_of(all), "\n"});
+}
+
+// In one transaction.
+Status apply_whole(Db& db, std::span<const Migration> steps, std::string_view whole) {
+  const auto statements = TRY(split_statements(whole));
+  return db.write([&](Tx& tx) -> Status {
+    TRY(SchemaStep::unbind(tx));
+    for (const std::string& sql : statements) TRY(tx.exec(sql, {}));
+    for (const Migration& step : steps) TRY(record(tx, db, step));
+    return {};
+  });
+}
+
+Status migrate_alone(Db& db, std::span<const Migration> steps, std::string_view whole) {
   const auto applied = TRY(applied_steps(db));
   TRY(check_known(applied, steps));
   // A new database has nothing to lose, and one commit keeps the first start short.
+  if (applied.empty() && db.kind() == "sqlite" && whole.starts_with(headline(steps)))
+    return apply_whole(db, steps, whole);
   if (applied.empty()) return apply(db, steps);
   for (const Migration& step : steps)
     if (!applied.contains({std::string(step.module), step.number}))
@@ -114,10 +139,41 @@ Status migrate_alone(Db& db, std::span<const Migration> steps) {
   return {};
 }
 
+Status dump_rows(Tx& tx, const std::string& table, std::string* out) {
+  std::string names, values;
+  TRY(tx.each("SELECT name FROM pragma_table_info(?) ORDER BY cid", {table}, [&](const Row& row) {
+    names += (names.empty() ? "" : ", ") + row.str(0);
+    values += (values.empty() ? "quote(" : " || ', ' || quote(") + row.str(0) + ")";
+  }));
+  return tx.each(
+      concat({"SELECT ", values, " FROM ", table, " ORDER BY 1"}), {}, [&](const Row& row) {
+        *out += concat({"INSERT INTO ", table, " (", names, ") VALUES (", row.str(0), ");\n"});
+      });
+}
+
 }  // namespace
 
-Status migrate(Db& db, std::span<const Migration> steps) {
-  return db.exclusively([&] { return migrate_alone(db, steps); });
+Status migrate(Db& db, std::span<const Migration> steps, std::string_view whole) {
+  return db.exclusively([&] { return migrate_alone(db, steps, whole); });
+}
+
+Result<std::string> dump_schema(Db& db, std::span<const Migration> steps) {
+  std::string out = headline(steps);
+  TRY(db.read([&](Tx& tx) -> Status {
+    out = headline(steps);
+    std::vector<std::string> tables;
+    TRY(
+        tx.each("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE "
+                "'sqlite%'"
+                " AND name <> 'schema_step' ORDER BY rowid",
+                {}, [&](const Row& row) {
+                  if (row.str(0) == "table") tables.push_back(row.str(1));
+                  out += row.str(2) + ";\n";
+                }));
+    for (const std::string& table : tables) TRY(dump_rows(tx, table, &out));
+    return {};
+  }));
+  return out;
 }
 
 }  // namespace slip::store

@@ -75,6 +75,26 @@ def test_other_addresses_need_auth(server):
     true(other.returncode != 0, "a bind beyond loopback without authentication must not start")
 
 
+def test_below_a_prefix(server):
+    other = harness.Server(harness.BINARY, str(server.data) + "-4", ["--static-prefix", "/team/slipway"])
+    try:
+        api = other.start().api()
+        for path in ("/health", "/team/slipway/health"):
+            equal((api.send("GET", path).status, api.send("GET", path).body), (200, b"OK"), path)
+        made = api.send("POST", "/team/slipway/api/2.0/mlflow/experiments/create", b'{"name": "below"}',
+                        {"Content-Type": "application/json"}).json()
+        got = api.send("GET", f"/ajax-api/2.0/mlflow/experiments/get?experiment_id={made['experiment_id']}").json()
+        equal(got["experiment"]["name"], "below", "both ways lead to one server")
+        page = api.send("GET", "/team/slipway/p/models", headers={"Accept": "text/html"}).body
+        true(b'<base href="/team/slipway/"' in page, "the console finds its own prefix")
+        harness.refused(api, "GET", "/team/slipwayhealth", status=404)
+        equal(other.stop(), 0, "exit status after SIGTERM")
+    finally:
+        other.kill()
+    bad = subprocess.run([*server.command(), "--static-prefix", "team/"], capture_output=True, text=True, timeout=20, check=False)
+    true(bad.returncode == 2 and "such as /team/slipway" in bad.stderr, f"a bad prefix is named: {bad.stderr}")
+
+
 def test_stop_and_start_again(server):
     harness.register(server.api(), "kept", harness.linear_classifier([[-1, 0], [1, 0]]))
     equal(server.stop(), 0, "exit status after SIGTERM")

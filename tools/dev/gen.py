@@ -1,12 +1,16 @@
 """./dev gen [--check]: committed files that come from the server's own tables; --check compares instead of writing."""
 import json
 import pathlib
+import subprocess
 import tempfile
 
 from dev import build, common, served
 
 MADE = [  # (file, where the running server gives it)
     ("api/slipway.openapi.json", "/openapi.json"),
+]
+DUMPED = [  # (file, the command that prints it)
+    ("src/app/schema.sql", ["dump", "schema"]),
 ]
 
 
@@ -20,7 +24,9 @@ def texts(binary):
             server.stop()
         finally:
             server.kill()
-    return [(common.ROOT / name, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n") for name, value in made]
+    dumped = [(common.ROOT / name, subprocess.run([str(binary), *command], check=True, capture_output=True, text=True).stdout)
+              for name, command in DUMPED]
+    return dumped + [(common.ROOT / name, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n") for name, value in made]
 
 
 def run(args):

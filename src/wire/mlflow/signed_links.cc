@@ -8,8 +8,11 @@
 
 namespace slip::wire::mlflow {
 
-SignedLinks::SignedLinks(std::string key, std::string public_url, bool tls)
-    : key_(std::move(key)), public_url_(std::move(public_url)), tls_(tls) {
+SignedLinks::SignedLinks(std::string key, std::string public_url, bool tls, std::string prefix)
+    : key_(std::move(key)),
+      public_url_(std::move(public_url)),
+      tls_(tls),
+      prefix_(std::move(prefix)) {
   CHECK(key_.size() >= 32);
   while (public_url_.ends_with('/')) public_url_.pop_back();
 }
@@ -37,7 +40,7 @@ Status SignedLinks::check(const Grant& grant, std::string_view signature, int64_
 std::string SignedLinks::base_of(const http::Request& request) const {
   if (!public_url_.empty()) return public_url_;
   const bool https = tls_ || iequals(request.header("x-forwarded-proto"), "https");
-  return concat({https ? "https://" : "http://", request.header("host")});
+  return concat({https ? "https://" : "http://", request.header("host"), prefix_});
 }
 
 }  // namespace slip::wire::mlflow

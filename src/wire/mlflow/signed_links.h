@@ -23,7 +23,8 @@ class SignedLinks {
  public:
   // `key`: at least 32 bytes. `public_url`: how clients reach the server ("https://ml.example"); ""
   // takes what the request itself was sent to, and `tls` says how.
-  SignedLinks(std::string key, std::string public_url, bool tls);
+  // `prefix`: the path below which the server is reached there, "" or "/a/b".
+  SignedLinks(std::string key, std::string public_url, bool tls, std::string prefix = {});
 
   struct Grant {
     std::string_view what;  // "part", "get", "put"
@@ -33,13 +34,14 @@ class SignedLinks {
   std::string sign(const Grant& grant) const;
   Status check(const Grant& grant, std::string_view signature, int64_t now_s) const;
 
-  // "http://host:port" of the link to be sent back to whom sent `request`.
+  // "http://host:port/prefix" of the link to be sent back to whom sent `request`.
   std::string base_of(const http::Request& request) const;
 
  private:
   std::string key_;
   std::string public_url_;
   bool tls_;
+  std::string prefix_;
 };
 
 }  // namespace slip::wire::mlflow
