@@ -64,9 +64,8 @@ std::string_view time_hint(const codec::Field& field) {
 
 Error key_error(const codec::Field& a, std::string_view a_file, const codec::Field& b,
                 std::string_view b_file) {
-  Error out = invalid("feature.key_type",
-                      concat({"key ", a.name, " is ", a.type_name, " in ", a_file, " and ",
-                              b.type_name, " in ", b_file}));
+  Error out = invalid("feature.key_type", concat({"key ", a.name, " is ", a.type_name, " in ",
+                                                  a_file, " and ", b.type_name, " in ", b_file}));
   using codec::ColumnType;
   if (a.readable && b.readable && (a.type == ColumnType::kDouble || b.type == ColumnType::kDouble))
     return std::move(out).with_hint(

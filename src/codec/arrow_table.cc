@@ -1,6 +1,6 @@
 #include <arrow/api.h>
-#include <arrow/ipc/reader.h>
 #include <arrow/extension_type.h>
+#include <arrow/ipc/reader.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/util/float16.h>
 #include <parquet/arrow/reader.h>
@@ -218,7 +218,8 @@ class Appender {
       if (any.null_count() == 0) return words(from.raw_values(), any.length());
     return each(any, [&](int64_t i) -> Status {
       const auto v = from.Value(i);
-      if (!how_.bits && !std::in_range<int64_t>(v)) return at_row(i, "the number is beyond a signed 64-bit one");
+      if (!how_.bits && !std::in_range<int64_t>(v))
+        return at_row(i, "the number is beyond a signed 64-bit one");
       out_->add_i64(static_cast<int64_t>(v));
       return {};
     });

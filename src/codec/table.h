@@ -110,8 +110,8 @@ struct ReadOptions {
   std::vector<std::string> as_text =
       {};                        // CSV: columns that are text, whatever their cells look like.
   std::vector<int> groups = {};  // Parquet: these row groups (row_groups.h), in order; empty: all.
-  // Parquet, Arrow: values that no type of ours holds are told apart all the same. Decimals are text
-  // without zeros at the end ("-1.2"), and nanoseconds lie in Column::fine.
+  // Parquet, Arrow: values that no type of ours holds are told apart all the same. Decimals are
+  // text without zeros at the end ("-1.2"), and nanoseconds lie in Column::fine.
   bool exact = false;
   std::vector<std::string> as_bits = {};  // Parquet, Arrow: uint64 columns taken as their 64 bits.
 };

@@ -11,7 +11,6 @@ import collections
 import decimal
 import os
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,9 @@ from harness import equal, true  # noqa: E402
 from dev import setup  # noqa: E402
 
 sys.path.insert(0, str(setup.packages("pip_features")))  # pandas, polars, pyarrow of one environment.
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import polars as pl  # noqa: E402
 import pyarrow as pa  # noqa: E402
-import pyarrow.compute as pc  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
+import _torture_files as files  # noqa: E402
 import _torture_joins as joins  # noqa: E402
 from _torture_joins import Question  # noqa: E402
 
@@ -225,6 +221,21 @@ def test_joins_of_files(_):
     print("     of the histories " + ", ".join(f"{100 * counts[c] / total:.0f} % {c}" for c in sorted(counts)))
     for trait in ("ties", "late", "tombstones", "boundary"):
         true(counts[trait] * 5 >= total, f"too few histories with {trait}: {counts[trait]} of {total}")
+
+
+def plain_join(root, key, time, features, strict=False, **options):
+    return join(root, Question(strict=strict), [key], features, event_time=time, **options)
+
+
+def test_files_of_strangers(_):
+    for case in (files.types_are_kept, files.writers_agree, files.times_at_the_ends, files.nothing_to_find):
+        with tempfile.TemporaryDirectory(prefix="slipway-torture-") as name:
+            case(plain_join, pathlib.Path(name), equal)
+    with tempfile.TemporaryDirectory(prefix="slipway-torture-") as name:
+        root = pathlib.Path(name)
+        files.refused(harness.BINARY, root, equal, true)
+        got = plain_join(root, "k", "t", ["x"])
+        equal(got.column("x").to_pylist(), [1.0, 2.0], "numbers of 64 bits are keys when they are so in both files")
 
 
 if __name__ == "__main__":
