@@ -52,10 +52,64 @@ Result<const codec::Field*> column(const std::vector<codec::Field>& schema, std:
       .with_hint("its columns are " + names);
 }
 
-Status check_time(const codec::Field& field, std::string_view file) {
-  if (field.readable && field.type == codec::ColumnType::kTimestampUs) return {};
-  return invalid("feature.time_type", concat({file, ": ", field.name, " is ", field.type_name,
-                                              ", which is no timestamp"}));
+// A column without a type has nulls alone, and matches any other.
+bool all_null(const codec::Field& field) { return field.type_name == "null"; }
+
+// Its first word that has a hint.
+std::string_view time_hint(const codec::Field& field) {
+  if (field.readable && field.type == codec::ColumnType::kText)
+    return "pandas: pd.to_datetime(…); Polars: .str.to_datetime()";
+  return "a timestamp or date is wanted, or integers with --time-unit";
+}
+
+Error key_error(const codec::Field& a, std::string_view a_file, const codec::Field& b,
+                std::string_view b_file) {
+  Error out = invalid("feature.key_type", concat({"key ", a.name, " is ", a.type_name, " in ",
+                                                  a_file, " and ", b.type_name, " in ", b_file}));
+  using codec::ColumnType;
+  if (a.readable && b.readable && (a.type == ColumnType::kDouble || b.type == ColumnType::kDouble))
+    return std::move(out).with_hint(
+        "pandas makes integers with gaps floats: astype(\"Int64\") before writing");
+  if (!a.readable && !b.readable) return std::move(out).with_hint("no key can be of such a type");
+  return std::move(out).with_hint("cast one of them: keys are compared as they are");
+}
+
+constexpr std::array<std::pair<std::string_view, int64_t>, 4> kTimeUnits = {
+    {{"s", 1'000'000'000}, {"ms", 1'000'000}, {"us", 1000}, {"ns", 1}}};
+
+// Integers as times; those that are times already are left alone.
+Status make_times(codec::Column* column, int64_t unit_ns, std::string_view name) {
+  if (column->type != codec::ColumnType::kInt64) return {};
+  codec::Column out;
+  out.type = codec::ColumnType::kTimestampUs;
+  for (int64_t i = 0; i < column->n; ++i) {
+    if (column->is_null(i)) {
+      out.add_null();
+      continue;
+    }
+    int64_t us = column->i64(i);
+    int64_t rest = 0;
+    if (unit_ns < 1000) {
+      rest = us % 1000;
+      us = us / 1000 - (rest < 0 ? 1 : 0);
+      rest += rest < 0 ? 1000 : 0;
+    } else if (__builtin_mul_overflow(us, unit_ns / 1000, &us)) {
+      return invalid("feature.time_range",
+                     concat({name, ": ", std::to_string(column->i64(i)), " is no time"}))
+          .with_hint("is --time-unit right?");
+    }
+    out.add_i64(us);
+    if (rest == 0 && out.fine.empty()) continue;
+    out.fine.resize(static_cast<size_t>(out.n), 0);
+    out.fine.back() = static_cast<int16_t>(rest);
+  }
+  if (!out.fine.empty()) out.fine.resize(static_cast<size_t>(out.n), 0);
+  *column = std::move(out);
+  return {};
+}
+
+const int16_t* rest_of(const codec::Column& times) {
+  return times.fine.empty() ? nullptr : times.fine.data();
 }
 
 // One join: reads both files' keys and times, as often as the memory asks for.
@@ -69,7 +123,7 @@ class Joiner {
     source_ = TRY(FileBytes::open(fs_, join_.source));
     TRY(check());
     TRY(measure());
-    for (int64_t pass = 0; pass < out_.passes; ++pass) TRY(match(pass));
+    for (int64_t pass = 0; pass < out_.passes && !nothing_; ++pass) TRY(match(pass));
     out_.found = std::ranges::count_if(winners_, [](int64_t row) { return row >= 0; });
     TRY(write());
     return out_;
@@ -86,7 +140,19 @@ class Joiner {
     options.columns = std::move(columns);
     options.batch_rows = kBatchRows;
     options.groups = std::move(groups);
-    return codec::open_table(codec::Format::kParquet, bytes, std::move(options));
+    options.exact = true;
+    options.as_bits = wide_keys_;
+    Result<Reader> out = codec::open_table(codec::Format::kParquet, bytes, std::move(options));
+    if (!out.ok()) return std::move(out).error().within(name_of(bytes));
+    return out;
+  }
+  const std::string& name_of(const FileBytes& bytes) const {
+    return &bytes == entities_.get() ? join_.entities : join_.source;
+  }
+  Result<std::optional<codec::Table>> next(const FileBytes& bytes, codec::TableReader& from) const {
+    Result<std::optional<codec::Table>> out = from.next();
+    if (!out.ok()) return std::move(out).error().within(name_of(bytes));
+    return out;
   }
   Result<Reader> open_entities() {
     std::vector<std::string> columns = join_.keys;
@@ -115,15 +181,17 @@ class Joiner {
     for (const std::string& key : join_.keys) {
       const codec::Field* a = TRY(column(left->schema(), join_.entities, key));
       const codec::Field* b = TRY(column(right->schema(), join_.source, key));
+      nothing_ = nothing_ || all_null(*a) || all_null(*b);
+      if (all_null(*a) || all_null(*b)) continue;
       if (!a->readable || !b->readable || a->type != b->type)
-        return invalid("feature.key_type",
-                       concat({"key ", key, " is ", a->type_name, " in ", join_.entities, " and ",
-                               b->type_name, " in ", join_.source}));
+        return key_error(*a, join_.entities, *b, join_.source);
+      if (a->type_name == "uint64" && b->type_name == "uint64") wide_keys_.push_back(key);
     }
     const auto* at = TRY(column(left->schema(), join_.entities, join_.entity_time));
     TRY(check_time(*at, join_.entities));
     const auto* event = TRY(column(right->schema(), join_.source, join_.event_time));
     TRY(check_time(*event, join_.source));
+    prune_by_time_ = event->type == codec::ColumnType::kTimestampUs;
     if (!join_.created_time.empty()) {
       const auto* created = TRY(column(right->schema(), join_.source, join_.created_time));
       TRY(check_time(*created, join_.source));
@@ -138,16 +206,31 @@ class Joiner {
       TRY(column(right->schema(), join_.source, feature));
       if (find(left->schema(), feature) != nullptr ||
           std::ranges::count(join_.features, feature) > 1)
-        return invalid("feature.collision", "two columns of the output would be named " + feature);
+        return invalid("feature.collision", "two columns of the output would be named " + feature)
+            .with_hint("rename it in one of the files, or leave it out");
     }
     return {};
+  }
+
+  Status check_time(const codec::Field& field, std::string_view file) const {
+    if (all_null(field)) return {};
+    if (field.readable && field.type == codec::ColumnType::kTimestampUs) return {};
+    if (field.readable && field.type == codec::ColumnType::kInt64) {
+      if (join_.time_unit_ns > 0) return {};
+      return invalid("feature.time_type",
+                     concat({file, ": ", field.name, " is ", field.type_name, " without a unit"}))
+          .with_hint("--time-unit s, ms, us or ns says what its numbers are");
+    }
+    return invalid("feature.time_type", concat({file, ": ", field.name, " is ", field.type_name,
+                                                ", which is no timestamp"}))
+        .with_hint(time_hint(field));
   }
 
   Status check_type(const std::vector<codec::Field>& schema, const std::string& name,
                     codec::ColumnType type) const {
     if (name.empty()) return {};
     const auto* field = TRY(column(schema, join_.source, name));
-    if (field->readable && field->type == type) return {};
+    if (all_null(*field) || (field->readable && field->type == type)) return {};
     return invalid("feature.column_type",
                    concat({join_.source, ": ", name, " is ", field->type_name, " and should be ",
                            codec::column_type_name(type)}));
@@ -169,7 +252,7 @@ class Joiner {
   Status measure_texts(int64_t* key_bytes) {
     const Reader reader = TRY(open_entities());
     *key_bytes = 0;
-    while (const std::optional<codec::Table> batch = TRY(reader->next()))
+    while (const std::optional<codec::Table> batch = TRY(next(*entities_, *reader)))
       for (const std::string& key : join_.keys)
         *key_bytes += static_cast<int64_t>(batch->find(key)->data.size()) + batch->rows * 8;
     return {};
@@ -177,13 +260,15 @@ class Joiner {
 
   Status match(int64_t pass) {
     std::vector<engine::Values> keys;
-    engine::Values times(engine::Type::kTimestampUs);
+    codec::Column times;
+    times.type = codec::ColumnType::kTimestampUs;
     std::vector<int64_t> frame_row;
     const Reader reader = TRY(open_entities());
     int64_t first = 0;
-    while (const std::optional<codec::Table> batch = TRY(reader->next())) {
+    while (std::optional<codec::Table> batch = TRY(next(*entities_, *reader))) {
       const std::vector<engine::Column> columns = keys_of(*batch);
-      const engine::Column at = view(*batch->find(join_.entity_time));
+      codec::Column& at = column_of(*batch, join_.entity_time);
+      TRY(make_times(&at, join_.time_unit_ns, join_.entity_time));
       if (keys.empty())
         for (const engine::Column& c : columns) keys.emplace_back(c.type);
       const engine::Keys hasher(columns);
@@ -192,18 +277,24 @@ class Joiner {
         if (out_.passes > 1 && part_of(hasher.hash(columns, i)) != pass) continue;
         for (size_t k = 0; k < keys.size(); ++k) keys[k].add_from(columns[k], i);
         times.add_i64(at.i64(i));
+        if (!at.fine.empty()) {
+          times.fine.resize(static_cast<size_t>(times.n), 0);
+          times.fine.back() = at.fine[static_cast<size_t>(i)];
+        }
         frame_row.push_back(first + i);
       }
       first += batch->rows;
     }
     if (frame_row.empty()) return {};
+    if (!times.fine.empty()) times.fine.resize(static_cast<size_t>(times.n), 0);
     std::vector<engine::Column> key_views;
     for (const engine::Values& key : keys) key_views.push_back(key.view());
     const engine::Look look{join_.as_known, join_.strict, join_.ttl_us};
-    engine::PitJoin pit = TRY(engine::PitJoin::make(key_views, times.view(), {look}, workers_));
+    engine::PitJoin pit =
+        TRY(engine::PitJoin::make(key_views, view(times), {look}, workers_, rest_of(times)));
     const std::vector<int> groups = TRY(groups_of(pit, key_views));
     keys.clear();
-    times.clear();
+    times = {};
     TRY(scan(&pit, groups));
     const std::vector<int64_t> rows = pit.winners(0);
     for (size_t i = 0; i < rows.size(); ++i) winners_[static_cast<size_t>(frame_row[i])] = rows[i];
@@ -217,8 +308,12 @@ class Joiner {
   // The source's row groups that can hold a winner, by what its footer says of times and keys.
   Result<std::vector<int>> groups_of(const engine::PitJoin& pit,
                                      const std::vector<engine::Column>& keys) {
-    std::vector<std::string> columns = {join_.event_time};
-    std::vector<codec::RowGroup::Bounds> seen = {{pit.range()->min, pit.range()->max}};
+    std::vector<std::string> columns;
+    std::vector<codec::RowGroup::Bounds> seen;
+    if (prune_by_time_) {
+      columns.push_back(join_.event_time);
+      seen.push_back({pit.range()->min, pit.range()->max});
+    }
     for (size_t k = 0; k < keys.size(); ++k) {
       if (keys[k].type != engine::Type::kInt64 && keys[k].type != engine::Type::kTimestampUs)
         continue;
@@ -274,18 +369,47 @@ class Joiner {
   Status read_group(int group, F&& each) {
     const Reader reader = TRY(open(*source_, source_columns(), {group}));
     int64_t first = groups_[static_cast<size_t>(group)].first_row;
-    while (std::optional<codec::Table> batch = TRY(reader->next())) {
+    while (std::optional<codec::Table> batch = TRY(next(*source_, *reader))) {
       const int64_t rows = batch->rows;
+      TRY(make_columns(&*batch));
       TRY(each(*batch, first));
       first += rows;
     }
     return {};
   }
+  static codec::Column& column_of(codec::Table& table, const std::string& name) {
+    return table.columns[static_cast<size_t>(table.find(name) - table.columns.data())];
+  }
+  // Times and what settles ties, of the types that the engine takes.
+  Status make_columns(codec::Table* batch) const {
+    const auto typed = [&](const std::string& name, codec::ColumnType type) {
+      if (name.empty()) return;
+      codec::Column& column = column_of(*batch, name);
+      if (column.type == type || column.nulls < column.n) return;
+      column = {};
+      column.type = type;
+      for (int64_t i = 0; i < batch->rows; ++i) column.add_null();
+    };
+    typed(join_.event_time, codec::ColumnType::kTimestampUs);
+    typed(join_.created_time, codec::ColumnType::kTimestampUs);
+    typed(join_.sequence, codec::ColumnType::kInt64);
+    typed(join_.tombstone, codec::ColumnType::kBool);
+    TRY(make_times(&column_of(*batch, join_.event_time), join_.time_unit_ns, join_.event_time));
+    if (join_.created_time.empty()) return {};
+    return make_times(&column_of(*batch, join_.created_time), join_.time_unit_ns,
+                      join_.created_time);
+  }
   engine::SourceRows rows_of(const codec::Table& batch, int64_t first) const {
     engine::SourceRows out;
     out.keys = keys_of(batch);
-    out.event = view(*batch.find(join_.event_time));
-    if (!join_.created_time.empty()) out.created = view(*batch.find(join_.created_time));
+    const codec::Column& event = *batch.find(join_.event_time);
+    out.event = view(event);
+    out.event_rest = rest_of(event);
+    if (!join_.created_time.empty()) {
+      const codec::Column& created = *batch.find(join_.created_time);
+      out.created = view(created);
+      out.created_rest = rest_of(created);
+    }
     if (!join_.sequence.empty()) out.sequence = view(*batch.find(join_.sequence));
     if (!join_.tombstone.empty()) out.tombstone = view(*batch.find(join_.tombstone));
     out.first_row = first;
@@ -319,7 +443,10 @@ class Joiner {
   Tasks workers_;
   std::unique_ptr<FileBytes> entities_;
   std::unique_ptr<FileBytes> source_;
+  std::vector<std::string> wide_keys_;   // uint64 in both files.
   bool texts_ = false;                   // Among the keys.
+  bool nothing_ = false;                 // A key is null in every row of a file.
+  bool prune_by_time_ = false;           // The footer's bounds are times.
   std::vector<codec::RowGroup> groups_;  // Of the source.
   std::vector<int64_t> winners_;
   FeatureJoined out_;
@@ -354,6 +481,12 @@ Result<FeatureJoin> join_of(const Call& call) {
     return invalid("usage.mode", "--mode is as_of or as_known");
   out.as_known = mode == "as_known";
   out.strict = call.on("strict");
+  if (const std::string unit = call.text("time-unit"); !unit.empty()) {
+    const auto known = std::ranges::find(kTimeUnits, unit, [](const auto& u) { return u.first; });
+    if (known == kTimeUnits.end())
+      return invalid("usage.time_unit", "--time-unit is s, ms, us or ns");
+    out.time_unit_ns = known->second;
+  }
   const std::optional<int64_t> memory = parse_size(call.text("memory", "2GiB"));
   if (!memory || *memory <= 0) return invalid("usage.size", "--memory is a size, such as 2GiB");
   out.memory_bytes = *memory;
@@ -407,6 +540,7 @@ void add_feature_commands(Commands& commands, const Machine& machine) {
       {"tombstone", "NAME", "bool of the source: a row that takes its key's values back."},
       {"ttl", "LENGTH", "Older rows do not count: 7d, 12h; both ends belong [for ever]."},
       {"mode", "MODE", "as_of, or as_known: what was known by then, too [as_of]."},
+      {"time-unit", "UNIT", "Of times that are integers: s, ms, us, ns."},
       {"strict", "", "Rows before the entity's time only, not at it."},
       {"threads", "N", "Threads of the join [1]."},
       {"memory", "SIZE", "Of the entities in memory; more reads the source again [2GiB]."}};

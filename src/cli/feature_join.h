@@ -25,6 +25,7 @@ struct FeatureJoin {
   std::string sequence;           // int64 of the source; empty: the row's number.
   std::string tombstone;          // bool of the source; empty: no row takes its key back.
   std::optional<int64_t> ttl_us;  // None: for ever.
+  int64_t time_unit_ns = 0;       // Of times that are integers; 0: there are none.
   bool as_known = false;
   bool strict = false;
   int64_t memory_bytes = int64_t{2}

@@ -246,6 +246,48 @@ TEST_F(FeatureJoinTest, BeyondTheMemoryTheSourceIsReadAgain) {
   EXPECT_EQ(words(what), whole);
 }
 
+TEST_F(FeatureJoinTest, IntegersAreTimesOfAUnit) {
+  Table e = table({{"part", ColumnType::kText}, {"at", ColumnType::kInt64}});
+  Table s = table({{"part", ColumnType::kText},
+                   {"at", ColumnType::kInt64},
+                   {"created", ColumnType::kInt64},
+                   {"word", ColumnType::kText}});
+  for (const int64_t at : {1499, 1500, 1501, -1}) {
+    e.columns[0].add_text("a");
+    e.columns[1].add_i64(at);
+    ++e.rows;
+  }
+  for (const int64_t at : {1500, -1, 1499}) {
+    s.columns[0].add_text("a");
+    s.columns[1].add_i64(at);
+    s.columns[2].add_null();
+    s.columns[3].add_text("at " + std::to_string(at));
+    ++s.rows;
+  }
+  put("/w/e.parquet", e);
+  put("/w/s.parquet", s);
+  FeatureJoin what = wanted();
+  what.keys = {"part"};
+  what.features = {"word"};
+  what.event_time = what.entity_time = "at";
+  what.created_time = "created";
+  EXPECT_EQ(join(what).error().reason, "feature.time_type");
+  EXPECT_NE(join(what).error().hint.find("--time-unit"), std::string::npos);
+  for (const int64_t unit_ns : {1, 1000, 1'000'000'000}) {
+    what.time_unit_ns = unit_ns;
+    EXPECT_EQ(words(what), (Words{"at 1499", "at 1500", "at 1500", "at -1"})) << unit_ns;
+  }
+  what.ttl_us = 0;
+  what.time_unit_ns = 1;
+  EXPECT_EQ(words(what), (Words{"at 1499", "at 1500", "-", "at -1"}));
+  s.columns[1] = {};
+  s.columns[1].type = ColumnType::kInt64;
+  for (int i = 0; i < 3; ++i) s.columns[1].add_i64(INT64_MAX / 2);
+  put("/w/s.parquet", s);
+  what.time_unit_ns = 1'000'000'000;
+  EXPECT_EQ(join(what).error().reason, "feature.time_range");
+}
+
 TEST_F(FeatureJoinTest, RefusesAndLeavesNothing) {
   const auto why = [&](const std::function<void(FeatureJoin*)>& change) {
     FeatureJoin what = wanted();

@@ -1,6 +1,8 @@
 #include <arrow/api.h>
+#include <arrow/extension_type.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/ipc/writer.h>
+#include <arrow/util/float16.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
 #include <parquet/arrow/writer.h>
@@ -24,14 +26,21 @@ using arrow_io::take;
 
 // ---- from Arrow
 
-Field to_field(const arrow::Field& from) {
+// Beneath a dictionary or a name that somebody gave to a type (a UUID).
+const arrow::DataType* plain_type(const arrow::DataType* type) {
+  if (type->id() == arrow::Type::DICTIONARY)
+    return plain_type(static_cast<const arrow::DictionaryType&>(*type).value_type().get());
+  if (type->id() == arrow::Type::EXTENSION)
+    return plain_type(static_cast<const arrow::ExtensionType&>(*type).storage_type().get());
+  return type;
+}
+
+Field to_field(const arrow::Field& from, bool exact) {
   Field out;
   out.name = from.name();
   out.type_name = from.type()->ToString();
   out.nullable = from.nullable();
-  const arrow::DataType* type = from.type().get();
-  if (type->id() == arrow::Type::DICTIONARY)
-    type = static_cast<const arrow::DictionaryType&>(*type).value_type().get();
+  const arrow::DataType* type = plain_type(from.type().get());
   switch (type->id()) {
     case arrow::Type::BOOL:
       out.type = ColumnType::kBool;
@@ -46,25 +55,36 @@ Field to_field(const arrow::Field& from) {
     case arrow::Type::UINT64:
       out.type = ColumnType::kInt64;
       break;
+    case arrow::Type::HALF_FLOAT:
     case arrow::Type::FLOAT:
     case arrow::Type::DOUBLE:
       out.type = ColumnType::kDouble;
       break;
     case arrow::Type::STRING:
     case arrow::Type::LARGE_STRING:
+    case arrow::Type::STRING_VIEW:
       out.type = ColumnType::kText;
       break;
     case arrow::Type::BINARY:
     case arrow::Type::LARGE_BINARY:
+    case arrow::Type::BINARY_VIEW:
     case arrow::Type::FIXED_SIZE_BINARY:
       out.type = ColumnType::kBytes;
       break;
     case arrow::Type::TIMESTAMP:
     case arrow::Type::DATE32:
+    case arrow::Type::DATE64:
       out.type = ColumnType::kTimestampUs;
       break;
     case arrow::Type::NA:
       out.type = ColumnType::kText;
+      break;
+    case arrow::Type::DECIMAL32:
+    case arrow::Type::DECIMAL64:
+    case arrow::Type::DECIMAL128:
+    case arrow::Type::DECIMAL256:
+      out.type = ColumnType::kText;
+      out.readable = exact;
       break;
     default:
       out.readable = false;
@@ -79,6 +99,7 @@ struct Unit {
 };
 Unit unit_of(const arrow::DataType& type) {
   if (type.id() == arrow::Type::DATE32) return {86'400'000'000, 1};
+  if (type.id() == arrow::Type::DATE64) return {1000, 1};
   switch (static_cast<const arrow::TimestampType&>(type).unit()) {
     case arrow::TimeUnit::SECOND:
       return {1'000'000, 1};
@@ -95,7 +116,11 @@ Unit unit_of(const arrow::DataType& type) {
 // Appends an Arrow array to a column, value by value.
 class Appender {
  public:
-  Appender(Column* out, int64_t first_row) : out_(out), first_row_(first_row) {}
+  struct How {
+    bool exact = false;
+    bool bits = false;  // uint64 as its 64 bits.
+  };
+  Appender(Column* out, int64_t first_row, How how) : out_(out), first_row_(first_row), how_(how) {}
 
   Status append(const arrow::Array& from) {
     using arrow::Type;
@@ -120,6 +145,8 @@ class Appender {
         return integers<arrow::UInt32Array>(from);
       case Type::UINT64:
         return integers<arrow::UInt64Array>(from);
+      case Type::HALF_FLOAT:
+        return halves(static_cast<const arrow::HalfFloatArray&>(from));
       case Type::FLOAT:
         return reals<arrow::FloatArray>(from);
       case Type::DOUBLE:
@@ -128,6 +155,10 @@ class Appender {
         return texts<arrow::StringArray>(from);
       case Type::LARGE_STRING:
         return texts<arrow::LargeStringArray>(from);
+      case Type::STRING_VIEW:
+        return texts<arrow::StringViewArray>(from);
+      case Type::BINARY_VIEW:
+        return texts<arrow::BinaryViewArray>(from);
       case Type::BINARY:
         return texts<arrow::BinaryArray>(from);
       case Type::LARGE_BINARY:
@@ -138,6 +169,18 @@ class Appender {
         return times<arrow::TimestampArray>(from);
       case Type::DATE32:
         return times<arrow::Date32Array>(from);
+      case Type::DATE64:
+        return times<arrow::Date64Array>(from);
+      case Type::DECIMAL32:
+        return decimals<arrow::Decimal32Array>(from);
+      case Type::DECIMAL64:
+        return decimals<arrow::Decimal64Array>(from);
+      case Type::DECIMAL128:
+        return decimals<arrow::Decimal128Array>(from);
+      case Type::DECIMAL256:
+        return decimals<arrow::Decimal256Array>(from);
+      case Type::EXTENSION:
+        return append(*static_cast<const arrow::ExtensionArray&>(from).storage());
       case Type::DICTIONARY:
         return dictionary(static_cast<const arrow::DictionaryArray&>(from));
       default:
@@ -175,7 +218,8 @@ class Appender {
       if (any.null_count() == 0) return words(from.raw_values(), any.length());
     return each(any, [&](int64_t i) -> Status {
       const auto v = from.Value(i);
-      if (!std::in_range<int64_t>(v)) return at_row(i, "the number is beyond a signed 64-bit one");
+      if (!how_.bits && !std::in_range<int64_t>(v))
+        return at_row(i, "the number is beyond a signed 64-bit one");
       out_->add_i64(static_cast<int64_t>(v));
       return {};
     });
@@ -187,6 +231,26 @@ class Appender {
       if (any.null_count() == 0) return words(from.raw_values(), any.length());
     return each(any, [&](int64_t i) -> Status {
       out_->add_f64(static_cast<double>(from.Value(i)));
+      return {};
+    });
+  }
+  Status halves(const arrow::HalfFloatArray& from) {
+    return each(from, [&](int64_t i) -> Status {
+      out_->add_f64(arrow::util::Float16::FromBits(from.Value(i)).ToDouble());
+      return {};
+    });
+  }
+  template <class A>
+  Status decimals(const arrow::Array& any) {
+    const A& from = static_cast<const A&>(any);
+    return each(any, [&](int64_t i) -> Status {
+      std::string text = from.FormatValue(i);
+      if (text.find('E') != text.npos) return at_row(i, "the decimal is too long");
+      if (text.find('.') != text.npos) {
+        text.erase(text.find_last_not_of('0') + 1);
+        if (text.back() == '.') text.pop_back();
+      }
+      out_->add_text(text == "-0" ? "0" : text);
       return {};
     });
   }
@@ -209,12 +273,19 @@ class Appender {
       if (any.null_count() == 0 && unit.times == 1 && unit.divided_by == 1)
         return words(from.raw_values(), any.length());
     return each(any, [&](int64_t i) -> Status {
-      int64_t us = 0;
-      if (from.Value(i) % unit.divided_by != 0)
+      int64_t us = from.Value(i) / unit.divided_by;
+      int64_t rest = from.Value(i) % unit.divided_by;
+      if (rest != 0 && !how_.exact)
         return at_row(i, "the time has nanoseconds, which would be lost");
-      if (__builtin_mul_overflow(from.Value(i) / unit.divided_by, unit.times, &us))
-        return at_row(i, "the time is out of range");
+      if (rest < 0) {
+        rest += unit.divided_by;
+        --us;
+      }
+      if (__builtin_mul_overflow(us, unit.times, &us)) return at_row(i, "the time is out of range");
       out_->add_i64(us);
+      if (rest == 0 && out_->fine.empty()) return {};
+      out_->fine.resize(static_cast<size_t>(out_->n), 0);
+      out_->fine.back() = static_cast<int16_t>(rest);
       return {};
     });
   }
@@ -222,7 +293,8 @@ class Appender {
   Status dictionary(const arrow::DictionaryArray& from) {
     Column words;
     words.type = out_->type;
-    TRY(Appender(&words, first_row_).append(*from.dictionary()));
+    TRY(Appender(&words, first_row_, {.exact = false, .bits = how_.bits})
+            .append(*from.dictionary()));
     return each(from, [&](int64_t i) -> Status {
       const int64_t k = from.GetValueIndex(i);
       if (k < 0 || k >= words.n) return at_row(i, "the value is not in its dictionary");
@@ -247,6 +319,7 @@ class Appender {
 
   Column* out_;
   int64_t first_row_;
+  How how_;
 };
 
 // Both formats give record batches; the rest is the same.
@@ -270,7 +343,11 @@ class ArrowReader : public TableReader {
     out.rows = batch->num_rows();
     for (size_t i = 0; i < chosen_.size(); ++i) {
       const int at = all_columns_ ? static_cast<int>(chosen_[i]) : static_cast<int>(i);
-      TRY(Appender(&out.columns[i], rows_).append(*batch->column(at)));
+      const auto& bits = options_.as_bits;
+      const bool word = std::find(bits.begin(), bits.end(), out.schema[i].name) != bits.end();
+      Column& column = out.columns[i];
+      TRY(Appender(&column, rows_, {options_.exact, word}).append(*batch->column(at)));
+      if (!column.fine.empty()) column.fine.resize(static_cast<size_t>(out.rows), 0);
     }
     rows_ += out.rows;
     return std::optional(std::move(out));
@@ -287,12 +364,13 @@ class ArrowReader : public TableReader {
       return exhausted("table.too_large", "a table has at most 10000 columns");
     std::vector<std::string> names;
     for (const auto& field : schema.fields()) {
-      schema_.push_back(to_field(*field));
+      schema_.push_back(to_field(*field, options_.exact));
       names.push_back(field->name());
     }
     std::sort(names.begin(), names.end());
-    if (std::adjacent_find(names.begin(), names.end()) != names.end())
-      return invalid("table.header", "two columns have the same name");
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end())
+      return invalid("table.header", concat({"two columns have the same name: ", *twice}));
     chosen_ = TRY(choose_columns(schema_, options_.columns));
     return {};
   }
@@ -316,6 +394,8 @@ class ParquetReader final : public ArrowReader {
     return checked(guarded(Code::kInvalid, "table.syntax", [&]() -> arrow::Status {
       parquet::ReaderProperties properties(&pool_);
       parquet::ArrowReaderProperties arrow_properties(false);
+      // Times of Spark's old form reach beyond what nanoseconds hold.
+      arrow_properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);
       arrow_properties.set_batch_size(options_.batch_rows);
       arrow_properties.set_pre_buffer(false);
       parquet::arrow::FileReaderBuilder builder;

@@ -1,5 +1,6 @@
 #include <arrow/api.h>
 #include <arrow/io/memory.h>
+#include <arrow/util/float16.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 
@@ -31,9 +32,9 @@ std::string parquet_of(const std::shared_ptr<arrow::Array>& values) {
   return sink->Finish().ValueOrDie()->ToString();
 }
 
-Result<Table> read(const std::shared_ptr<arrow::Array>& values) {
+Result<Table> read(const std::shared_ptr<arrow::Array>& values, ReadOptions options = {}) {
   const auto source = text_source(parquet_of(values));
-  const auto reader = TRY(open_table(Format::kParquet, *source));
+  const auto reader = TRY(open_table(Format::kParquet, *source, std::move(options)));
   std::optional<Table> out = TRY(reader->next());
   CHECK(out);
   return std::move(*out);
@@ -88,6 +89,58 @@ TEST(ArrowTable, ReadsTextsAndCategories) {
   EXPECT_EQ(t.columns[0].text(0), "yy");
   EXPECT_TRUE(t.columns[0].is_null(1));
   EXPECT_EQ(t.columns[0].text(2), "x");
+}
+
+TEST(ArrowTable, ReadsViewsNamedTypesAndHalves) {
+  const Table view =
+      read(array<arrow::StringViewBuilder, std::string>(arrow::utf8_view(), {"a", {}})).value();
+  EXPECT_EQ(view.schema[0].type, ColumnType::kText);
+  EXPECT_EQ(view.columns[0].text(0), "a");
+  EXPECT_TRUE(view.columns[0].is_null(1));
+  const Table bytes =
+      read(array<arrow::BinaryViewBuilder, std::string>(arrow::binary_view(), {"\xff"})).value();
+  EXPECT_EQ(bytes.schema[0].type, ColumnType::kBytes);
+  EXPECT_EQ(bytes.columns[0].text(0), "\xff");
+  const auto half = arrow::util::Float16::FromFloat(0.5F).bits();
+  const Table real =
+      read(array<arrow::HalfFloatBuilder, uint16_t>(arrow::float16(), {half, {}})).value();
+  EXPECT_EQ(real.schema[0].type, ColumnType::kDouble);
+  EXPECT_EQ(real.columns[0].f64(0), 0.5);
+}
+
+TEST(ArrowTable, ExactlyWhatOurTypesDoNotHold) {
+  ReadOptions exact;
+  exact.exact = true;
+  const auto times = array<arrow::TimestampBuilder, int64_t>(
+      arrow::timestamp(arrow::TimeUnit::NANO), {-1, {}, 7000, 7001, INT64_MIN});
+  const Table t = read(times, exact).value();
+  EXPECT_EQ(t.columns[0].i64(0), -1);
+  EXPECT_EQ(t.columns[0].i64(2), 7);
+  EXPECT_EQ(t.columns[0].i64(3), 7);
+  EXPECT_EQ(t.columns[0].i64(4), INT64_MIN / 1000 - 1);
+  EXPECT_EQ(t.columns[0].fine, (std::vector<int16_t>{999, 0, 0, 1, 192}));
+  EXPECT_TRUE(read(array<arrow::Date32Builder, int32_t>(arrow::date32(), {2}), exact)
+                  .value()
+                  .columns[0]
+                  .fine.empty());
+
+  const auto decimal = [](std::string_view text) {
+    return arrow::Decimal128::FromString(text).ValueOrDie();
+  };
+  const auto numbers = array<arrow::Decimal128Builder, arrow::Decimal128>(
+      arrow::decimal128(20, 2), {decimal("1.20"), decimal("-3.00"), {}, decimal("0.00")});
+  EXPECT_EQ(read(numbers).value().columns.size(), 0U);  // Listed and not read.
+  const Table d = read(numbers, exact).value();
+  EXPECT_EQ(d.schema[0].type_name, "decimal128(20, 2)");
+  EXPECT_EQ(d.columns[0].text(0), "1.2");
+  EXPECT_EQ(d.columns[0].text(1), "-3");
+  EXPECT_TRUE(d.columns[0].is_null(2));
+  EXPECT_EQ(d.columns[0].text(3), "0");
+
+  ReadOptions bits;
+  bits.as_bits = {"v"};
+  const auto large = array<arrow::UInt64Builder, uint64_t>(arrow::uint64(), {1, UINT64_MAX});
+  EXPECT_EQ(read(large, bits).value().columns[0].i64(1), -1);
 }
 
 TEST(ArrowTable, ListsNestedColumnsWithoutReadingThem) {

@@ -35,6 +35,36 @@ arrow::Result<Chunks> take_rows(const Chunks& from, const std::shared_ptr<arrow:
   return out.chunked_array();
 }
 
+using Type = std::shared_ptr<arrow::DataType>;
+
+// Arrow's Take knows no views, so those are read as the texts and bytes that they show.
+Type without_views(const Type& type) {
+  const auto item = [&](int i) {
+    const auto& field = type->field(i);
+    return field->WithType(without_views(field->type()));
+  };
+  switch (type->id()) {
+    case arrow::Type::STRING_VIEW:
+      return arrow::utf8();
+    case arrow::Type::BINARY_VIEW:
+      return arrow::binary();
+    case arrow::Type::LIST:
+      return arrow::list(item(0));
+    case arrow::Type::LARGE_LIST:
+      return arrow::large_list(item(0));
+    case arrow::Type::FIXED_SIZE_LIST:
+      return arrow::fixed_size_list(
+          item(0), static_cast<const arrow::FixedSizeListType&>(*type).list_size());
+    case arrow::Type::STRUCT: {
+      arrow::FieldVector fields;
+      for (int i = 0; i < type->num_fields(); ++i) fields.push_back(item(i));
+      return arrow::struct_(std::move(fields));
+    }
+    default:
+      return type;
+  }
+}
+
 // The rows of the source that were chosen, and the place of each among them.
 class Chosen {
  public:
@@ -88,6 +118,7 @@ class Side {
     ARROW_RETURN_NOT_OK(builder.Open(file_.file));
     parquet::ArrowReaderProperties properties(false);
     properties.set_pre_buffer(false);
+    properties.set_coerce_int96_timestamp_unit(arrow::TimeUnit::MICRO);  // As the keys are read.
     ARROW_ASSIGN_OR_RAISE(reader_, builder.properties(properties)->Build());
     return reader_->GetSchema(&schema_);
   }
@@ -158,15 +189,19 @@ class JoinedWriter {
 
   // A feature of every row that was chosen, once, in the source's order.
   arrow::Result<Chunks> fetch(Side& source, int field) const {
+    const Type type = without_views(source.schema().field(field)->type());
     arrow::ArrayVector parts;
     for (int g = 0; g < source.groups(); ++g) {
       const auto& wanted = wanted_[static_cast<size_t>(g)];
       if (wanted->length() == 0) continue;
-      ARROW_ASSIGN_OR_RAISE(const Chunks all, source.column(g, field));
+      ARROW_ASSIGN_OR_RAISE(Chunks all, source.column(g, field));
+      if (!all->type()->Equals(type)) {
+        ARROW_ASSIGN_OR_RAISE(const arrow::Datum cast, arrow::compute::Cast(all, type));
+        all = cast.chunked_array();
+      }
       ARROW_ASSIGN_OR_RAISE(const Chunks part, take_rows(all, wanted));
       parts.insert(parts.end(), part->chunks().begin(), part->chunks().end());
     }
-    const auto& type = source.schema().field(field)->type();
     if (parts.empty()) return arrow::ChunkedArray::MakeEmpty(type);
     Chunks out = std::make_shared<arrow::ChunkedArray>(std::move(parts), type);
     if (type->id() == arrow::Type::DICTIONARY) {
@@ -208,8 +243,10 @@ class JoinedWriter {
 
   arrow::Status open_writer() {
     arrow::FieldVector fields = entities_.schema().fields();
-    for (const int field : fields_)
-      fields.push_back(sources_[0]->schema().field(field)->WithNullable(true));
+    for (const int at : fields_) {
+      const auto& field = sources_[0]->schema().field(at);
+      fields.push_back(field->WithNullable(true)->WithType(without_views(field->type())));
+    }
     const auto schema = arrow::schema(std::move(fields));
     parquet::WriterProperties::Builder properties;
     properties.compression(parquet::Compression::ZSTD)->dictionary_pagesize_limit(kDictionaryBytes);

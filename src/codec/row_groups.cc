@@ -63,6 +63,15 @@ Bounds bounds_of(const parquet::RowGroupMetaData& group, int column) {
              : bounds_as<parquet::Int32Type>(*statistics, *unit);
 }
 
+// A leaf beneath `x` whose path reads like the name of the column `x.y` is another one.
+int column_at(const parquet::SchemaDescriptor& schema, const std::string& name) {
+  for (int i = 0; i < schema.num_columns(); ++i) {
+    const parquet::ColumnDescriptor& column = *schema.Column(i);
+    if (column.name() == name && column.path()->ToDotVector().size() == 1) return i;
+  }
+  return -1;
+}
+
 }  // namespace
 
 Result<std::vector<RowGroup>> parquet_row_groups(ByteSource& source,
@@ -75,7 +84,7 @@ Result<std::vector<RowGroup>> parquet_row_groups(ByteSource& source,
     const auto metadata = reader->metadata();
     std::vector<int> at;
     for (const std::string& name : columns) {
-      at.push_back(metadata->schema()->ColumnIndex(name));
+      at.push_back(column_at(*metadata->schema(), name));
       if (at.back() < 0) missing = name;
     }
     if (!missing.empty()) return arrow::Status::OK();

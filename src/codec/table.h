@@ -45,6 +45,7 @@ struct Column {
   std::vector<uint8_t> validity;  // Empty when nothing is null.
   std::vector<int32_t> offsets;   // kText, kBytes: n + 1.
   std::vector<uint8_t> data;
+  std::vector<int16_t> fine;  // kTimestampUs: nanoseconds beyond the microsecond; empty: none.
 
   bool is_null(int64_t i) const { return !validity.empty() && !bit(validity, i); }
   bool boolean(int64_t i) const { return bit(data, i); }
@@ -109,6 +110,10 @@ struct ReadOptions {
   std::vector<std::string> as_text =
       {};                        // CSV: columns that are text, whatever their cells look like.
   std::vector<int> groups = {};  // Parquet: these row groups (row_groups.h), in order; empty: all.
+  // Parquet, Arrow: values that no type of ours holds are told apart all the same. Decimals are
+  // text without zeros at the end ("-1.2"), and nanoseconds lie in Column::fine.
+  bool exact = false;
+  std::vector<std::string> as_bits = {};  // Parquet, Arrow: uint64 columns taken as their 64 bits.
 };
 
 class TableReader {

@@ -245,34 +245,50 @@ void count(const History& h, Kinds* kinds) {
   kinds->boundary += boundary;
 }
 
-// Rows arrive in the order of h.rows, `batch` at a time; winners by sequence number.
+// A time as a third of it and what is left over.
+struct Split {
+  Values time{Type::kTimestampUs};
+  std::vector<int16_t> rest;
+  void add(std::optional<int64_t> t, int64_t unit) {
+    t ? time.add_i64(*t / unit) : time.add_null();
+    rest.push_back(static_cast<int16_t>(t.value_or(0) % unit));
+  }
+};
+
+// Rows arrive in the order of h.rows, `batch` at a time; winners by sequence number. With a unit
+// beyond 1 times have rests (which not all three columns need have), and a ttl counts units.
+struct Unit {
+  int64_t size = 1;
+  bool whole_events = false;
+};
 std::vector<Winners> run(const History& h, const std::vector<Look>& looks, size_t batch,
-                         Workers& workers) {
-  Values key(Type::kInt64), at(Type::kTimestampUs);
+                         Workers& workers, Unit unit = {}) {
+  Values key(Type::kInt64);
+  Split at;
   for (const Entity& e : h.entities) {
     e.key ? key.add_i64(*e.key) : key.add_null();
-    e.at ? at.add_i64(*e.at) : at.add_null();
+    at.add(e.at, unit.size);
   }
   const std::vector<Column> keys = {key.view()};
-  PitJoin join = PitJoin::make(keys, at.view(), looks, workers).value();
+  PitJoin join =
+      PitJoin::make(keys, at.time.view(), looks, workers, unit.size > 1 ? at.rest.data() : nullptr)
+          .value();
   for (size_t from = 0; from < h.rows.size(); from += batch) {
-    Values k(Type::kInt64), event(Type::kTimestampUs), created(Type::kTimestampUs);
-    Values sequence(Type::kInt64), gone(Type::kBool);
+    Values k(Type::kInt64), sequence(Type::kInt64), gone(Type::kBool);
+    Split event, created;
     for (size_t i = from; i < std::min(from + batch, h.rows.size()); ++i) {
       const Row& r = h.rows[i];
       r.key ? k.add_i64(*r.key) : k.add_null();
-      r.event ? event.add_i64(*r.event) : event.add_null();
-      r.created ? created.add_i64(*r.created) : created.add_null();
+      event.add(r.event, unit.size);
+      created.add(r.created, unit.size);
       sequence.add_i64(r.sequence);
       gone.add_bool(r.gone);
     }
-    EXPECT_TRUE(join.add({{k.view()},
-                          event.view(),
-                          created.view(),
-                          sequence.view(),
-                          gone.view(),
-                          static_cast<int64_t>(from)})
-                    .ok());
+    SourceRows rows{{k.view()},      event.time.view(), created.time.view(),
+                    sequence.view(), gone.view(),       static_cast<int64_t>(from)};
+    if (unit.size > 1 && !unit.whole_events) rows.event_rest = event.rest.data();
+    if (unit.size > 1) rows.created_rest = created.rest.data();
+    EXPECT_TRUE(join.add(rows).ok());
   }
   std::vector<Winners> out;
   for (size_t look = 0; look < looks.size(); ++look) {
@@ -306,6 +322,30 @@ TEST(Pit, EqualsBruteForceInAnyOrderBatchAndThreads) {
   }
   for (const int seen : {kinds.ties, kinds.late, kinds.tombstones, kinds.boundary})
     EXPECT_GE(seen, kHistories / 5);
+}
+
+TEST(Pit, RestsDecideBetweenEqualTimes) {
+  const std::vector<Look> coarse = {{false, false, {}}, {false, false, 2}, {true, false, 1},
+                                    {true, true, {}},   {false, true, 0},  {true, true, 3}};
+  std::vector<Look> fine = coarse;
+  for (Look& look : fine)
+    if (look.ttl) *look.ttl *= 3;
+  gen::Dice dice = gen::Dice::seeded(3);
+  Workers one;
+  test::Threads two(2);
+  for (int n = 0; n < 3000; ++n) {
+    SCOPED_TRACE(n);
+    History h = generate(dice);
+    for (Row& r : h.rows)  // Negative times have no rest here.
+      if (r.created && *r.created < 0) r.created.reset();
+    const bool whole_events = dice.one_in(3);
+    for (Row& r : h.rows)
+      if (whole_events && r.event) *r.event -= *r.event % 3;
+    std::vector<Winners> want;
+    for (const Look& look : fine) want.push_back(brute(h, look));
+    Workers& workers = n % 8 == 0 ? static_cast<Workers&>(two) : one;
+    ASSERT_EQ(run(h, coarse, 1 + dice.below(9), workers, {3, whole_events}), want);
+  }
 }
 
 TEST(Pit, ManyKeysManyMorsels) {
