@@ -125,7 +125,7 @@ Status guard_methods(Auth& auth, std::function<Pool&()> pool, std::vector<grpc::
   std::string problems;
   for (grpc::Method& row : *rows) {
     if (!names_objects(row.permission)) continue;
-    if (!row.needs || row.open) {
+    if (!row.needs || row.open || row.begin) {
       note_unguarded(&problems, {row.name});
       continue;
     }

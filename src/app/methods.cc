@@ -1,7 +1,9 @@
 #include <algorithm>
 
 #include "app/world.h"
+#include "features/spool.h"
 #include "grpc/reflection.h"
+#include "wire/feast/flight.h"
 #include "wire/oip/calls.h"
 #include "wire/oip/oip_grpc.h"
 
@@ -9,6 +11,15 @@ namespace slip::app {
 
 std::vector<grpc::Method> all_methods(World& w) {
   std::vector<grpc::Method> out = wire::oip::methods(*w.oip);
+  std::vector<grpc::Method> flights = wire::feast::flight_methods(
+      {.features = *w.features,
+       .clock = w.sys.clock,
+       .spool = [&w] { return features::make_spool(*w.blobs); },
+       .may_write =
+           [&w](const Ctx& ctx) {
+             return w.gate->authorize(ctx, {http::Right::kEdit, "feature", http::On::kProject});
+           }});
+  for (grpc::Method& row : flights) out.push_back(std::move(row));
   for (grpc::Method& row : w.health->methods()) out.push_back(std::move(row));
   for (grpc::Method& row : grpc::reflection_methods(out)) out.push_back(std::move(row));
   return out;

@@ -110,12 +110,13 @@ Json on_demand_meaning(const OnDemand& o) {
 Json service_meaning(const Service& s) {
   Json items = Json::array();
   for (const Service::Item& i : s.items) {
-    if (i.name.empty() && i.join_keys.empty()) {
+    if (i.name.empty() && i.join_keys.empty() && i.view_as.empty()) {
       items.push(i.of.text());
       continue;
     }
     Json one = Json::object({{"of", i.of.text()}});
     if (!i.name.empty()) one.set("as", i.name);
+    if (!i.view_as.empty()) one.set("view_as", i.view_as);
     if (!i.join_keys.empty()) {
       Json keys = Json::object();
       for (const auto& [from, to] : i.join_keys) keys.set(from, to);

@@ -117,6 +117,7 @@ struct Service {
     Reference of;
     std::string name;                              // Of the feature in answers; "": its own.
     std::map<std::string, std::string> join_keys;  // The view's -> the request's.
+    std::string view_as;                           // The view's in full names; "": its own.
   };
   std::vector<Item> items;
   double log_sample = 0;  // Part of the keys whose served vectors are kept.

@@ -415,7 +415,7 @@ Result<Service::Item> item_of(const Json& json, const std::string& path) {
     out.of = TRY(parse_reference(json.as_string()));
     return out;
   }
-  if (!json.is_object()) return bad(path, "view:feature, or {of, as, join_keys}");
+  if (!json.is_object()) return bad(path, "view:feature, or {of, as, view_as, join_keys}");
   Members m(json, path);
   const std::string of = TRY(m.text("of"));
   out.of = TRY(parse_reference(of));
@@ -424,6 +424,8 @@ Result<Service::Item> item_of(const Json& json, const std::string& path) {
     if (out.of.feature == "*") return bad(m.at("as"), "several features can't have one name");
     TRY(check_feature_name(m.at("as"), out.name));
   }
+  out.view_as = TRY(m.text("view_as"));
+  if (!out.view_as.empty()) TRY(check_feature_name(m.at("view_as"), out.view_as));
   if (const Json* keys = TRY(m.object("join_keys")))
     for (const auto& [from, to] : keys->members()) {
       if (!to.is_string()) return bad(m.at("join_keys"), "names are wanted");

@@ -43,7 +43,8 @@ class Planner {
   }
   std::string name_of(const Service::Item& item, const std::string& feature) const {
     if (!item.name.empty()) return item.name;
-    return full_names_ ? concat({item.of.view, "__", feature}) : feature;
+    const std::string& view = item.view_as.empty() ? item.of.view : item.view_as;
+    return full_names_ ? concat({view, "__", feature}) : feature;
   }
 
   Result<size_t> read_of(const ViewPtr& view, const std::map<std::string, std::string>& renamed) {

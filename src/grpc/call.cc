@@ -207,8 +207,14 @@ void Call::read() {
 }
 
 void Call::on_read(bool ok) {
-  if (!ok && row_->kind == Kind::kBidi) return finish({});  // The client has said everything.
+  if (!ok && row_->kind == Kind::kBidi && !row_->begin)
+    return finish({});  // The client has said everything.
   if (!ok && context_->IsCancelled()) return finish(gone());
+  if (!ok && row_->kind == Kind::kBidi) {
+    said_all_ = true;
+    request_.message = {};
+    return submit_exchange();
+  }
   if (!ok)
     return finish(exhausted("call.no_message", concat({"no message came, or one above ",
                                                        format_size(row_->message_bytes_max)})));
@@ -235,6 +241,7 @@ Status Call::take_message() {
 
 void Call::dispatch() {
   if (row_->open) return open_stream();
+  if (row_->begin) return submit_exchange();
   if (row_->inline_) {
     Responder responder(shared_from_this());
     const auto ran = guarded(Code::kInternal, "handler.threw",
@@ -255,6 +262,37 @@ void Call::run_blocking() {
       guarded(Code::kInternal, "handler.threw", [&] { return row_->blocking(ctx_, request_); });
   if (ran.ok()) return answer(std::move(*ran));
   answer(std::move(ran).error());
+}
+
+void Call::submit_exchange() {
+  const Status queued =
+      queue_.shared.parts.pool.submit([self = shared_from_this()] { self->run_exchange(); });
+  if (!queued.ok()) finish(queued.error());
+}
+
+// A message taken, or a reply made.
+Result<std::optional<std::string>> Call::exchange() {
+  if (!exchange_) exchange_ = TRY(row_->begin(ctx_, request_));
+  if (row_->kind == Kind::kServerStream || said_all_) return exchange_->next(ctx_);
+  TRY(exchange_->take(ctx_, request_.message));
+  return std::optional<std::string>();
+}
+
+void Call::run_exchange() {
+  const bool reads_on = row_->kind == Kind::kBidi && !said_all_;
+  auto ran = guarded(Code::kInternal, "handler.threw", [&]() -> Result<std::optional<std::string>> {
+    if (cancelled()) return gone();
+    return exchange();
+  });
+  lease_.release();
+  if (!ran.ok()) return finish(ran.error());
+  if (!ran->ok()) return finish(ran->error());
+  std::optional<std::string> reply = std::move(**ran);
+  if (reply) return write(std::move(*reply));
+  if (!reads_on) return finish({});
+  queue_.post([self = shared_from_this()] {
+    if (!self->finishing_) self->read();
+  });
 }
 
 void Call::answer(Result<Reply> reply) {
@@ -282,6 +320,7 @@ void Call::on_written(bool ok) {
     return finish(gone());
   }
   if (stream_) return pump();
+  if (exchange_) return submit_exchange();
   if (queue_.shared.draining.load())
     return finish(unavailable("server.draining", "the server is stopping"));
   read();
@@ -413,6 +452,10 @@ void Call::let_go() {
   give_room_back();
   if (stream_) stream_->detach();
   stream_.reset();
+  if (exchange_)  // What it holds may take the disk to let go of.
+    ignore(shared.parts.pool.submit([held = std::shared_ptr<Exchange>(std::move(exchange_))] {}),
+           "it goes here then");
+  said_all_ = false;
   request_.message = request_.peer = {};
   request_.metadata.clear();
   slice_ = {};

@@ -15,6 +15,7 @@
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/async_generic_service.h>
 
+#include "grpc/exchange.h"
 #include "grpc/message_stream.h"
 #include "grpc/server.h"
 #include "sys/sync.h"
@@ -125,6 +126,9 @@ class Call final : public Responder::Impl, public std::enable_shared_from_this<C
   Status take_message();
   void dispatch();
   void run_blocking();
+  Result<std::optional<std::string>> exchange();
+  void run_exchange();
+  void submit_exchange();
   void open_stream();
   void pump();
   void on_written(bool ok);
@@ -155,11 +159,13 @@ class Call final : public Responder::Impl, public std::enable_shared_from_this<C
   ::grpc::Slice slice_;  // What request_.message points into.
   Budget::Lease lease_;
   std::shared_ptr<MessageStream> stream_;
+  std::unique_ptr<Exchange> exchange_;
   int64_t start_ns_ = 0;
   int64_t bytes_in_ = 0;
   int64_t bytes_out_ = 0;
   int code_ = 0;
   bool has_room_ = false;
+  bool said_all_ = false;  // The client, to the exchange.
   bool reading_ = false;
   bool writing_ = false;  // Of a server stream.
   bool finishing_ = false;

@@ -18,16 +18,18 @@ bool well_named(std::string_view name) {
 }
 
 std::string_view problem_of(const Method& row) {
-  const int handlers = (row.blocking ? 1 : 0) + (row.inline_ ? 1 : 0) + (row.open ? 1 : 0);
+  const int handlers =
+      (row.blocking ? 1 : 0) + (row.inline_ ? 1 : 0) + (row.open ? 1 : 0) + (row.begin ? 1 : 0);
   if (!well_named(row.name)) return "is not written as package.Service/Method";
   if (row.permission.right == http::Right::kUnset) return "names no permission";
   if (row.audit == http::Audit::kUnset) return "names no audit class";
   if (row.summary.empty()) return "has no summary";
   if (row.message_bytes_max <= 0) return "has no limit for its messages";
   if (handlers != 1) return "must have exactly one handler";
-  if (static_cast<bool>(row.open) != (row.kind == Kind::kServerStream))
+  const bool streams = row.kind == Kind::kServerStream;
+  if (row.begin ? row.kind == Kind::kUnary : static_cast<bool>(row.open) != streams)
     return "has a handler of another kind";
-  if (row.render_error && row.kind != Kind::kBidi)
+  if (row.render_error && (row.kind != Kind::kBidi || row.begin))
     return "renders errors, but ends with the first one";
   return {};
 }

@@ -61,6 +61,7 @@ class Responder {
   std::shared_ptr<Impl> impl_;
 };
 
+class Exchange;       // grpc/exchange.h
 class MessageStream;  // grpc/message_stream.h
 
 // One message in, one out. A bidi row's handler is called for each message of the stream, the next
@@ -69,6 +70,9 @@ using Blocking = std::function<Result<Reply>(const Ctx&, Request&)>;
 using Inline = std::function<void(const Ctx&, Request&, Responder)>;
 // One message in, many out, as they come; on an I/O thread, so it never blocks.
 using Open = std::function<Result<std::shared_ptr<MessageStream>>(const Ctx&, Request&)>;
+// Many messages, either way or both, on the pool. The request holds the first message, or none when
+// a bidi call ended without one.
+using Begin = std::function<Result<std::unique_ptr<Exchange>>(const Ctx&, const Request&)>;
 // As http::FindNeeds: which objects the message is about, read exactly as the handler reads it.
 using FindNeeds = std::function<Result<std::vector<http::Need>>(const Ctx&, const Request&)>;
 // For protocols whose streams carry errors as messages: what one message's error becomes. An Error
@@ -87,9 +91,10 @@ struct Method {
   http::Audit audit = http::Audit::kUnset;
   int64_t message_bytes_max = kMessageBytesMax;  // Of one message in.
   std::string summary;
-  Blocking blocking;  // Exactly one of the two; a server stream has `open` instead.
-  Inline inline_;
+  Blocking blocking;  // Exactly one: of the first two, or `open` of a server stream, or `begin` of
+  Inline inline_;     // a stream of either kind.
   Open open;
+  Begin begin;
   FindNeeds needs;  // On::kObject and kObjects.
   RenderError render_error = nullptr;
   bool hides_as_missing = true;  // What may not be read is "not found"; else "forbidden".

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "base/error_map.h"
 #include "base/text.h"
 #include "features/features.h"
+#include "wire/feast/errors.h"
 #include "wire/feast/frames.h"
 #include "wire/feast/registry.h"
 
@@ -171,21 +171,6 @@ Result<Reply> import(const Ctx&, Request& request) {
   return text_reply(codec::to_json(out));
 }
 
-struct ErrorClass {
-  std::string_view reason;
-  std::string_view name;
-  int status;  // 0: the code's.
-};
-constexpr ErrorClass kClasses[] = {
-    {"feature_view.not_found", "FeatureViewNotFoundException", 0},
-    {"feature_service.not_found", "FeatureServiceNotFoundException", 0},
-    {"feature.not_found", "SpecifiedFeaturesNotPresentError", 0},
-    {"push_source.not_found", "PushSourceNotFoundException", 422},
-    {"feature.name_collision", "FeatureNameCollisionError", 0},
-    {"feature.request", "RequestDataNotFoundInEntityRowsException", 0},
-    {"feature.missing_key", "FeastEntityDFMissingColumnsError", 0},
-};
-
 http::Route row_of(std::string_view path, http::Right right, http::Audit audit,
                    std::string_view summary) {
   http::Route r;
@@ -202,18 +187,9 @@ http::Route row_of(std::string_view path, http::Right right, http::Audit audit,
 }  // namespace
 
 Reply render_error(const Error& error, const Ctx&) {
-  std::string_view name = error.code == Code::kForbidden ? "FeastPermissionError" : "FeastError";
-  int status = code_row(error.code).http_status;
-  for (const ErrorClass& c : kClasses) {
-    if (c.reason != error.reason) continue;
-    name = c.name;
-    if (c.status != 0) status = c.status;
-  }
-  const Json detail = Json::object(
-      {{"module", "feast.errors"}, {"class", std::string(name)}, {"message", error.text}});
   std::string body;
-  codec::append_json_string(&body, codec::to_json(detail, codec::kSpaced));
-  return text_reply(std::move(body), status);
+  codec::append_json_string(&body, error_detail(error));
+  return text_reply(std::move(body), error_status(error));
 }
 
 std::vector<http::Route> routes(App app) {

@@ -219,12 +219,13 @@ class Importer {
   }
 
   Status projection(const std::string& service, std::string_view bytes, features::Service* out) {
-    std::string view;
+    std::string view, alias;
     std::vector<std::string> names;
     std::map<std::string, std::string> keys;
     TRY(each_field(bytes, [&](const ProtoField& f) -> Status {
       if (f.number == 1) view = f.bytes;
       if (f.number == 2) names.push_back(TRY(read_field(f.bytes)).name);
+      if (f.number == 3) alias = f.bytes;
       if (f.number == 4) TRY(read_pair(f.bytes, &keys));
       return {};
     }));
@@ -239,6 +240,7 @@ class Importer {
       features::Service::Item item;
       item.of = {.view = view, .version = 0, .feature = name};
       item.join_keys = keys;
+      item.view_as = alias;
       out->items.push_back(std::move(item));
     }
     return {};

@@ -1,0 +1,50 @@
+#include "wire/feast/errors.h"
+
+#include <string_view>
+
+#include "base/error_map.h"
+#include "codec/json.h"
+
+namespace slip::wire::feast {
+namespace {
+
+struct ErrorClass {
+  std::string_view reason;
+  std::string_view name;
+  int status;  // 0: the code's.
+};
+constexpr ErrorClass kClasses[] = {
+    {"feature_view.not_found", "FeatureViewNotFoundException", 0},
+    {"feature_service.not_found", "FeatureServiceNotFoundException", 0},
+    {"feature.not_found", "SpecifiedFeaturesNotPresentError", 0},
+    {"push_source.not_found", "PushSourceNotFoundException", 422},
+    {"feature.name_collision", "FeatureNameCollisionError", 0},
+    {"feature.request", "RequestDataNotFoundInEntityRowsException", 0},
+    {"feature.missing_key", "FeastEntityDFMissingColumnsError", 0},
+};
+
+const ErrorClass* class_of(const Error& error) {
+  for (const ErrorClass& c : kClasses)
+    if (c.reason == error.reason) return &c;
+  return nullptr;
+}
+
+}  // namespace
+
+std::string error_detail(const Error& error) {
+  const ErrorClass* found = class_of(error);
+  const std::string_view fallback =
+      error.code == Code::kForbidden ? "FeastPermissionError" : "FeastError";
+  return codec::to_json(
+      codec::Json::object({{"module", "feast.errors"},
+                           {"class", std::string(found == nullptr ? fallback : found->name)},
+                           {"message", error.text}}),
+      codec::kSpaced);
+}
+
+int error_status(const Error& error) {
+  const ErrorClass* found = class_of(error);
+  return found != nullptr && found->status != 0 ? found->status : code_row(error.code).http_status;
+}
+
+}  // namespace slip::wire::feast
