@@ -291,7 +291,9 @@ void Call::run_exchange() {
   if (reply) return write(std::move(*reply));
   if (!reads_on) return finish({});
   queue_.post([self = shared_from_this()] {
-    if (!self->finishing_) self->read();
+    if (self->queue_.shared.draining.load())
+      return self->finish(unavailable("server.draining", "the server is stopping"));
+    self->read();
   });
 }
 

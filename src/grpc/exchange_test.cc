@@ -17,19 +17,45 @@ using testing::World;
 constexpr const char* kPut = "test.Files/Put";
 constexpr const char* kGet = "test.Files/Get";
 
-struct Count {
-  std::atomic<int> alive{0};
-  std::atomic<int> taken{0};
-  std::atomic<int> made{0};
+// What the exchanges of a world have done; any thread.
+class Count {
+ public:
+  struct Seen {
+    int alive = 0;
+    int taken = 0;
+    int made = 0;
+  };
+  void add(int Seen::* what, int by) {
+    const sys::Lock lock(mutex_);
+    seen_.*what += by;
+    changed_.notify_all();
+  }
+  Seen seen() const {
+    const sys::Lock lock(mutex_);
+    return seen_;
+  }
+  bool await(const std::function<bool(const Seen&)>& holds) {
+    const int64_t deadline = real_clock().steady_ns() + 10'000'000'000;
+    sys::Lock lock(mutex_);
+    while (!holds(seen_))
+      if (!changed_.wait_until(lock, deadline)) return false;
+    return true;
+  }
+
+ private:
+  mutable sys::Mutex mutex_;
+  sys::CondVar changed_;
+  Seen seen_;
 };
+using Seen = Count::Seen;
 
 // Takes lines, then gives them back in reverse; "bad" is refused, "after" makes the replies fail.
 class Lines final : public Exchange {
  public:
-  explicit Lines(Count* count) : count_(count) { ++count_->alive; }
-  ~Lines() override { --count_->alive; }
+  explicit Lines(Count* count) : count_(count) { count_->add(&Seen::alive, 1); }
+  ~Lines() override { count_->add(&Seen::alive, -1); }
   Status take(const Ctx&, std::string_view message) override {
-    ++count_->taken;
+    count_->add(&Seen::taken, 1);
     if (message == "bad") return invalid("test.bad", "a bad line");
     lines_.emplace_back(message);
     return {};
@@ -39,7 +65,7 @@ class Lines final : public Exchange {
     std::string line = std::move(lines_.back());
     lines_.pop_back();
     if (line == "after") return conflict("test.after", "too late");
-    ++count_->made;
+    count_->add(&Seen::made, 1);
     return std::optional(std::move(line));
   }
 
@@ -52,13 +78,13 @@ class Lines final : public Exchange {
 class Numbers final : public Exchange {
  public:
   Numbers(Count* count, int64_t left, size_t size) : count_(count), left_(left), size_(size) {
-    ++count_->alive;
+    count_->add(&Seen::alive, 1);
   }
-  ~Numbers() override { --count_->alive; }
+  ~Numbers() override { count_->add(&Seen::alive, -1); }
   Status take(const Ctx&, std::string_view) override { return internal("test.take", "never"); }
   Result<std::optional<std::string>> next(const Ctx&) override {
     if (left_-- == 0) return std::optional<std::string>();
-    ++count_->made;
+    count_->add(&Seen::made, 1);
     return std::optional(std::string(size_, 'x'));
   }
 
@@ -92,11 +118,8 @@ std::vector<Method> rows(Count* count) {
   return out;
 }
 
-// Both ends of the world are seen when the last exchange has gone.
-void await_none(const Count& count) {
-  const int64_t deadline = real_clock().steady_ns() + 10'000'000'000;
-  while (count.alive.load() > 0 && real_clock().steady_ns() < deadline) std::this_thread::yield();
-  EXPECT_EQ(count.alive.load(), 0);
+void await_none(Count& count) {
+  EXPECT_TRUE(count.await([](const Seen& seen) { return seen.alive == 0; }));
 }
 
 TEST(GrpcExchange, TakesEverythingThenReplies) {
@@ -151,11 +174,11 @@ TEST(GrpcExchange, ASlowClientSlowsTheReplies) {
   call.done();
   std::string message;
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(call.receive(&message));
-  EXPECT_LT(count.made.load(), 200);  // What the transport holds, and not all of it.
+  EXPECT_LT(count.seen().made, 200);  // What the transport holds, and not all of it.
   call.cancel();
   EXPECT_NE(call.end().code, 0);
   await_none(count);
-  EXPECT_LT(count.made.load(), 1000);
+  EXPECT_LT(count.seen().made, 1000);
 }
 
 TEST(GrpcExchange, AClientThatGoesMidwayLeavesNothing) {
@@ -178,8 +201,7 @@ TEST(GrpcExchange, DrainingEndsOneThatWaitsForItsClient) {
   Client client = world.client();
   ClientCall call = client.open(kPut);
   ASSERT_TRUE(call.send("x"));
-  const int64_t deadline = real_clock().steady_ns() + 10'000'000'000;
-  while (count.taken.load() == 0 && real_clock().steady_ns() < deadline) std::this_thread::yield();
+  ASSERT_TRUE(count.await([](const Seen& seen) { return seen.taken == 1; }));
   world.server().drain(8'000);
   EXPECT_EQ(call.end().code, 14);
   await_none(count);
