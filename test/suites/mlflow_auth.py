@@ -247,6 +247,23 @@ def test_lists_where_members_may_read_nothing(auth, client):
         raises(lambda: client.get_experiment(experiments[1]), "PERMISSION_DENIED")
 
 
+def test_what_lies_below_a_prefix_is_guarded_alike(auth, client):
+    people(auth, "owner", "other")
+    with user("owner"):
+        experiment = client.create_experiment("below a prefix")
+        run_id = client.create_run(experiment).info.run_id
+        client.log_text(run_id, "kept", "a/b.txt")
+        equal(mlflow.artifacts.load_text(client.get_run(run_id).info.artifact_uri + "/a/b.txt"), "kept", "artifacts below a prefix")
+    base = mlflow.get_tracking_uri()
+    for name, status in (("owner", 200), ("other", 403)):
+        for path, query in ((f"/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run_id}/artifacts/a/b.txt", {}),
+                            ("/ajax-api/2.0/mlflow/runs/get", {"run_id": run_id}),
+                            ("/get-artifact", {"run_id": run_id, "path": "a/b.txt"})):
+            equal(requests.get(base + path, params=query, auth=(name, PASSWORD), timeout=20).status_code, status, f"{name}: {path}")
+    equal(requests.get(base + "/health", timeout=20).status_code, 200, "health is open to all")
+    equal(requests.get(base + "x/health", timeout=20).status_code, 404, "another path is none of ours")
+
+
 def test_traces_are_read_and_the_run_edited_to_link_them(auth, client):
     people(auth, "tracer", "linker")
     with user("tracer"):
@@ -319,20 +336,23 @@ def test_workspaces(auth, client):
 
 # By the server's own options, in the order in which servers start; every other test runs on the first.
 SERVERS = (
-    ("read", lambda name: "members_may_read_nothing" not in name),
-    ("no_permissions", lambda name: "members_may_read_nothing" in name),
+    ("read", lambda name: not ("members_may_read_nothing" in name or "below_a_prefix" in name)),
+    ("no_permissions", lambda name: "members_may_read_nothing" in name or "below_a_prefix" in name),
 )
+PREFIX = {"read": "", "no_permissions": "/team/slipway"}  # Below which clients reach the server.
 
 
 def run(root, default_permission, tests):
     """How many failed."""
     failed = 0
     server = harness.Server(harness.BINARY, pathlib.Path(root) / default_permission,
-                            ["--auth", "--default-permission", default_permission],
+                            ["--auth", "--default-permission", default_permission,
+                             *(["--static-prefix", PREFIX[default_permission]] if PREFIX[default_permission] else [])],
                             env={"SLIPWAY_ADMIN_USER": ADMIN, "SLIPWAY_ADMIN_PASSWORD": PASSWORD})
     try:
-        mlflow.set_tracking_uri(server.start().url)
-        auth, client = AuthServiceClient(server.url), MlflowClient(server.url)
+        url = server.start().url + PREFIX[default_permission]
+        mlflow.set_tracking_uri(url)
+        auth, client = AuthServiceClient(url), MlflowClient(url)
         for name, test in tests:
             begun = time.monotonic()
             try:
