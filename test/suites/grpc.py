@@ -361,7 +361,8 @@ def test_reflection(server):
             replies = [answer.FromString(reply) for reply in client.stream(
                 f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo", [q.SerializeToString() for q in questions])]
         equal([s.name for s in replies[0].list_services_response.service],
-              ["arrow.flight.protocol.FlightService", "grpc.health.v1.Health", OIP, "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"],
+              ["arrow.flight.protocol.FlightService", "grpc.health.v1.Health", OIP, "grpc.reflection.v1.ServerReflection",
+               "grpc.reflection.v1alpha.ServerReflection"],
               "services")
         for reply in (replies[1], replies[3]):
             file = descriptor_pb2.FileDescriptorProto.FromString(reply.file_descriptor_response.file_descriptor_proto[0])
