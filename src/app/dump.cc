@@ -48,13 +48,17 @@ std::string_view audit_name(http::Audit audit) {
   CHECK(false);
 }
 
+std::string new_folder(const Sys& sys) {
+  const std::string tmp = sys.process.env("TMPDIR");
+  return concat(
+      {tmp.empty() ? "/tmp" : tmp, "/slipway-dump-", new_uuid7(sys.clock, sys.rng).hex()});
+}
+
 // The rows exist only bound to a server's parts, so one is opened on a folder of its own.
 class Throwaway {
  public:
   static Result<Throwaway> open(const Sys& sys) {
-    const std::string tmp = sys.process.env("TMPDIR");
-    Throwaway out(sys, concat({tmp.empty() ? "/tmp" : tmp, "/slipway-dump-",
-                               new_uuid7(sys.clock, sys.rng).hex()}));
+    Throwaway out(sys, new_folder(sys));
     Config config = TRY(Config::resolve(
         {.fs = sys.fs,
          .process = sys.process,
@@ -132,9 +136,7 @@ Result<int> dump_openapi(cli::Call& call, const Sys& sys) {
 
 // By the steps, so that it says what schema.sql should hold, whatever it holds.
 Result<int> dump_schema(cli::Call& call, const Sys& sys) {
-  const std::string tmp = sys.process.env("TMPDIR");
-  const std::string dir =
-      concat({tmp.empty() ? "/tmp" : tmp, "/slipway-dump-", new_uuid7(sys.clock, sys.rng).hex()});
+  const std::string dir = new_folder(sys);
   TRY(sys.fs.make_dirs(dir));
   const auto dumped = [&]() -> Result<std::string> {
     const auto db = TRY(

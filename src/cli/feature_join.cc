@@ -98,12 +98,8 @@ Status make_times(codec::Column* column, int64_t unit_ns, std::string_view name)
                      concat({name, ": ", std::to_string(column->i64(i)), " is no time"}))
           .with_hint("is --time-unit right?");
     }
-    out.add_i64(us);
-    if (rest == 0 && out.fine.empty()) continue;
-    out.fine.resize(static_cast<size_t>(out.n), 0);
-    out.fine.back() = static_cast<int16_t>(rest);
+    out.add_time(us, static_cast<int16_t>(rest));
   }
-  if (!out.fine.empty()) out.fine.resize(static_cast<size_t>(out.n), 0);
   *column = std::move(out);
   return {};
 }
@@ -276,17 +272,12 @@ class Joiner {
         if (at.is_null(i) || engine::Keys::has_null(columns, i)) continue;
         if (out_.passes > 1 && part_of(hasher.hash(columns, i)) != pass) continue;
         for (size_t k = 0; k < keys.size(); ++k) keys[k].add_from(columns[k], i);
-        times.add_i64(at.i64(i));
-        if (!at.fine.empty()) {
-          times.fine.resize(static_cast<size_t>(times.n), 0);
-          times.fine.back() = at.fine[static_cast<size_t>(i)];
-        }
+        times.add_time(at.i64(i), at.fine.empty() ? int16_t{0} : at.fine[static_cast<size_t>(i)]);
         frame_row.push_back(first + i);
       }
       first += batch->rows;
     }
     if (frame_row.empty()) return {};
-    if (!times.fine.empty()) times.fine.resize(static_cast<size_t>(times.n), 0);
     std::vector<engine::Column> key_views;
     for (const engine::Values& key : keys) key_views.push_back(key.view());
     const engine::Look look{join_.as_known, join_.strict, join_.ttl_us};

@@ -282,10 +282,7 @@ class Appender {
         --us;
       }
       if (__builtin_mul_overflow(us, unit.times, &us)) return at_row(i, "the time is out of range");
-      out_->add_i64(us);
-      if (rest == 0 && out_->fine.empty()) return {};
-      out_->fine.resize(static_cast<size_t>(out_->n), 0);
-      out_->fine.back() = static_cast<int16_t>(rest);
+      out_->add_time(us, static_cast<int16_t>(rest));
       return {};
     });
   }
@@ -345,9 +342,7 @@ class ArrowReader : public TableReader {
       const int at = all_columns_ ? static_cast<int>(chosen_[i]) : static_cast<int>(i);
       const auto& bits = options_.as_bits;
       const bool word = std::find(bits.begin(), bits.end(), out.schema[i].name) != bits.end();
-      Column& column = out.columns[i];
-      TRY(Appender(&column, rows_, {options_.exact, word}).append(*batch->column(at)));
-      if (!column.fine.empty()) column.fine.resize(static_cast<size_t>(out.rows), 0);
+      TRY(Appender(&out.columns[i], rows_, {options_.exact, word}).append(*batch->column(at)));
     }
     rows_ += out.rows;
     return std::optional(std::move(out));

@@ -99,6 +99,7 @@ void Column::add_valid() {
 }
 
 void Column::add_null() {
+  if (!fine.empty()) fine.push_back(0);
   if (validity.empty()) {
     validity.reserve(1);
     validity.push_back(0);
@@ -137,6 +138,13 @@ void Column::add_i64(int64_t v) {
   add_valid();
 }
 
+void Column::add_time(int64_t us, int16_t nanoseconds) {
+  add_i64(us);
+  if (nanoseconds == 0 && fine.empty()) return;
+  fine.resize(static_cast<size_t>(n), 0);
+  fine.back() = nanoseconds;
+}
+
 void Column::add_f64(double v) {
   CHECK(type == ColumnType::kDouble);
   add_number(v);
@@ -167,6 +175,15 @@ const Column* Table::find(std::string_view name) const {
   for (size_t i = 0; i < schema.size(); ++i)
     if (schema[i].name == name) return &columns[i];
   return nullptr;
+}
+
+Field make_field(std::string name, ColumnType type, bool nullable) {
+  Field out;
+  out.name = std::move(name);
+  out.type = type;
+  out.type_name = column_type_name(type);
+  out.nullable = nullable;
+  return out;
 }
 
 Table make_table(std::vector<Field> schema) {

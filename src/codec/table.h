@@ -38,6 +38,9 @@ struct Field {
   bool operator==(const Field&) const = default;
 };
 
+// A column of our own, whose type is named as we do.
+Field make_field(std::string name, ColumnType type, bool nullable = true);
+
 struct Column {
   ColumnType type = ColumnType::kText;
   int64_t n = 0;
@@ -45,7 +48,8 @@ struct Column {
   std::vector<uint8_t> validity;  // Empty when nothing is null.
   std::vector<int32_t> offsets;   // kText, kBytes: n + 1.
   std::vector<uint8_t> data;
-  std::vector<int16_t> fine;  // kTimestampUs: nanoseconds beyond the microsecond; empty: none.
+  std::vector<int16_t>
+      fine;  // kTimestampUs: nanoseconds beyond the microsecond; empty: none, else n of them.
 
   bool is_null(int64_t i) const { return !validity.empty() && !bit(validity, i); }
   bool boolean(int64_t i) const { return bit(data, i); }
@@ -57,6 +61,7 @@ struct Column {
   void add_null();
   void add_bool(bool v);
   void add_i64(int64_t v);
+  void add_time(int64_t us, int16_t nanoseconds);  // kTimestampUs: nanoseconds beyond `us`.
   void add_f64(double v);
   void add_text(std::string_view v);
   // kInt64, kDouble, kTimestampUs: many, none of them null.

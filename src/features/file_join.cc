@@ -60,34 +60,22 @@ Status take_batch(const ReadPlan& plan, const std::string& time, const codec::Ta
 
 std::vector<codec::Field> joined_schema(const Entities& e, const ReadPlan& plan) {
   std::vector<codec::Field> out = e.schema;
-  for (const ReadPlan::Out& o : plan.outs) {
-    const codec::ColumnType type = column_type_of(o.type);
-    out.push_back({.name = o.name,
-                   .type = type,
-                   .type_name = std::string(codec::column_type_name(type)),
-                   .nullable = true,
-                   .readable = true});
-  }
+  for (const ReadPlan::Out& o : plan.outs)
+    out.push_back(codec::make_field(o.name, column_type_of(o.type)));
   return out;
 }
 
 Status write(const Entities& e, const ReadPlan& plan, const Features::Joined& joined,
-             codec::TableWriter& writer) {
+             const std::vector<codec::Field>& schema, codec::TableWriter& writer) {
   size_t row = 0;
   for (const codec::Table& table : e.batches) {
-    codec::Table out;
-    out.schema = joined_schema(e, plan);
-    out.columns = table.columns;
+    codec::Table out = codec::make_table(schema);
+    std::ranges::copy(table.columns, out.columns.begin());
     out.rows = table.rows;
-    for (size_t o = 0; o < plan.outs.size(); ++o) {
-      codec::Column column;
-      column.type = out.schema[e.schema.size() + o].type;
-      if (column.type == codec::ColumnType::kText || column.type == codec::ColumnType::kBytes)
-        column.offsets.push_back(0);
+    for (size_t o = 0; o < plan.outs.size(); ++o)
       for (size_t i = 0; i < static_cast<size_t>(table.rows); ++i)
-        add_to_column(&column, joined.values[o][row + i], plan.outs[o].type);
-      out.columns.push_back(std::move(column));
-    }
+        add_to_column(&out.columns[e.schema.size() + o], joined.values[o][row + i],
+                      plan.outs[o].type);
     row += static_cast<size_t>(table.rows);
     TRY(writer.write(out));
   }
@@ -132,14 +120,6 @@ std::vector<size_t> known_rows(const Features::Joined& joined, size_t rows) {
   return out;
 }
 
-codec::Field field_of(const std::string& name, codec::ColumnType type) {
-  return {.name = name,
-          .type = type,
-          .type_name = std::string(codec::column_type_name(type)),
-          .nullable = true,
-          .readable = true};
-}
-
 }  // namespace
 
 Status join_file(Features& features, const FileJoin& join, codec::TableReader& entities,
@@ -168,8 +148,9 @@ Status join_file(Features& features, const FileJoin& join, codec::TableReader& e
   for (const FeatureField& f : plan.keys) e.request.columns[f.name];
   const Features::Joined joined =
       TRY(features.join(join.project, plan, e.request, e.times_us, join.joining));
-  const auto writer = TRY(codec::make_table_writer(as, joined_schema(e, plan), out));
-  return write(e, plan, joined, *writer);
+  const std::vector<codec::Field> schema = joined_schema(e, plan);
+  const auto writer = TRY(codec::make_table_writer(as, schema, out));
+  return write(e, plan, joined, schema, *writer);
 }
 
 Status join_all(Features& features, const Snapshot& what, codec::Format as, codec::ByteSink& out) {
@@ -193,12 +174,12 @@ Status join_all(Features& features, const Snapshot& what, codec::Format as, code
   const Features::Joined joined =
       TRY(features.join(what.project, plan, request, times, what.joining));
   codec::Table table =
-      codec::make_table({field_of("event_timestamp", codec::ColumnType::kTimestampUs)});
+      codec::make_table({codec::make_field("event_timestamp", codec::ColumnType::kTimestampUs)});
   const std::vector<size_t> rows = known_rows(joined, entities.size());
   for (size_t i = 0; i < rows.size(); ++i) table.columns[0].add_i64(what.end_us);
   const auto add = [&](const std::string& name, const FeatureType& type,
                        const std::vector<Cell>& cells) {
-    codec::Table one = codec::make_table({field_of(name, column_type_of(type))});
+    codec::Table one = codec::make_table({codec::make_field(name, column_type_of(type))});
     for (const size_t i : rows) add_to_column(&one.columns[0], cells[i], type);
     table.schema.push_back(std::move(one.schema[0]));
     table.columns.push_back(std::move(one.columns[0]));

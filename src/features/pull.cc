@@ -69,12 +69,7 @@ class Puller {
     return {};
   }
   void add_field(const std::string& name, const FeatureType& type) {
-    const codec::ColumnType column = column_type_of(type);
-    schema_.push_back({.name = name,
-                       .type = column,
-                       .type_name = std::string(codec::column_type_name(column)),
-                       .nullable = true,
-                       .readable = true});
+    schema_.push_back(codec::make_field(name, column_type_of(type)));
   }
 
   bool within(const Batch& batch, int64_t i) const {

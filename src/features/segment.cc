@@ -21,11 +21,7 @@ constexpr std::string_view kSeq = "_slipway_seq";
 std::vector<codec::Field> fields_of(const Segment& s) {
   std::vector<codec::Field> out;
   const auto add = [&](std::string_view name, ColumnType type) {
-    out.push_back({.name = std::string(name),
-                   .type = type,
-                   .type_name = std::string(column_type_name(type)),
-                   .nullable = true,
-                   .readable = true});
+    out.push_back(codec::make_field(std::string(name), type));
   };
   for (const FeatureField& f : s.schema) add(f.name, column_type_of(f.type));
   add(kEvent, ColumnType::kTimestampUs);

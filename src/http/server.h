@@ -73,8 +73,7 @@ struct ServerParts {
 class Server {
  public:
   // kInvalid `routes.invalid` names the rows; kConflict `http.port_in_use`; kInvalid `http.bind`,
-  // `http.prefix`,
-  // `tls.certificate`. Serves when it returns.
+  // `http.prefix`, `tls.certificate`. Serves when it returns.
   static Result<std::unique_ptr<Server>> start(ServerParts parts, std::vector<Route> rows,
                                                ServerOptions options);
   ~Server();  // drain(0)

@@ -83,11 +83,7 @@ class Schema {
   std::vector<codec::Field> fields() const {
     std::vector<codec::Field> out;
     const auto add = [&](std::string name, ColumnType type, bool nullable) {
-      out.push_back({.name = std::move(name),
-                     .type = type,
-                     .type_name = std::string(column_type_name(type)),
-                     .nullable = nullable,
-                     .readable = true});
+      out.push_back(codec::make_field(std::move(name), type, nullable));
     };
     add("prediction_id", ColumnType::kText, false);
     add("row", ColumnType::kInt64, false);

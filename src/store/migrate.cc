@@ -158,14 +158,13 @@ Status migrate(Db& db, std::span<const Migration> steps, std::string_view whole)
 }
 
 Result<std::string> dump_schema(Db& db, std::span<const Migration> steps) {
-  std::string out = headline(steps);
+  std::string out;
   TRY(db.read([&](Tx& tx) -> Status {
     out = headline(steps);
     std::vector<std::string> tables;
     TRY(
-        tx.each("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE "
-                "'sqlite%'"
-                " AND name <> 'schema_step' ORDER BY rowid",
+        tx.each("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL"
+                " AND name NOT LIKE 'sqlite%' AND name <> 'schema_step' ORDER BY rowid",
                 {}, [&](const Row& row) {
                   if (row.str(0) == "table") tables.push_back(row.str(1));
                   out += row.str(2) + ";\n";

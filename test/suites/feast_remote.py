@@ -94,8 +94,8 @@ STORES = {}
 
 def stores(server):
     if not STORES:
-        root = tempfile.mkdtemp(prefix="slipway-feast-")
-        STORES["all"] = Stores(server, pathlib.Path(root))
+        STORES["folder"] = tempfile.TemporaryDirectory(prefix="slipway-feast-")  # Goes with this process.
+        STORES["all"] = Stores(server, pathlib.Path(STORES["folder"].name))
     return STORES["all"]
 
 

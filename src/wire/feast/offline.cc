@@ -164,10 +164,8 @@ Result<std::string> source_named(const Json& body) {
 Status columns(Features& features, const Ctx& ctx, const Json& body, codec::ByteSink& out) {
   const auto fields =
       TRY(features::columns_of(features, ctx.project.text, TRY(source_named(body))));
-  codec::Field text{.name = "name", .type = codec::ColumnType::kText, .type_name = "string"};
-  codec::Field type = text;
-  type.name = "type";
-  codec::Table table = codec::make_table({text, type});
+  codec::Table table = codec::make_table({codec::make_field("name", codec::ColumnType::kText),
+                                          codec::make_field("type", codec::ColumnType::kText)});
   for (const features::FeatureField& f : fields) {
     table.columns[0].add_text(f.name);
     table.columns[1].add_text(f.type.text());

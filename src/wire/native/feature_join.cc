@@ -1,7 +1,5 @@
 #include "wire/native/feature_join.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 #include "features/file_join.h"
 #include "wire/native/native.h"
