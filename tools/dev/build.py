@@ -18,7 +18,8 @@ def build(preset="dev", targets=()):
     out = common.BUILD / preset
     with common.machine_lock():
         since = time.monotonic()
-        if not (out / "build.ninja").exists():
+        configured, presets = out / "build.ninja", common.ROOT / "CMakePresets.json"
+        if not configured.exists() or configured.stat().st_mtime < presets.stat().st_mtime:
             common.run(["cmake", "--preset", preset, "-Wno-dev"], quiet=True)
         status = "%s" if os.environ.get("CI") else "[%f/%t] "
         common.run(["ninja", "-C", out, "--quiet", *targets], env={"NINJA_STATUS": status})

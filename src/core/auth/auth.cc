@@ -93,8 +93,10 @@ Status Auth::load() {
     }
     return {};
   }));
+  const sys::Lock publishing(memory_->publishing);
   const std::shared_ptr<const State> before = state_.load();
-  for (auto& [id, token] : next->tokens) {  // Times of use that aren't flushed yet.
+  if (before->epoch > next->epoch) return {};  // Somebody read later and was here first.
+  for (auto& [id, token] : next->tokens) {     // Times of use that aren't flushed yet.
     const auto at = before->tokens.find(id);
     if (at != before->tokens.end()) token.used_ms = at->second.used_ms;
   }

@@ -78,6 +78,7 @@ struct PasswordProof {
 
 struct Auth::Memory {
   std::string salt;
+  sys::Mutex publishing;  // So that what was read earlier never replaces what was read later.
   sys::Guarded<std::unordered_map<std::string, PasswordProof>> proofs;  // By principal.
   sys::Guarded<std::unordered_map<std::string, PasswordTries>> tries;
   sys::Guarded<std::unordered_map<std::string, int64_t>> flushed;  // Time of use by token id.

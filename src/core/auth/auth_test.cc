@@ -1,6 +1,8 @@
 #include "core/auth/auth.h"
 
+#include <functional>
 #include <set>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -20,6 +22,28 @@ std::vector<store::Migration> all_migrations() {
   out.insert(out.end(), migrations().begin(), migrations().end());
   return out;
 }
+
+// After the next read, before its caller goes on, something else happens.
+class InterruptedDb final : public store::Db {
+ public:
+  explicit InterruptedDb(store::Db& real) : real_(real) {}
+  std::function<void()> then;
+
+  Status read(const Body& body) override {
+    const Status done = real_.read(body);
+    if (then) std::exchange(then, nullptr)();
+    return done;
+  }
+  Status write(const Body& body) override { return real_.write(body); }
+  void submit(Body body, Done done) override { real_.submit(std::move(body), std::move(done)); }
+  Status exclusively(const std::function<Status()>& work) override {
+    return real_.exclusively(work);
+  }
+  std::string_view kind() const override { return real_.kind(); }
+
+ private:
+  store::Db& real_;
+};
 
 class AuthTest : public test::DbTest {
  protected:
@@ -170,6 +194,20 @@ TEST(Rights, APartIsItsContainersUnlessItsKindIsGranted) {
 }
 
 // A list is the full list filtered by check(), for random grants on every kind of object and part.
+TEST_P(AuthTest, WhatWasReadEarlierNeverReplacesWhatWasReadLater) {
+  InterruptedDb interrupted(db());
+  Auth here({interrupted, ledger, clock, rng}, {.required = true});
+  interrupted.then = [&] {
+    NewToken wanted;
+    wanted.principal = "eve";
+    wanted.role = Role::kRead;
+    ASSERT_TRUE(here.create_token(Ctx(), wanted).ok());
+  };
+  ASSERT_TRUE(here.load().ok());  // As the clock's refresh does beside a request.
+  ASSERT_EQ(here.principals().value().size(), 1U);
+  EXPECT_EQ(here.principals().value()[0].name, "eve");
+}
+
 TEST_P(AuthTest, AListIsWhatCheckLetsBeRead) {
   const std::vector<std::string> objects = {"u0", "u1", "u2", "u3"};
   const std::vector<std::string> granted = {"*", "experiment", "run", "model", "ledger"};
