@@ -10,6 +10,7 @@
 #include "base/guard.h"
 #include "base/text.h"
 #include "codec/arrow_io.h"
+#include "codec/json.h"
 #include "codec/table_internal.h"
 
 // Parquet and Arrow IPC streams. Arrow is entered from here alone; its threads are never started,
@@ -35,7 +36,13 @@ const arrow::DataType* plain_type(const arrow::DataType* type) {
   return type;
 }
 
-Field to_field(const arrow::Field& from, bool exact) {
+bool is_item(const arrow::DataType& type) {
+  return arrow::is_integer(type.id()) || arrow::is_floating(type.id()) ||
+         arrow::is_base_binary_like(type.id()) || type.id() == arrow::Type::STRING_VIEW ||
+         type.id() == arrow::Type::BOOL || type.id() == arrow::Type::NA;
+}
+
+Field to_field(const arrow::Field& from, const ReadOptions& options) {
   Field out;
   out.name = from.name();
   out.type_name = from.type()->ToString();
@@ -84,7 +91,13 @@ Field to_field(const arrow::Field& from, bool exact) {
     case arrow::Type::DECIMAL128:
     case arrow::Type::DECIMAL256:
       out.type = ColumnType::kText;
-      out.readable = exact;
+      out.readable = options.decimals;
+      break;
+    case arrow::Type::LIST:
+    case arrow::Type::LARGE_LIST:
+    case arrow::Type::FIXED_SIZE_LIST:
+      out.type = ColumnType::kText;
+      out.readable = options.lists && is_item(*type->field(0)->type());
       break;
     default:
       out.readable = false;
@@ -117,7 +130,7 @@ Unit unit_of(const arrow::DataType& type) {
 class Appender {
  public:
   struct How {
-    bool exact = false;
+    bool nanoseconds = false;
     bool bits = false;  // uint64 as its 64 bits.
   };
   Appender(Column* out, int64_t first_row, How how) : out_(out), first_row_(first_row), how_(how) {}
@@ -179,6 +192,12 @@ class Appender {
         return decimals<arrow::Decimal128Array>(from);
       case Type::DECIMAL256:
         return decimals<arrow::Decimal256Array>(from);
+      case Type::LIST:
+        return lists<arrow::ListArray>(from);
+      case Type::LARGE_LIST:
+        return lists<arrow::LargeListArray>(from);
+      case Type::FIXED_SIZE_LIST:
+        return lists<arrow::FixedSizeListArray>(from);
       case Type::EXTENSION:
         return append(*static_cast<const arrow::ExtensionArray&>(from).storage());
       case Type::DICTIONARY:
@@ -254,6 +273,39 @@ class Appender {
       return {};
     });
   }
+  // A list's items are read as a column of their own.
+  template <class A>
+  Status lists(const arrow::Array& any) {
+    const A& from = static_cast<const A&>(any);
+    return each(any, [&](int64_t i) -> Status {
+      const std::shared_ptr<arrow::Array> items = from.value_slice(i);
+      Column column;
+      column.type = to_field(*any.type()->field(0), {}).type;
+      if (column.type == ColumnType::kText || column.type == ColumnType::kBytes)
+        column.offsets.push_back(0);
+      TRY(Appender(&column, first_row_ + i, how_).append(*items));
+      std::string text = "[";
+      for (int64_t k = 0; k < column.n; ++k) {
+        if (k > 0) text += ',';
+        put_item(column, k, &text);
+      }
+      out_->add_text(text + "]");
+      return {};
+    });
+  }
+  static void put_item(const Column& column, int64_t k, std::string* out) {
+    if (column.is_null(k)) {
+      *out += "null";
+    } else if (column.type == ColumnType::kBool) {
+      *out += column.boolean(k) ? "true" : "false";
+    } else if (column.type == ColumnType::kInt64) {
+      append_json_int(out, column.i64(k));
+    } else if (column.type == ColumnType::kDouble) {
+      append_json_double(out, column.f64(k), NonFinite::kToken);
+    } else {
+      append_json_string(out, column.text(k));
+    }
+  }
   template <class A>
   Status texts(const arrow::Array& any) {
     const A& from = static_cast<const A&>(any);
@@ -275,7 +327,7 @@ class Appender {
     return each(any, [&](int64_t i) -> Status {
       int64_t us = from.Value(i) / unit.divided_by;
       int64_t rest = from.Value(i) % unit.divided_by;
-      if (rest != 0 && !how_.exact)
+      if (rest != 0 && !how_.nanoseconds)
         return at_row(i, "the time has nanoseconds, which would be lost");
       if (rest < 0) {
         rest += unit.divided_by;
@@ -290,7 +342,7 @@ class Appender {
   Status dictionary(const arrow::DictionaryArray& from) {
     Column words;
     words.type = out_->type;
-    TRY(Appender(&words, first_row_, {.exact = false, .bits = how_.bits})
+    TRY(Appender(&words, first_row_, {.nanoseconds = false, .bits = how_.bits})
             .append(*from.dictionary()));
     return each(from, [&](int64_t i) -> Status {
       const int64_t k = from.GetValueIndex(i);
@@ -342,7 +394,7 @@ class ArrowReader : public TableReader {
       const int at = all_columns_ ? static_cast<int>(chosen_[i]) : static_cast<int>(i);
       const auto& bits = options_.as_bits;
       const bool word = std::find(bits.begin(), bits.end(), out.schema[i].name) != bits.end();
-      TRY(Appender(&out.columns[i], rows_, {options_.exact, word}).append(*batch->column(at)));
+      TRY(Appender(&out.columns[i], rows_, {options_.nanoseconds, word}).append(*batch->column(at)));
     }
     rows_ += out.rows;
     return std::optional(std::move(out));
@@ -359,7 +411,7 @@ class ArrowReader : public TableReader {
       return exhausted("table.too_large", "a table has at most 10000 columns");
     std::vector<std::string> names;
     for (const auto& field : schema.fields()) {
-      schema_.push_back(to_field(*field, options_.exact));
+      schema_.push_back(to_field(*field, options_));
       names.push_back(field->name());
     }
     std::sort(names.begin(), names.end());

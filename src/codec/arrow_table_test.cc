@@ -110,7 +110,7 @@ TEST(ArrowTable, ReadsViewsNamedTypesAndHalves) {
 
 TEST(ArrowTable, ExactlyWhatOurTypesDoNotHold) {
   ReadOptions exact;
-  exact.exact = true;
+  exact.nanoseconds = exact.decimals = true;
   const auto times = array<arrow::TimestampBuilder, int64_t>(
       arrow::timestamp(arrow::TimeUnit::NANO), {-1, {}, 7000, 7001, INT64_MIN});
   const Table t = read(times, exact).value();

@@ -4,9 +4,11 @@
 
 #include "base/text.h"
 #include "core/ledger/ledger.h"
+#include "features/building.h"
 #include "features/packed.h"
 #include "features/ready.h"
 #include "features/screened.h"
+#include "features/windows.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -34,7 +36,8 @@ Status Features::open() {
 }
 
 Status Features::replay(int64_t after_seq) {
-  return history_.replay(after_seq, [&](const Batch& batch) -> Status {
+  Again again;
+  TRY(history_.replay(after_seq, [&](const Batch& batch) -> Status {
     if (!goes_online(batch.to)) return {};
     Result<std::vector<Ready>> ready = transform(batch);
     if (!ready.ok()) {  // A view that came later can't read these rows.
@@ -43,8 +46,9 @@ Status Features::replay(int64_t after_seq) {
                         {"reason", std::string_view(ready.error().reason)}});
       return {};
     }
-    return apply_ready(batch, *ready);
-  });
+    return apply_ready(batch, *ready, &again);
+  }));
+  return build_again(again, last_seq_, last_ingest_us_);
 }
 
 // ---- turns: rows are appended side by side and applied in order
@@ -167,14 +171,18 @@ Result<std::vector<Features::Ready>> Features::transform(const Batch& batch) con
   return out;
 }
 
-Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready) {
+Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready, Again* again) {
   const engine::Column event = batch.event.view();
   for (const Ready& one : ready) {
     std::vector<engine::Column> keys;
     for (const size_t k : one.view->key_columns) keys.push_back(one.source_columns[k].view());
     ViewClocks& clocks = *one.view->clocks;
+    std::vector<engine::Column> source_columns;
+    for (const engine::Values& v : one.source_columns) source_columns.push_back(v.view());
+    std::optional<RowMarks> marks;
+    if (one.view->plan) marks.emplace(*one.view, source_columns);
     for (int64_t i = 0; i < batch.rows(); ++i) {
-      if (!one.made.wanted[static_cast<size_t>(i)]) continue;
+      if (!one.made.concerns(i, batch.is_deleted(i))) continue;
       Online::Arrival at;
       at.event_us = event.i64(i);
       at.created_us = batch.created_at(i);
@@ -184,18 +192,39 @@ Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready
       if (!batch.seqs) clocks.lateness.add(at.ingest_us - at.event_us);
       if (at.event_us <= at.ingest_us) raise(&clocks.newest_event_us, at.event_us);
       raise(&clocks.newest_received_us, at.ingest_us);
-      if (one.view->plan && at.deleted) continue;
       std::string key;
       bool whole = true;
       for (const engine::Column& k : keys) whole = whole && append_key(&key, k, i);
       if (!whole) continue;
-      const Status done = online_.apply(*one.view, key, at, one.made.columns, i);
+      const std::string row_marks = marks ? marks->at(i) : std::string();
+      at.marks = row_marks;
+      const Result<bool> done = online_.apply(*one.view, key, at, one.made.columns, i);
+      if (done.ok() && !*done) (*again)[one.view].insert(std::move(key));
       if (!done.ok())  // Lists of another length than the ones before: no window holds both.
         deps_.notes.warn("row left out of windows",
                          {{"view", std::string_view(one.view->name)},
                           {"seq", at.seq},
                           {"reason", std::string_view(done.error().reason)}});
     }
+  }
+  return {};
+}
+
+// In a turn: what tombstones ask for is read from the history before anybody reads.
+Status Features::apply_in_turn(const Batch& batch, const std::vector<Ready>& ready,
+                               const Turn& turn) {
+  Again again;
+  TRY(apply_ready(batch, ready, &again));
+  return build_again(again, turn.first_seq + batch.rows() - 1, turn.ingest_us);
+}
+
+Status Features::build_again(const Again& again, int64_t upto_seq, int64_t now_us) {
+  for (const auto& [view, keys] : again) {
+    History::Reading reading;
+    reading.project = view->project;
+    reading.source = view->source_name;
+    reading.online_only = true;
+    TRY(build_windows({view, keys, upto_seq, now_us}, TRY(history_.read(reading))));
   }
   return {};
 }
@@ -252,7 +281,7 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   batch.ingest_us = turn.ingest_us;
   const Status kept = history_.append(batch);
   await(turn);
-  const Status applied = kept.ok() ? apply_ready(batch, ready) : Status();
+  const Status applied = kept.ok() ? apply_in_turn(batch, ready, turn) : Status();
   end_turn(turn, turn.first_seq + batch.rows() - 1);
   if (kept.ok()) made_visible(batch, ready);
   TRY(kept);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -185,13 +186,19 @@ class Features {
   Result<std::vector<Ready>> transform(const Batch& batch) const;
   Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
   void made_visible(const Batch& batch, const std::vector<Ready>& ready);
-  Status apply_ready(const Batch& batch, const std::vector<Ready>& ready);
+  // Entities whose windows must be built anew: a tombstone takes back what lies too far behind.
+  using Again = std::map<ViewPtr, std::unordered_set<std::string>>;
+  Status apply_ready(const Batch& batch, const std::vector<Ready>& ready, Again* again);
+  Status apply_in_turn(const Batch& batch, const std::vector<Ready>& ready, const Turn& turn);
+  Status build_again(const Again& again, int64_t upto_seq, int64_t now_us);
+  struct Building;
+  Status build_windows(const Building& what, const History::View& history);
   struct Affected;
   Result<int64_t> erase_rows(const std::string& project, const std::string& source,
                              const Erasing& what, Affected* affected);
   Status compute_again(const std::string& project, const Affected& affected, int64_t* entities);
   struct Returning;
-  Status bring_back(const Returning& what, const History::View& left, const Turn& turn);
+  Status bring_back(const Returning& what, const History::View& left);
   Result<std::vector<std::string>> sources_with_rows(const std::string& project);
   Status finish_erasures();  // That a crash has left.
   Result<int64_t> drop_old(const std::string& project, const std::string& source,
@@ -233,6 +240,8 @@ class Features {
   std::atomic<int64_t> unlogged_{0};
   sys::Mutex saving_;
   sys::Mutex materializing_;
+  // By view: up to where windows hold the history though its materialisation isn't written yet.
+  sys::Guarded<std::map<std::string, int64_t>> installed_;
   int64_t saved_seq_ = 0;
   int64_t saved_log_bytes_ = 0;
 
