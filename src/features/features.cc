@@ -129,7 +129,7 @@ Status Features::check(const Batch& batch, const Source& source,
                   " values for ", std::to_string(batch.rows()), " rows"}));
   const engine::Column event = batch.event.view();
   for (int64_t i = 0; i < batch.rows(); ++i) {
-    if (event.is_null(i)) return row_error("feature.time", i, "no event time");
+    if (event.is_null(i)) return row_error("feature.time", i, concat({"no event time (", source.event_time, ")"}));
     if (event.i64(i) <= -window::kMaxTimeUs || event.i64(i) >= window::kMaxTimeUs)
       return row_error("feature.time", i, "the event time is out of range");
   }

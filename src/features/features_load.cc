@@ -311,6 +311,8 @@ Status Features::end_materialization(const ViewPtr& view, Materialization what) 
 }
 
 Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wanted) {
+  if (wanted.start_us && *wanted.start_us > wanted.end_us)
+    return invalid("feature.time", "the span to materialize ends before it begins");
   const sys::Lock lock(materializing_);
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   std::vector<ViewPtr> views;
