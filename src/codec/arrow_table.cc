@@ -470,8 +470,12 @@ class ParquetReader final : public ArrowReader {
     std::sort(chosen_.begin(), chosen_.end());
     std::vector<int> out;
     const auto& fields = reader_->manifest().schema_fields;
-    for (const size_t i : chosen_) out.push_back(fields[i].column_index);
+    for (const size_t i : chosen_) add_leaves(fields[i], &out);
     return out;
+  }
+  static void add_leaves(const parquet::arrow::SchemaField& field, std::vector<int>* out) {
+    if (field.is_leaf()) out->push_back(field.column_index);
+    for (const parquet::arrow::SchemaField& child : field.children) add_leaves(child, out);
   }
 
   std::unique_ptr<parquet::arrow::FileReader> reader_;

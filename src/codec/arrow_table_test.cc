@@ -159,6 +159,31 @@ TEST(ArrowTable, ListsNestedColumnsWithoutReadingThem) {
             "table.unsupported");
 }
 
+TEST(ArrowTable, ListsAreTextWhenTheyAreAskedFor) {
+  const auto doubles = std::make_shared<arrow::DoubleBuilder>();
+  arrow::ListBuilder lists(arrow::default_memory_pool(), doubles);
+  ASSERT_TRUE(lists.Append().ok() && doubles->AppendValues({0.5, -0.0, NAN}).ok());
+  ASSERT_TRUE(lists.AppendNull().ok() && lists.Append().ok() && doubles->AppendNull().ok());
+  ASSERT_TRUE(lists.AppendEmptyValue().ok());
+  const auto texts = std::make_shared<arrow::StringBuilder>();
+  arrow::ListBuilder words(arrow::default_memory_pool(), texts);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(words.Append().ok() && texts->Append("a\"b").ok());
+  const auto table = arrow::Table::Make(
+      arrow::schema({arrow::field("v", lists.type()), arrow::field("w", words.type())}),
+      {lists.Finish().ValueOrDie(), words.Finish().ValueOrDie()});
+  const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out).ok());
+  const auto source = text_source(out->Finish().ValueOrDie()->ToString());
+  const auto reader = open_table(Format::kParquet, *source, {.lists = true}).value();
+  const std::optional<Table> batch = reader->next().value();
+  ASSERT_TRUE(batch && batch->columns.size() == 2);
+  EXPECT_EQ(batch->columns[0].text(0), "[0.5,-0.0,NaN]");
+  EXPECT_TRUE(batch->columns[0].is_null(1));
+  EXPECT_EQ(batch->columns[0].text(2), "[null]");
+  EXPECT_EQ(batch->columns[0].text(3), "[]");
+  EXPECT_EQ(batch->columns[1].text(0), R"(["a\"b"])");
+}
+
 // Three row groups; the second has no values, hence no bounds.
 TEST(ArrowTable, RowGroupsAndTheirBounds) {
   const auto unit = arrow::timestamp(arrow::TimeUnit::NANO);

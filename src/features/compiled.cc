@@ -317,7 +317,8 @@ Result<Transform::Output> Transform::run(std::span<const Column> columns, const 
 Cell cell_of_answer(const CompiledView& view, size_t feature, const window::Answer& answer) {
   if (answer.overflow) return {};
   const FeatureType& type = view.features[feature].type;
-  if (view.view().aggregates[feature].aggregate.op == window::Op::kHistogram) {
+  const window::Op op = view.view().aggregates[feature].aggregate.op;
+  if (op == window::Op::kHistogram) {
     codec::Json out = codec::Json::object();
     for (const auto& [value, n] : answer.entries) {
       const codec::Json key = json_of_datum(value);
@@ -325,8 +326,11 @@ Cell cell_of_answer(const CompiledView& view, size_t feature, const window::Answ
     }
     return codec::to_json(out);
   }
+  if (op == window::Op::kListSum || op == window::Op::kListMean) {
+    const auto* v = std::get_if<std::vector<double>>(&answer.value);
+    return v ? Cell(*v) : Cell();
+  }
   if (type.type == Type::kList) {
-    if (const auto* v = std::get_if<std::vector<double>>(&answer.value)) return *v;
     if (!answer.entries.empty()) {
       std::vector<window::Datum> items;
       for (const auto& [value, n] : answer.entries) items.push_back(value);

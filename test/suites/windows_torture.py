@@ -159,7 +159,7 @@ def as_asked(slot, got):
     """What a file or JSON carries as text, as the value that it is."""
     if got is None:
         return [] if slot.op in ("last_k", "top_k") else None
-    if slot.op == "histogram" or slot.op in ("last_k", "top_k") and isinstance(got, str):
+    if slot.op in ("histogram", "last_k", "top_k", "list_sum", "list_mean") and isinstance(got, str):
         got = json.loads(got)
     floats = (slot.of in ("x", "v") and slot.op not in ("count", "distinct")) or slot.op in set(NUMERIC) - {"sum", "min", "max"}
     if floats and isinstance(got, (int, str)) and not isinstance(got, bool):
