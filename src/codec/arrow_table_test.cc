@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <arrow/api.h>
 #include <arrow/io/memory.h>
 #include <arrow/util/float16.h>
@@ -162,7 +164,8 @@ TEST(ArrowTable, ListsNestedColumnsWithoutReadingThem) {
 TEST(ArrowTable, ListsAreTextWhenTheyAreAskedFor) {
   const auto doubles = std::make_shared<arrow::DoubleBuilder>();
   arrow::ListBuilder lists(arrow::default_memory_pool(), doubles);
-  ASSERT_TRUE(lists.Append().ok() && doubles->AppendValues({0.5, -0.0, NAN}).ok());
+  ASSERT_TRUE(lists.Append().ok() &&
+              doubles->AppendValues(std::vector<double>{0.5, -0.0, std::nan("")}).ok());
   ASSERT_TRUE(lists.AppendNull().ok() && lists.Append().ok() && doubles->AppendNull().ok());
   ASSERT_TRUE(lists.AppendEmptyValue().ok());
   const auto texts = std::make_shared<arrow::StringBuilder>();
@@ -174,7 +177,9 @@ TEST(ArrowTable, ListsAreTextWhenTheyAreAskedFor) {
   const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
   ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out).ok());
   const auto source = text_source(out->Finish().ValueOrDie()->ToString());
-  const auto reader = open_table(Format::kParquet, *source, {.lists = true}).value();
+  ReadOptions options;
+  options.lists = true;
+  const auto reader = open_table(Format::kParquet, *source, options).value();
   const std::optional<Table> batch = reader->next().value();
   ASSERT_TRUE(batch && batch->columns.size() == 2);
   EXPECT_EQ(batch->columns[0].text(0), "[0.5,-0.0,NaN]");

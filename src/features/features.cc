@@ -17,25 +17,21 @@ namespace slip::features {
 Features::Features(Deps deps)
     : deps_(std::move(deps)),
       catalog_(Catalog::Deps{deps_.db, deps_.ledger, deps_.clock, deps_.rng}),
-      history_(History::Deps{deps_.db, deps_.blobs, deps_.log, deps_.clock, deps_.notes}) {}
+      history_(History::Deps{deps_.db, deps_.blobs, deps_.log, deps_.clock, deps_.notes}),
+      turns_(deps_.clock) {}
 
 Status Features::open() {
   TRY(catalog_.load());
   const History::Last last = TRY(history_.last());
-  last_seq_ = last.seq;
-  last_ingest_us_ = last.ingest_us;
   int64_t from = 0;
   TRY(load_snapshot(&from));
-  TRY(replay(from));
-  last_seq_ = std::max(last_seq_, from);
+  TRY(replay(from, last));
   saved_seq_ = from;
-  applied_ingest_us_.store(last_ingest_us_, std::memory_order_release);
-  TRY(finish_erasures());
-  applied_seq_.store(last_seq_, std::memory_order_release);
-  return {};
+  turns_.go_on(std::max(last.seq, from), last.ingest_us);
+  return finish_erasures();
 }
 
-Status Features::replay(int64_t after_seq) {
+Status Features::replay(int64_t after_seq, const History::Last& last) {
   Again again;
   TRY(history_.replay(after_seq, [&](const Batch& batch) -> Status {
     if (!goes_online(batch.to)) return {};
@@ -48,37 +44,7 @@ Status Features::replay(int64_t after_seq) {
     }
     return apply_ready(batch, *ready, &again);
   }));
-  return build_again(again, last_seq_, last_ingest_us_);
-}
-
-// ---- turns: rows are appended side by side and applied in order
-
-Features::Turn Features::take_turn(int64_t rows) {
-  const sys::Lock lock(turns_);
-  Turn out;
-  out.number = next_turn_++;
-  out.first_seq = last_seq_ + 1;
-  last_seq_ += rows;
-  last_ingest_us_ = std::max(last_ingest_us_, deps_.clock.now_us());
-  out.ingest_us = last_ingest_us_;
-  return out;
-}
-
-void Features::await(const Turn& turn) {
-  sys::Lock lock(turns_);
-  while (turn_ != turn.number) turn_ended_.wait(lock);
-  begun_turn_.store(turn.number, std::memory_order_release);
-}
-
-void Features::end_turn(const Turn& turn, int64_t through_seq) {
-  {
-    const sys::Lock lock(turns_);
-    turn_ = turn.number + 1;
-    applied_seq_.store(through_seq, std::memory_order_release);
-    applied_ingest_us_.store(turn.ingest_us, std::memory_order_release);
-    ended_turn_.store(turn.number, std::memory_order_release);
-  }
-  turn_ended_.notify_all();
+  return build_again(again, last.seq, last.ingest_us);
 }
 
 // ---- rows
@@ -129,7 +95,8 @@ Status Features::check(const Batch& batch, const Source& source,
                   " values for ", std::to_string(batch.rows()), " rows"}));
   const engine::Column event = batch.event.view();
   for (int64_t i = 0; i < batch.rows(); ++i) {
-    if (event.is_null(i)) return row_error("feature.time", i, concat({"no event time (", source.event_time, ")"}));
+    if (event.is_null(i))
+      return row_error("feature.time", i, concat({"no event time (", source.event_time, ")"}));
     if (event.i64(i) <= -window::kMaxTimeUs || event.i64(i) >= window::kMaxTimeUs)
       return row_error("feature.time", i, "the event time is out of range");
   }
@@ -276,13 +243,13 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   const std::vector<Ready> ready =
       goes_online(batch.to) ? TRY(transform(batch)) : std::vector<Ready>();
   TRY(keep_apart(ctx, batch.source, screened.apart));
-  const Turn turn = take_turn(batch.rows());
+  const Turn turn = turns_.take(batch.rows());
   batch.first_seq = turn.first_seq;
   batch.ingest_us = turn.ingest_us;
   const Status kept = history_.append(batch);
-  await(turn);
+  turns_.await(turn);
   const Status applied = kept.ok() ? apply_in_turn(batch, ready, turn) : Status();
-  end_turn(turn, turn.first_seq + batch.rows() - 1);
+  turns_.end(turn, turn.first_seq + batch.rows() - 1);
   if (kept.ok()) made_visible(batch, ready);
   TRY(kept);
   TRY(applied);

@@ -17,6 +17,7 @@
 #include "features/read_plan.h"
 #include "features/request.h"
 #include "features/served.h"
+#include "features/turns.h"
 #include "features/verify.h"
 #include "sys/sync.h"
 
@@ -161,7 +162,7 @@ class Features {
   const Online& online() const { return online_; }
   int64_t newest_event_us(const CompiledView& view) const;  // Whose time has come; 0: none.
   int64_t now_us() const;
-  int64_t applied_seq() const { return applied_seq_.load(std::memory_order_acquire); }
+  int64_t applied_seq() const { return turns_.applied_seq(); }
 
   // A plan by the names it was asked under, kept while the catalogue stays as it is.
   Result<std::shared_ptr<const ReadPlan>> cached_plan(
@@ -170,15 +171,6 @@ class Features {
 
  private:
   struct Ready;  // A batch with what each view makes of it.
-  struct Turn {
-    int64_t first_seq = 0;
-    int64_t ingest_us = 0;
-    int64_t number = 0;
-  };
-  Turn take_turn(int64_t rows);
-  void await(const Turn& turn);
-  void end_turn(const Turn& turn, int64_t through_seq);
-
   struct Screened;
   Result<Screened> screen(const Ctx& ctx, Batch batch, int64_t first_row) const;
   Status keep_apart(const Ctx& ctx, const std::string& source,
@@ -218,25 +210,14 @@ class Features {
   Status read_one(const ReadPlan::Read& read, const RequestColumns& request,
                   const ReadOptions& options, std::vector<EntityRead>* out);
   Status load_snapshot(int64_t* seq);
-  Status replay(int64_t after_seq);
+  Status replay(int64_t after_seq, const History::Last& last);
 
   Deps deps_;
   Catalog catalog_;
   History history_;
   Online online_;
 
-  sys::Mutex turns_;
-  sys::CondVar turn_ended_;
-  int64_t next_turn_ = 1;
-  int64_t turn_ = 1;  // Whose it is to apply.
-  int64_t last_seq_ = 0;
-  int64_t last_ingest_us_ = 0;
-  std::atomic<int64_t> applied_seq_{0};
-  // What a reader asks to know whether rows were applied meanwhile: turns whose application has
-  // begun and ended, and the greatest moment of arrival among the latter.
-  std::atomic<int64_t> begun_turn_{0};
-  std::atomic<int64_t> ended_turn_{0};
-  std::atomic<int64_t> applied_ingest_us_{0};
+  Turns turns_;
   std::atomic<int64_t> unlogged_{0};
   sys::Mutex saving_;
   sys::Mutex materializing_;

@@ -74,9 +74,9 @@ bool matches(const Match& match, const Batch& b, int64_t row) {
 }  // namespace
 
 Status Features::settle() {
-  const Turn turn = take_turn(0);
-  await(turn);
-  end_turn(turn, turn.first_seq - 1);
+  const Turn turn = turns_.take(0);
+  turns_.await(turn);
+  turns_.end(turn, turn.first_seq - 1);
   return {};
 }
 
@@ -127,15 +127,15 @@ Status Features::compute_again(const std::string& project, const Affected& affec
     if (keys.empty() || !view->view().online) continue;
     *entities += static_cast<int64_t>(keys.size());
     const std::vector<Materialization> came = TRY(materializations(deps_.db, project, view->uid));
-    const Turn turn = take_turn(0);
-    await(turn);
+    const Turn turn = turns_.take(0);
+    turns_.await(turn);
     const Status done = [&]() -> Status {
       for (const std::string& key : keys) online_.erase(*view, key);
       const History::View left = TRY(history_.read(reading));
       return view->plan ? build_windows({view, keys, turn.first_seq - 1, turn.ingest_us}, left)
                         : bring_back({view, keys, came}, left);
     }();
-    end_turn(turn, turn.first_seq - 1);
+    turns_.end(turn, turn.first_seq - 1);
     TRY(done);
   }
   return {};
@@ -344,7 +344,7 @@ Status Features::finish_erasing(const Ctx& ctx, const std::string& uid, const Er
     TRY(tx.exec(
         "UPDATE feature_erasure SET keys_json = '', done_us = ?, through_seq = ?, rows_count = ?"
         " WHERE project = ? AND uid = ?",
-        {std::max(deps_.clock.now_us(), applied_ingest_us_.load()), applied_seq(), out->rows,
+        {std::max(deps_.clock.now_us(), turns_.applied_ingest_us()), applied_seq(), out->rows,
          project, uid}));
     ledger::Draft event;
     event.verb = "feature_entity.erased";

@@ -303,8 +303,7 @@ Status answer(const ReadPlan::Read& read, Entity& entity,
     if (answers.empty()) continue;
     for (size_t f = 0; f < read.features.size(); ++f) {
       const size_t i = read.features[f];
-      (*values)[f][static_cast<size_t>(q)] =
-          cell_of_answer(*read.view, i, answers[i]);
+      (*values)[f][static_cast<size_t>(q)] = cell_of_answer(*read.view, i, answers[i]);
     }
   }
   return {};
@@ -322,9 +321,8 @@ Status window_join(const ReadPlan::Read& read, const Frame& frame, const From& f
     for (const Column& k : keys) whole = whole && append_key(&key, k, i);
     if (whole) entities[key].queries.push_back(i);
   }
-  const Looking looking{
-      .wanted = [&](const std::string& key) { return entities.contains(key); },
-      .max_seq = joining.max_seq};
+  const Looking looking{.wanted = [&](const std::string& key) { return entities.contains(key); },
+                        .max_seq = joining.max_seq};
   TRY(from.history.visit([&](const History::Chunk& chunk) -> Status {
     return each_seen(read.view, chunk, looking, [&](SeenRow seen) -> Status {
       const Batch& b = chunk.batch;

@@ -184,13 +184,13 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   TRY(keep_apart(ctx, loading.source, apart));
   if (n == 0) return out;
   Segment segment = TRY(writer->finish());
-  const Turn turn = take_turn(n);
+  const Turn turn = turns_.take(n);
   segment.first_seq = turn.first_seq;
   segment.last_seq = turn.first_seq + n - 1;
   segment.ingest_us = turn.ingest_us;
   const Status kept = deps_.db.write([&](store::Tx& tx) { return history_.publish(tx, segment); });
-  await(turn);
-  end_turn(turn, turn.first_seq + n - 1);
+  turns_.await(turn);
+  turns_.end(turn, turn.first_seq + n - 1);
   TRY(kept);
   if (goes_online(loading.to)) {
     const sys::Lock lock(materializing_);
@@ -243,14 +243,14 @@ Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, 
     if (part.rows() == 0) return {};
     *rows += part.rows();
     const std::vector<Ready> ready = TRY(transform_for(part, view));
-    const Turn turn = take_turn(0);
+    const Turn turn = turns_.take(0);
     part.first_seq = turn.first_seq;
     part.ingest_us = turn.ingest_us;
     const Status kept = history_.append(part);
-    await(turn);
+    turns_.await(turn);
     Again none;  // Of a view without windows.
     const Status applied = kept.ok() ? apply_ready(part, ready, &none) : Status();
-    end_turn(turn, turn.first_seq - 1);
+    turns_.end(turn, turn.first_seq - 1);
     TRY(kept);
     return applied;
   });
@@ -263,22 +263,21 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
   reading.source = view->source_name;
   reading.online_only = true;  // They are in the windows that are exchanged.
   WindowsBuilder builder(
-      view, {.looking = {.max_seq = upto}, .counts = {}, .now_us = applied_ingest_us_.load()});
+      view, {.looking = {.max_seq = upto}, .counts = {}, .now_us = turns_.applied_ingest_us()});
   TRY(builder.read(TRY(history_.read(reading)), rows));
   // What arrived meanwhile comes in under a turn, so that nothing is applied between the reading
   // and the exchange.
-  const Turn turn = take_turn(0);
-  await(turn);
+  const Turn turn = turns_.take(0);
+  turns_.await(turn);
   const Status done = [&]() -> Status {
     reading.after_seq = upto;
     TRY(builder.add(TRY(history_.read(reading)), turn.first_seq - 1, turn.ingest_us));
     if (!builder.again().empty()) {
       reading.after_seq = 0;
       const auto wanted = [&](const std::string& key) { return builder.again().contains(key); };
-      WindowsBuilder whole(
-          view, {.looking = {.wanted = wanted, .max_seq = turn.first_seq - 1},
-                 .counts = {},
-                 .now_us = turn.ingest_us});
+      WindowsBuilder whole(view, {.looking = {.wanted = wanted, .max_seq = turn.first_seq - 1},
+                                  .counts = {},
+                                  .now_us = turn.ingest_us});
       int64_t again = 0;
       TRY(whole.read(TRY(history_.read(reading)), &again));
       for (auto& [key, built] : whole.built()) builder.built()[key] = std::move(built);
@@ -288,14 +287,14 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
     installed_.with([&](auto& all) { all[view->uid] = turn.first_seq - 1; });
     return {};
   }();
-  end_turn(turn, turn.first_seq - 1);
+  turns_.end(turn, turn.first_seq - 1);
   TRY(done);
   return snapshot();
 }
 
 Result<Materialization> Features::begin_materialization(const ViewPtr& view) {
   Materialization out;
-  out.begin_us = std::max(deps_.clock.now_us(), applied_ingest_us_.load());
+  out.begin_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
   TRY(deps_.db.write(
       [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, out); }));
   return out;
@@ -303,7 +302,7 @@ Result<Materialization> Features::begin_materialization(const ViewPtr& view) {
 
 Status Features::end_materialization(const ViewPtr& view, Materialization what) {
   what.through_seq = applied_seq();
-  what.end_us = std::max(deps_.clock.now_us(), applied_ingest_us_.load());
+  what.end_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
   TRY(deps_.db.write(
       [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, what); }));
   installed_.with([&](auto& all) { all.erase(view->uid); });

@@ -161,8 +161,7 @@ Status Online::read(const CompiledView& view, std::string_view key, const Want& 
     const int64_t now = std::max(want.now_us, blob.now_us());
     const std::vector<window::Answer> answers = TRY(blob.read(*view.plan, now));
     out->event_us = entry.newest_event_us;
-    for (const size_t i : want.features)
-      add_read(cell_of_answer(view, i, answers[i]), out);
+    for (const size_t i : want.features) add_read(cell_of_answer(view, i, answers[i]), out);
     return {};
   }
   promote(want.now_us, &entry);

@@ -196,8 +196,8 @@ Result<EntityWindows> EntityWindows::parse(const window::Plan& plan, std::string
   bool whole = window::take(in, out.rows_) && out.rows_ >= 0 && window::take(in, n);
   for (uint32_t i = 0; whole && i < n; ++i) {
     Gone g;
-    whole = window::take(in, g.at.ts_us) && window::take(in, g.at.seq) &&
-            window::take_text(in, g.note);
+    whole =
+        window::take(in, g.at.ts_us) && window::take(in, g.at.seq) && window::take_text(in, g.note);
     out.gone_.add(std::move(g));
   }
   if (!whole) return corrupt("window.bad_state", "these bytes are no windows of an entity");

@@ -18,7 +18,8 @@
 // A tombstone takes back the rows of its entity at its event time that came before it (by created,
 // then sequence), and of those only the ones that have the values which it names: with key and time
 // alone all of them, with all of a row's values that row and its repeats. One implementation for
-// pushes, rebuilding and joins; the state is a function of the rows and of time. Values; one thread.
+// pushes, rebuilding and joins; the state is a function of the rows and of time. Values; one
+// thread.
 namespace slip::features {
 
 // Eight bytes a column of the source that is no key and not null: a hash of its name and value.
@@ -51,7 +52,9 @@ class Tombstones {
   void add(Gone gone) { by_time_.emplace(gone.at.ts_us, std::move(gone)); }
   bool empty() const { return by_time_.empty(); }
   bool take_back(window::Event row, std::string_view note) const;
-  void forget_before(int64_t ts_us) { by_time_.erase(by_time_.begin(), by_time_.lower_bound(ts_us)); }
+  void forget_before(int64_t ts_us) {
+    by_time_.erase(by_time_.begin(), by_time_.lower_bound(ts_us));
+  }
   auto begin() const { return by_time_.begin(); }
   auto end() const { return by_time_.end(); }
   size_t size() const { return by_time_.size(); }

@@ -23,7 +23,7 @@ namespace slip::window {
 struct Record {
   Event at;
   std::vector<Datum> values;  // As many as the plan's width, or more; null for no value.
-  std::string note = {};      // The caller's; kept beside it as long as it lies among the raw events.
+  std::string note = {};  // The caller's; kept beside it as long as it lies among the raw events.
 };
 
 enum class Added : uint8_t { kAdded, kDuplicate, kTooLate };

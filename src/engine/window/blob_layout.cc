@@ -6,7 +6,7 @@
 namespace slip::window {
 namespace {
 
-constexpr uint32_t kMagic = 0x324e4957;        // "WIN2"
+constexpr uint32_t kMagic = 0x324e4957;         // "WIN2"
 constexpr uint32_t kWithoutNotes = 0x314e4957;  // "WIN1"
 
 void write_cell(const Plan& plan, int64_t n, const std::vector<State>& states, std::string& out) {
@@ -107,8 +107,7 @@ bool Blob::read_stale(const Plan& plan, std::string_view& in) {
         level >= static_cast<int32_t>(plan.levels().size())) {
       return false;
     }
-    const bool there =
-        level < 0 ? begin == 0 : rings_[static_cast<size_t>(level)].contains(begin);
+    const bool there = level < 0 ? begin == 0 : rings_[static_cast<size_t>(level)].contains(begin);
     if (!there || (!stale_.empty() && *stale_.rbegin() >= std::pair(int{level}, begin)))
       return false;
     stale_.emplace(level, begin);
@@ -120,13 +119,13 @@ Result<Blob> Blob::parse(const Plan& plan, std::string_view in) {
   Blob b;
   uint32_t magic = 0;
   uint64_t fingerprint = 0;
-  const bool whole =
-      take(in, magic) && (magic == kMagic || magic == kWithoutNotes) && take(in, fingerprint) &&
-      fingerprint == plan.fingerprint() && take(in, b.now_us_) && in_time(b.now_us_) &&
-      take(in, b.too_late_) && b.too_late_ >= 0 && take(in, b.base_end_us_) &&
-      b.base_end_us_ >= -2 * kMaxTimeUs && b.base_end_us_ <= kMaxTimeUs &&
-      read_cell(plan, in, b.base_.n, b.base_.states) && b.read_rings(plan, in) &&
-      b.read_raw(plan, in, magic == kMagic) && b.read_stale(plan, in) && in.empty();
+  const bool whole = take(in, magic) && (magic == kMagic || magic == kWithoutNotes) &&
+                     take(in, fingerprint) && fingerprint == plan.fingerprint() &&
+                     take(in, b.now_us_) && in_time(b.now_us_) && take(in, b.too_late_) &&
+                     b.too_late_ >= 0 && take(in, b.base_end_us_) &&
+                     b.base_end_us_ >= -2 * kMaxTimeUs && b.base_end_us_ <= kMaxTimeUs &&
+                     read_cell(plan, in, b.base_.n, b.base_.states) && b.read_rings(plan, in) &&
+                     b.read_raw(plan, in, magic == kMagic) && b.read_stale(plan, in) && in.empty();
   if (!whole) return corrupt("window.bad_state", "these bytes are no blob of this plan");
   return b;
 }
