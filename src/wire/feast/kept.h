@@ -11,7 +11,7 @@ class Message;
 }
 
 // What Feast's client said of an object beyond its definition, kept among its tags as JSON. Pure;
-// any thread. Included by .cc files alone.
+// any thread.
 namespace slip::wire::feast {
 
 // False: it is no such message.
