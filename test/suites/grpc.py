@@ -35,11 +35,11 @@ SECONDS = 20
 
 
 def descriptors():
-    """Every file of api/proto, as protoc reads it."""
+    """Every file of api/proto and what it imports, as protoc reads it."""
     root = harness.ROOT / "api" / "proto"
     files = [str(file.relative_to(root)) for file in sorted(root.rglob("*.proto"))]
     with tempfile.NamedTemporaryFile() as out:
-        subprocess.run(["protoc", f"-I{root}", f"--descriptor_set_out={out.name}", *files], check=True)
+        subprocess.run(["protoc", "--include_imports", f"-I{root}", f"--descriptor_set_out={out.name}", *files], check=True)
         return descriptor_pb2.FileDescriptorSet.FromString(pathlib.Path(out.name).read_bytes())
 
 
