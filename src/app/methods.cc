@@ -1,13 +1,31 @@
 #include <algorithm>
 
 #include "app/world.h"
+#include "features/features.h"
+#include "features/materialized.h"
 #include "features/spool.h"
 #include "grpc/reflection.h"
 #include "wire/feast/flight.h"
+#include "wire/feast/registry_service.h"
 #include "wire/oip/calls.h"
 #include "wire/oip/oip_grpc.h"
 
 namespace slip::app {
+
+namespace {
+
+// Runs that have ended; those without bounds began with the first event and end with the last.
+Result<wire::feast::RegistryApp::Spans> materialized(World& w, const std::string& project,
+                                                     const std::string& view_uid) {
+  wire::feast::RegistryApp::Spans out;
+  const auto all = TRY(features::materializations(*w.db, project, view_uid));
+  for (const features::Materialization& m : all)
+    if (m.end_us != 0)
+      out.emplace_back(std::max<int64_t>(0, m.start_us), std::min(m.until_us, m.end_us));
+  return out;
+}
+
+}  // namespace
 
 std::vector<grpc::Method> all_methods(World& w) {
   std::vector<grpc::Method> out = wire::oip::methods(*w.oip);
@@ -20,6 +38,13 @@ std::vector<grpc::Method> all_methods(World& w) {
              return w.gate->authorize(ctx, {http::Right::kEdit, "feature", http::On::kProject});
            }});
   for (grpc::Method& row : flights) out.push_back(std::move(row));
+  std::vector<grpc::Method> registry = wire::feast::registry_methods(
+      {.features = *w.features,
+       .gate = *w.gate,
+       .materialized = [&w](const std::string& project, const std::string& view_uid) {
+         return materialized(w, project, view_uid);
+       }});
+  for (grpc::Method& row : registry) out.push_back(std::move(row));
   for (grpc::Method& row : w.health->methods()) out.push_back(std::move(row));
   for (grpc::Method& row : grpc::reflection_methods(out)) out.push_back(std::move(row));
   return out;

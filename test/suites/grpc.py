@@ -35,11 +35,11 @@ SECONDS = 20
 
 
 def descriptors():
-    """Every file of api/proto, as protoc reads it."""
+    """Every file of api/proto and what it imports, as protoc reads it."""
     root = harness.ROOT / "api" / "proto"
     files = [str(file.relative_to(root)) for file in sorted(root.rglob("*.proto"))]
     with tempfile.NamedTemporaryFile() as out:
-        subprocess.run(["protoc", f"-I{root}", f"--descriptor_set_out={out.name}", *files], check=True)
+        subprocess.run(["protoc", "--include_imports", f"-I{root}", f"--descriptor_set_out={out.name}", *files], check=True)
         return descriptor_pb2.FileDescriptorSet.FromString(pathlib.Path(out.name).read_bytes())
 
 
@@ -361,7 +361,7 @@ def test_reflection(server):
             replies = [answer.FromString(reply) for reply in client.stream(
                 f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo", [q.SerializeToString() for q in questions])]
         equal([s.name for s in replies[0].list_services_response.service],
-              ["arrow.flight.protocol.FlightService", "grpc.health.v1.Health", OIP, "grpc.reflection.v1.ServerReflection",
+              ["arrow.flight.protocol.FlightService", "feast.registry.RegistryServer", "grpc.health.v1.Health", OIP, "grpc.reflection.v1.ServerReflection",
                "grpc.reflection.v1alpha.ServerReflection"],
               "services")
         for reply in (replies[1], replies[3]):

@@ -14,6 +14,13 @@ struct ErrorClass {
   int status;  // 0: the code's.
 };
 constexpr ErrorClass kClasses[] = {
+    {"entity.not_found", "EntityNotFoundException", 0},
+    {"feature_source.not_found", "DataSourceObjectNotFoundException", 0},
+    {"permission.not_found", "PermissionObjectNotFoundException", 0},
+    {"project.not_found", "ProjectObjectNotFoundException", 0},
+    {"saved_dataset.not_found", "SavedDatasetNotFound", 0},
+    {"validation_reference.not_found", "ValidationReferenceNotFound", 0},
+    {"feature.none", "FeastObjectNotFoundException", 0},
     {"feature_view.not_found", "FeatureViewNotFoundException", 0},
     {"feature_service.not_found", "FeatureServiceNotFoundException", 0},
     {"feature.not_found", "SpecifiedFeaturesNotPresentError", 0},
@@ -40,6 +47,20 @@ std::string error_detail(const Error& error) {
                            {"class", std::string(found == nullptr ? fallback : found->name)},
                            {"message", error.text}}),
       codec::kSpaced);
+}
+
+// A call's status has room for 2 KiB: a cut detail would be none.
+constexpr size_t kMessageBytesMax = 900;
+
+Error with_detail(Error error) {
+  if (error.text.size() > kMessageBytesMax) {
+    size_t end = kMessageBytesMax;
+    while (end > 0 && (static_cast<unsigned char>(error.text[end]) & 0xC0) == 0x80) --end;
+    error.text.resize(end);
+    error.text += "…";
+  }
+  error.text = error_detail(error);
+  return error;
 }
 
 int error_status(const Error& error) {

@@ -6,6 +6,7 @@
 #include "features/features.h"
 #include "wire/feast/errors.h"
 #include "wire/feast/frames.h"
+#include "wire/feast/objects.h"
 #include "wire/feast/registry.h"
 
 namespace slip::wire::feast {
@@ -106,9 +107,12 @@ Result<Reply> push(const App& app, const Ctx& ctx, Request& request) {
 Result<Reply> write_online(const App& app, const Ctx& ctx, Request& request) {
   const Json body = TRY(body_of(request));
   const std::string name = TRY(codec::want_string(body, "feature_view_name"));
-  const features::Source source = TRY(app.features.source_for(ctx, "", name));
+  const auto shelf = app.features.catalog().shelf(ctx.project.text);
+  const bool whole = !shelf->view(name) && name.ends_with(kEventsSuffix);  // Of a source's columns.
+  const std::string of = whole ? source_meant(*shelf, name) : "";
+  const features::Source source = TRY(app.features.source_for(ctx, of, of.empty() ? name : ""));
   features::Batch batch = TRY(batch_of_frame(*frame_of(body), source));
-  batch.view = name;
+  (of.empty() ? batch.view : batch.source) = of.empty() ? name : of;
   batch.to = features::To::kOnline;
   TRY(app.features.push(ctx, std::move(batch)));
   return text_reply("null");

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "features/file_join.h"
 #include "features/pull.h"
+#include "wire/feast/objects.h"
 
 namespace slip::wire::feast {
 namespace {
@@ -133,10 +134,16 @@ Status historical(Features& features, const Ctx& ctx, const Json& body, codec::B
 
 // ---- sources
 
+// As its owner calls it; a name that means none of ours stays, to be told that.
+std::string meant(Features& features, const Ctx& ctx, const std::string& name) {
+  std::string source = source_meant(*features.catalog().shelf(ctx.project.text), name);
+  return source.empty() ? name : source;
+}
+
 Status pull(Features& features, const Ctx& ctx, const Command& command, codec::ByteSink& out) {
   features::Pull pull;
   pull.project = ctx.project.text;
-  pull.source = TRY(codec::want_string(command.body, "data_source_name"));
+  pull.source = meant(features, ctx, TRY(codec::want_string(command.body, "data_source_name")));
   pull.keys = TRY(texts(command.body, "join_key_columns"));
   pull.columns = TRY(texts(command.body, "feature_name_columns"));
   pull.event_as = TRY(text_or(command.body, "timestamp_field"));
@@ -162,8 +169,8 @@ Result<std::string> source_named(const Json& body) {
 }
 
 Status columns(Features& features, const Ctx& ctx, const Json& body, codec::ByteSink& out) {
-  const auto fields =
-      TRY(features::columns_of(features, ctx.project.text, TRY(source_named(body))));
+  const auto fields = TRY(features::columns_of(features, ctx.project.text,
+                                               meant(features, ctx, TRY(source_named(body)))));
   codec::Table table = codec::make_table({codec::make_field("name", codec::ColumnType::kText),
                                           codec::make_field("type", codec::ColumnType::kText)});
   for (const features::FeatureField& f : fields) {
@@ -179,12 +186,14 @@ Status columns(Features& features, const Ctx& ctx, const Json& body, codec::Byte
 Status write_batch(Features& features, const Ctx& ctx, const Json& body, codec::ByteSource& table) {
   const auto views = TRY(texts(body, "feature_view_names"));
   if (views.size() != 1) return bad("feature_view_names: one view is wanted");
-  const features::ViewPtr view = features.catalog().shelf(ctx.project.text)->view(views[0]);
-  if (view == nullptr)
+  const auto shelf = features.catalog().shelf(ctx.project.text);
+  const features::ViewPtr view = shelf->view(views[0]);
+  const std::string source = view != nullptr ? view->source_name : source_meant(*shelf, views[0]);
+  if (source.empty())
     return not_found("feature_view.not_found",
                      concat({"Feature view ", views[0], " does not exist"}));
   const auto rows = TRY(codec::open_table(kTables, table));
-  TRY(features.load(ctx, {.source = view->source_name, .to = features::To::kOffline}, *rows));
+  TRY(features.load(ctx, {.source = source, .to = features::To::kOffline}, *rows));
   return {};
 }
 
@@ -217,7 +226,8 @@ bool wants_table(const Command& command) {
 Status carry_out(Features& features, const Ctx& ctx, const Command& command,
                  codec::ByteSource& table) {
   if (command.api == Api::kWrite) return write_batch(features, ctx, command.body, table);
-  TRY(features::columns_of(features, ctx.project.text, TRY(source_named(command.body))));
+  TRY(features::columns_of(features, ctx.project.text,
+                           meant(features, ctx, TRY(source_named(command.body)))));
   return {};
 }
 

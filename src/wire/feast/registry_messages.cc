@@ -38,6 +38,26 @@ std::string_view type_text(uint64_t value_type) {
   return "string";
 }
 
+uint64_t value_type_of(const FeatureType& type) {
+  const std::string text = type.text();
+  for (uint64_t v = 1; v <= 18; ++v)
+    if (v != 9 && v != 10 && type_text(v) == text) return v;
+  return 2;
+}
+
+std::string feast_type(uint64_t value_type) {
+  constexpr std::pair<std::string_view, std::string_view> kNames[] = {
+      {"bytes", "Bytes"}, {"string", "String"},          {"int32", "Int32"},
+      {"int64", "Int64"}, {"float64", "Float64"},        {"float32", "Float32"},
+      {"bool", "Bool"},   {"timestamp", "UnixTimestamp"}};
+  std::string_view text = type_text(value_type);
+  const bool list = text.starts_with("list<");
+  if (list) text = text.substr(5, text.size() - 6);
+  for (const auto& [ours, theirs] : kNames)
+    if (ours == text) return list ? concat({"Array(", theirs, ")"}) : std::string(theirs);
+  return "String";
+}
+
 Result<FeatureField> read_field(std::string_view bytes) {  // FeatureSpecV2
   FeatureField out;
   uint64_t type = 2;

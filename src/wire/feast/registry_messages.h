@@ -61,6 +61,8 @@ Status read_pair(std::string_view bytes,
 Result<features::FeatureField> read_field(std::string_view bytes);  // FeatureSpecV2
 // feast.types.ValueType.Enum as a type of ours; what is nested travels as text.
 std::string_view type_text(uint64_t value_type);
+uint64_t value_type_of(const features::FeatureType& type);  // The plainest one.
+std::string feast_type(uint64_t value_type);  // As Feast's client writes it: "Array(Float32)".
 // The `spec` of an object, field 1.
 Result<std::string_view> spec_of(std::string_view bytes);
 

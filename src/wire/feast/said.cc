@@ -1,0 +1,101 @@
+#include <algorithm>
+
+#include <feast/objects.pb.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/util/json_util.h>
+
+#include "base/text.h"
+#include "wire/feast/kept.h"
+#include "wire/feast/objects.h"
+#include "wire/feast/registry_messages.h"
+
+// Messages of Feast's registry as the little of them that a definition means.
+namespace slip::wire::feast {
+
+namespace proto = ::feast::core;
+
+namespace {
+
+// Types are those of ours, for several of Feast's travel as one.
+template <class Fields>
+std::string fields_said(const Fields& fields) {
+  std::vector<std::string> out;
+  for (const proto::FeatureSpecV2& f : fields)
+    out.push_back(concat({f.name(), ":", type_text(static_cast<uint64_t>(f.value_type()))}));
+  std::sort(out.begin(), out.end());
+  return join(out, ",");
+}
+
+std::string source_said(const proto::DataSource& source) {
+  std::string_view name = source.name();
+  if (name.ends_with(kHistorySuffix)) name.remove_suffix(kHistorySuffix.size());
+  return std::string(name);
+}
+
+template <class Spec>
+std::string view_said(const Spec& spec) {
+  return concat(
+      {"keys ", fields_said(spec.entity_columns()), "\nfeatures ", fields_said(spec.features()),
+       "\nttl ", std::to_string(spec.ttl().seconds()), ".", std::to_string(spec.ttl().nanos()),
+       "\nsource ",
+       source_said(spec.has_stream_source() ? spec.stream_source() : spec.batch_source())});
+}
+
+}  // namespace
+
+bool message_of(const std::string& json, google::protobuf::Message* out) {
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  return google::protobuf::util::JsonStringToMessage(json, out, options).ok();
+}
+
+std::string json_of(const google::protobuf::Message& message) {
+  std::string out;
+  return google::protobuf::util::MessageToJsonString(message, &out).ok() ? out : std::string();
+}
+
+std::string plain_bytes(const google::protobuf::Message& message) {
+  std::string out;
+  google::protobuf::io::StringOutputStream stream(&out);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+  coded.Trim();
+  return out;
+}
+
+std::string said(const proto::EntitySpecV2& spec) {
+  return concat({spec.join_key(), ":", type_text(static_cast<uint64_t>(spec.value_type()))});
+}
+
+// The times alone: columns are the views'.
+std::string said(const proto::DataSource& source) {
+  const proto::DataSource& batch = source.batch_source();
+  const auto first = [](const std::string& a, const std::string& b) { return a.empty() ? b : a; };
+  std::string event = first(source.timestamp_field(), batch.timestamp_field());
+  if (event.empty()) event = "event_timestamp";
+  return concat(
+      {event, ",", first(source.created_timestamp_column(), batch.created_timestamp_column())});
+}
+
+std::string said(const proto::FeatureViewSpec& spec) { return view_said(spec); }
+std::string said(const proto::StreamFeatureViewSpec& spec) { return view_said(spec); }
+
+std::string said(const proto::FeatureServiceSpec& spec) {
+  std::vector<std::string> out;
+  for (const proto::FeatureViewProjection& p : spec.features()) {
+    std::vector<std::string> names;
+    for (const proto::FeatureSpecV2& f : p.feature_columns()) names.push_back(f.name());
+    std::sort(names.begin(), names.end());
+    std::vector<std::string> keys;
+    for (const auto& [from, to] : p.join_key_map()) keys.push_back(concat({from, "=", to}));
+    std::sort(keys.begin(), keys.end());
+    out.push_back(concat({p.feature_view_name(), "|", p.feature_view_name_alias(), "|",
+                          join(keys, ","), "|", join(names, ",")}));
+  }
+  std::sort(out.begin(), out.end());
+  return join(out, "\n");
+}
+
+}  // namespace slip::wire::feast
