@@ -260,6 +260,210 @@ def test_what_is_not_there(server):
     registry.commit()
     registry.get_infra("default")
 
+# ---- changes
+
+
+def objects():
+    """What a repository of Feast's declares; the file lies on its side alone."""
+    path = pathlib.Path(FOLDER.name) / "stats.parquet"
+    frame([1001], [3], [0.5]).to_parquet(path)
+    driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64, description="who drives", owner="eve",
+                    tags={"team": "rides"})
+    stats = FileSource(name="stats", path=str(path), timestamp_field="event_timestamp", created_timestamp_column="created",
+                       description="by the hour", owner="eve", tags={"raw": "yes"})
+    fresh_push = PushSource(name="fresh_push", batch_source=stats)
+    schema = [Field(name="conv_rate", dtype=Float32, description="of trips", tags={"unit": "1"}), Field(name="acc_rate", dtype=Float64),
+              Field(name="trips", dtype=Int64), Field(name="driver_id", dtype=Int64)]
+    hourly = FeatureView(name="hourly", entities=[driver], ttl=timedelta(days=1), schema=schema, source=stats, online=True,
+                         description="stats", owner="eve", tags={"team": "rides"})
+    fresh = FeatureView(name="fresh", entities=[driver], ttl=timedelta(hours=2), source=fresh_push, online=True,
+                        schema=[*schema, Field(name="names", dtype=Array(String)), Field(name="seen", dtype=UnixTimestamp)])
+    trips = FeatureService(name="trips", features=[hourly[["conv_rate", "trips"]], fresh.with_name("now")[["acc_rate"]]],
+                           description="for rides", owner="eve", tags={"team": "rides"})
+    return [driver, stats, fresh_push, hourly, fresh, trips]
+
+
+def frame(drivers, hours_ago, rates):
+    count = len(drivers)
+    return pd.DataFrame({
+        "driver_id": drivers, "event_timestamp": [NOW - timedelta(hours=h) for h in hours_ago], "created": [NOW] * count,
+        "conv_rate": np.array(rates, dtype="float32"), "acc_rate": [1 - r for r in rates], "trips": list(range(10, 10 + count)),
+        "names": [["a", "ü"] for _ in drivers], "seen": [NOW] * count})
+
+
+def applied(server):
+    """The same objects, applied here and to a file."""
+    if "remote" not in STORES:
+        native(server)
+        STORES["remote"], STORES["own"] = config(server, "remote"), own("own")
+        STORES["remote"].apply(objects())
+        STORES["own"].apply(objects())
+    return STORES["remote"], STORES["own"]
+
+
+def plain(thing):
+    """An object's message without what a registry stamps."""
+    message = thing.to_proto()
+    text = [str(message.spec) if hasattr(message, "spec") else ""]
+    if not text[0]:
+        message.ClearField("meta")
+        text = [str(message)]
+    return "\n".join(line for line in text[0].splitlines() if "timestamp {" not in line and "seconds" not in line and "nanos" not in line)
+
+
+def test_what_feast_applies_is_what_it_reads(server):
+    remote, theirs = applied(server)
+    for name, one in (("entity", "driver"), ("data_source", "stats"), ("data_source", "fresh_push"), ("feature_view", "hourly"),
+                      ("feature_view", "fresh"), ("feature_service", "trips")):
+        got, want = (getattr(store, f"get_{name}")(one) for store in (remote, theirs))
+        true(got == want, f"{name} {one} is equal")
+        equal(type(got), type(want), f"kind of {name} {one}")
+        equal(plain(got), plain(want), f"message of {name} {one}")
+        true(got.created_timestamp is not None and got.last_updated_timestamp is not None, f"times of {name} {one}")
+    for name in ("entities", "data_sources", "feature_views", "feature_services", "all_feature_views"):
+        got, want = (getattr(store, f"list_{name}")() for store in (remote, theirs))
+        by_name = {o.name: o for o in got}
+        for one in want:
+            equal(plain(by_name[one.name]), plain(one), f"{one.name} among {name}")
+    got, want = ({v.name for v in s.list_feature_views(tags={"team": "rides"})} for s in (remote, theirs))
+    equal(got, want, "by tags")
+    for of in ("driver", "hourly"):
+        kind = "entity" if of == "driver" else "featureView"
+        got, want = ({(r.source.type.value, r.source.name, r.target.type.value, r.target.name) for r in
+                      s.registry.get_object_relationships("default", kind, of, include_indirect=True)} for s in (remote, theirs))
+        equal(got, want, f"relations of {of}")
+
+
+def test_applying_again_changes_nothing(server):
+    remote, _ = applied(server)
+    versions = lambda: {(d["kind"], d["name"]): d["version"] for d in server.api().get("features")["items"]}  # noqa: E731
+    before = versions()
+    remote.apply(objects())
+    remote.apply([remote.get_entity("driver"), remote.get_feature_view("hourly"), remote.get_feature_view("spend"),
+                  remote.get_feature_view("txn_events"), remote.get_feature_view("ratio"), remote.get_feature_view("balance"),
+                  remote.get_feature_service("decision"), remote.get_feature_service("trips")])
+    equal(versions(), before, "versions")
+    spend = remote.get_feature_view("spend")
+    spend.description, spend.tags = "by the hour", {"team": "risk"}
+    remote.apply(spend)
+    equal(versions(), before, "words make no version")
+    got = remote.get_feature_view("spend")
+    equal((got.description, got.tags), ("by the hour", {"team": "risk"}), "but are kept")
+    got = remote.get_online_features(features=["spend:spend_1h"], entity_rows=[{"user_id": 2}]).to_dict()
+    equal(got["spend_1h"], [1.0], "windows go on")
+
+
+def test_what_is_applied_is_written_and_read(server):
+    remote, _ = applied(server)
+    read = lambda features, *ids: remote.get_online_features(features=features, entity_rows=[{"driver_id": d} for d in ids]).to_dict()  # noqa: E731
+    remote.write_to_online_store("hourly", frame([1, 2], [1, 2], [0.25, 0.5]).drop(columns=["names", "seen"]))
+    equal(read(["hourly:conv_rate", "hourly:trips"], 1, 2, 3)["trips"], [10, 11, None], "written to a view")
+    remote.push("fresh_push", frame([1, 2], [0, 5], [0.25, 0.5]))
+    got = read(["fresh:names", "fresh:conv_rate"], 1, 2)
+    equal((got["names"], got["conv_rate"]), ([["a", "ü"], None], [0.25, None]), "pushed; what is too old is withheld")
+    got = remote.get_online_features(features=remote.get_feature_service("trips"), entity_rows=[{"driver_id": 1}], full_feature_names=True).to_dict()
+    equal((got["hourly__conv_rate"], got["now__acc_rate"]), ([0.25], [0.75]), "a service")
+
+    remote.write_to_offline_store("hourly", frame([7, 7], [9, 4], [0.125, 0.75]).drop(columns=["names", "seen"]))
+    asked = pd.DataFrame({"driver_id": [7, 7, 7], "event_timestamp": [NOW - timedelta(hours=h) for h in (8, 4, 20)]})
+    got = remote.get_historical_features(entity_df=asked, features=["hourly:conv_rate"]).to_df()
+    equal([None if pd.isna(v) else float(v) for v in got["conv_rate"]], [0.125, 0.75, None], "history")
+    remote.materialize(NOW - timedelta(days=1), NOW, feature_views=["hourly"])
+    equal(read(["hourly:conv_rate"], 7)["conv_rate"], [0.75], "materialized by the client")
+    spans = remote.get_feature_view("hourly").materialization_intervals
+    true((NOW - timedelta(days=1), NOW) in spans, f"and known as that: {spans}")
+    remote.write_to_offline_store("hourly", frame([8], [0], [0.5]).drop(columns=["names", "seen"]))
+    remote.materialize_incremental(NOW + timedelta(minutes=1), feature_views=["hourly"])
+    equal(read(["hourly:conv_rate"], 8)["conv_rate"], [0.5], "and what came since")
+    true(len(remote.get_feature_view("hourly").materialization_intervals) > len(spans), "another span")
+
+
+def test_views_change_and_go(server):
+    remote, _ = applied(server)
+    driver, stats = remote.get_entity("driver"), remote.get_data_source("stats")
+    more = FeatureView(name="more", entities=[driver], ttl=timedelta(0), source=stats, online=True,
+                       schema=[Field(name="distance", dtype=Float64), Field(name="driver_id", dtype=Int64)])
+    remote.apply([more])
+    equal(remote.get_feature_view("more").current_version_number, 1, "a view with a column of its own")
+    more.schema.append(Field(name="speed", dtype=Int32))
+    more = FeatureView(name="more", entities=[driver], ttl=timedelta(days=3), source=stats, online=False,
+                       schema=[Field(name="distance", dtype=Float64), Field(name="speed", dtype=Int32), Field(name="driver_id", dtype=Int64)])
+    remote.apply([more])
+    got = remote.get_feature_view("more")
+    equal((got.current_version_number, got.ttl, got.online, [f.name for f in got.features]),
+          (2, timedelta(days=3), False, ["distance", "speed"]), "its next version")
+    service = FeatureService(name="brief", features=[more])
+    remote.apply([service])
+    refused("a view that a service reads", errors.FeastError, lambda: remote.delete_feature_view("more"), "is read by FeatureService brief")
+    remote.delete_feature_service("brief")
+    remote.delete_feature_view("more")
+    refused("gone", errors.FeatureViewNotFoundException, lambda: remote.get_feature_view("more"), "more")
+    refused("gone before", errors.FeatureViewNotFoundException, lambda: remote.delete_feature_view("more"), "more")
+    refused("a service that went", errors.FeatureServiceNotFoundException, lambda: remote.delete_feature_service("brief"), "brief")
+    spare = Entity(name="spare", join_keys=["spare_id"], value_type=ValueType.STRING)
+    remote.apply([spare])
+    remote.apply([], objects_to_delete=[spare], partial=False)
+    refused("an entity that went", errors.EntityNotFoundException, lambda: remote.get_entity("spare"), "spare")
+    refused("an entity that was never there", errors.EntityNotFoundException, lambda: remote.registry.delete_entity("spare", "default"), "spare")
+    refused("a source that views read", errors.FeastError, lambda: remote.registry.delete_data_source("stats", "default"), "is read by")
+    refused("a source that isn't there", errors.DataSourceObjectNotFoundException,
+            lambda: remote.registry.delete_data_source("nowhere", "default"), "nowhere")
+
+
+def test_projects(server):
+    from feast import Project
+
+    remote, _ = applied(server)
+    remote.registry.apply_project(Project(name="default", description="all of it"))
+    equal(remote.get_project("default").description, "all of it", "a description")
+    refused("tags of a project", errors.FeastError, lambda: remote.registry.apply_project(Project(name="default", tags={"a": "b"})), "no tags")
+    registry = remote.registry
+    registry.apply_entity(Entity(name="there", join_keys=["there_id"], value_type=ValueType.INT64), "elsewhere")
+    equal([e.name for e in registry.list_entities("elsewhere")], ["there"], "in another project")
+    equal(sorted(p.name for p in registry.list_projects()), ["default", "elsewhere"], "both")
+    refused("a project that holds things", errors.FeastError, lambda: registry.delete_project("elsewhere"), "delete them one by one")
+    registry.delete_entity("there", "elsewhere")
+
+
+def test_what_cannot_be_said_is_refused(server):
+    from feast import BatchFeatureView, RequestSource
+    from feast.on_demand_feature_view import on_demand_feature_view
+    from feast.permissions.permission import Permission
+
+    remote, _ = applied(server)
+    driver, stats, hourly = remote.get_entity("driver"), remote.get_data_source("stats"), remote.get_feature_view("hourly")
+    before = server.api().get("features")
+
+    @on_demand_feature_view(sources=[hourly], schema=[Field(name="double", dtype=Float64)], mode="python")
+    def doubled(inputs):
+        return {"double": [2 * v for v in inputs["conv_rate"]]}
+
+    batch = BatchFeatureView(name="batch", entities=[driver], source=stats, mode="python", udf=lambda df: df,
+                             schema=[Field(name="conv_rate", dtype=Float32), Field(name="driver_id", dtype=Int64)])
+    registry = remote.registry
+    spend = remote.get_feature_view("spend")
+    spend.ttl = timedelta(days=9)
+    clash = FeatureView(name="clash", entities=[driver], source=stats, schema=[Field(name="trips", dtype=String), Field(name="driver_id", dtype=Int64)])
+    keyless = FeatureView(name="keyless", entities=[], source=stats, schema=[Field(name="trips", dtype=Int64)])
+    for what, call, *words in (
+            ("a function", lambda: registry.apply_feature_view(doubled, "default"), "OnDemandFeatureView doubled", "pickle"),
+            ("a function of a batch", lambda: registry.apply_feature_view(batch, "default"), "FeatureView batch", "pickle"),
+            ("another meaning of windows", lambda: registry.apply_feature_view(spend, "default"), "change its document"),
+            ("a column of two types", lambda: registry.apply_feature_view(clash, "default"), "trips", "int64", "string"),
+            ("no key", lambda: registry.apply_feature_view(keyless, "default"), "no key"),
+            ("data of requests", lambda: registry.apply_data_source(RequestSource(name="r", schema=[Field(name="x", dtype=Int64)]), "default"), "OnDemand"),
+            ("a name that is none", lambda: registry.apply_entity(Entity(name="a b", join_keys=["k"], value_type=ValueType.INT64), "default"), "name"),
+            ("an unnamed source", lambda: registry.apply_data_source(FileSource(path="/x/y.parquet", timestamp_field="t"), "default"), "name"),
+            ("a service of nothing", lambda: registry.apply_feature_service(FeatureService(name="s", features=[clash]), "default"), "clash"),
+            ("permissions", lambda: registry.apply_permission(Permission(name="p"), "default"), "grants")):
+        refused(what, errors.FeastError, call, *words)
+    try:
+        stub(server).ApplyFeatureView(calls.ApplyFeatureViewRequest(on_demand_feature_view=doubled.to_proto(), project="default"))
+    except grpc.RpcError as error:
+        equal(error.code(), grpc.StatusCode.INVALID_ARGUMENT, "its status")
+    what = lambda answer: {(d["kind"], d["name"]): d["definition"] for d in answer["items"]}  # noqa: E731
+    equal(what(server.api().get("features")), what(before), "nothing was applied")
+
 
 def test_hostile_bytes(server):
     """Every method answers anything with a clean status."""

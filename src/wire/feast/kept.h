@@ -21,7 +21,7 @@ std::string plain_bytes(const google::protobuf::Message& message);  // Equal mes
 
 template <class Message>
 std::optional<Message> kept(const features::About& about, std::string_view what) {
-  const auto found = about.tags.find("feast." + std::string(what));
+  const auto found = about.tags.find("slipway.feast." + std::string(what));
   Message out;
   if (found == about.tags.end() || !message_of(found->second, &out)) return std::nullopt;
   return out;

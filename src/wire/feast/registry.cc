@@ -144,7 +144,8 @@ class Importer {
     d.view.join_keys = v.keys;
     d.view.source = source_name(v, s);
     d.view.online = v.online;
-    if (v.ttl_s > 0) d.view.ttl_us = v.ttl_s * 1'000'000;
+    // Of ours whole seconds are the finest: half of one isn't none.
+    if (v.ttl_us > 0) d.view.ttl_us = (v.ttl_us + 999'999) / 1'000'000 * 1'000'000;
     std::vector<FeatureField> columns = v.keys;
     if (v.aggregates.empty())
       take_features(v, s, &columns, &d.view);
@@ -176,7 +177,7 @@ class Importer {
       codec::Json one =
           codec::Json::object({{"op", a.function}, {"of", a.column}, {"name", a.name}});
       codec::Json windows = codec::Json::array();
-      if (a.window_s > 0) windows.push(features::duration_text(a.window_s * 1'000'000));
+      if (a.window_us > 0) windows.push(features::duration_text(a.window_us));
       one.set("windows", std::move(windows));
       list.push(std::move(one));
       const bool known = std::any_of(columns->begin(), columns->end(),

@@ -166,6 +166,7 @@ Status get_project(Registrar& r, const Asked& asked, const calls::GetProjectRequ
   if (!used && in.name() != kDefaultProject)
     return not_found("project.not_found", concat({"Project ", in.name(), " does not exist"}));
   *out = project_message(r, in.name());
+  out->mutable_spec()->set_description(r.app.description(asked.ctx));
   return {};
 }
 
@@ -278,6 +279,7 @@ std::vector<grpc::Method> registry_methods(RegistryApp app) {
   add_absent(r, &rows);
   add_views(r, &rows);
   add_relations(r, &rows);
+  add_changes(r, &rows);
   return rows;
 }
 
