@@ -8,6 +8,7 @@
 #include "grpc/reflection.h"
 #include "wire/feast/flight.h"
 #include "wire/feast/registry_service.h"
+#include "wire/feast/serving.h"
 #include "wire/oip/calls.h"
 #include "wire/oip/oip_grpc.h"
 
@@ -70,6 +71,7 @@ std::vector<grpc::Method> all_methods(World& w) {
        .describe = [&w](const Ctx& ctx,
                         const std::string& description) { return describe(w, ctx, description); }});
   for (grpc::Method& row : registry) out.push_back(std::move(row));
+  for (grpc::Method& row : wire::feast::serving_methods(*w.features)) out.push_back(std::move(row));
   for (grpc::Method& row : w.health->methods()) out.push_back(std::move(row));
   for (grpc::Method& row : grpc::reflection_methods(out)) out.push_back(std::move(row));
   return out;

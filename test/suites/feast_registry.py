@@ -465,22 +465,129 @@ def test_what_cannot_be_said_is_refused(server):
     equal(what(server.api().get("features")), what(before), "nothing was applied")
 
 
+def test_streams_come_back_as_streams(server):
+    from feast import KafkaSource, StreamFeatureView
+    from feast.data_format import JsonFormat
+
+    remote, theirs = applied(server)
+    for store in (remote, theirs):
+        driver, stats = store.get_entity("driver"), store.get_data_source("stats")
+        kafka = KafkaSource(name="kafka", kafka_bootstrap_servers="localhost:9092", topic="t", timestamp_field="event_timestamp",
+                            batch_source=stats, message_format=JsonFormat(schema_json="trips integer"),
+                            watermark_delay_threshold=timedelta(minutes=5), description="live")
+        store.apply([StreamFeatureView(name="live", entities=[driver], ttl=timedelta(hours=3), source=kafka, online=True, tags={"s": "t"},
+                                       schema=[Field(name="trips", dtype=Int64), Field(name="driver_id", dtype=Int64)],
+                                       timestamp_field="event_timestamp")])
+    for name, one in (("stream_feature_view", "live"), ("data_source", "kafka")):
+        got, want = (getattr(store, f"get_{name}")(one) for store in (remote, theirs))
+        true(got == want, f"{name} {one} is equal")
+        equal(plain(got), plain(want), f"message of {name} {one}")
+    equal([v.name for v in remote.list_stream_feature_views()], ["live"], "listed")
+    true(type(remote.registry.get_any_feature_view("live", "default")).__name__ == "StreamFeatureView", "of its kind")
+    remote.write_to_online_store("live", pd.DataFrame({"driver_id": [5], "trips": [50], "event_timestamp": [NOW], "created": [NOW]}))
+    got = remote.get_online_features(features=["live:trips"], entity_rows=[{"driver_id": 5}]).to_dict()
+    equal(got["trips"], [50], "written and read")
+
+
+def test_who_may_do_what(server):  # pylint: disable=unused-argument — a server of its own, with credentials
+    with tempfile.TemporaryDirectory() as folder:
+        data = pathlib.Path(folder) / "data"
+        with harness.Server(harness.BINARY, data, ["--auth"]) as guarded:
+            admin = (data / "bootstrap-token").read_text().strip()
+
+            def ask(method, request, token=""):
+                return getattr(stub(guarded), method)(request, metadata=[("authorization", f"Bearer {token}")] if token else [])
+
+            ask("ApplyEntity", calls.ApplyEntityRequest(entity=Entity(name="e", join_keys=["k"], value_type=ValueType.INT64).to_proto(),
+                                                        project="default"), admin)
+            for token in ("", "slp_000000000000_" + "0" * 49):
+                refused("a stranger", grpc.RpcError, lambda t=token: ask("ListEntities", calls.ListEntitiesRequest(project="default"), t),
+                        "UNAUTHENTICATED")
+            reader = guarded.api(admin).post("tokens", {"principal": "reader", "role": "read", "project": "default"})
+            token = reader["token"]
+            equal([e.spec.name for e in ask("ListEntities", calls.ListEntitiesRequest(project="default"), token).entities], ["e"], "who reads")
+            refused("who only reads", grpc.RpcError, lambda: ask("DeleteEntity", calls.DeleteEntityRequest(name="e", project="default"), token),
+                    "PERMISSION_DENIED", "edit on feature")
+            refused("another project", grpc.RpcError, lambda: ask("ListEntities", calls.ListEntitiesRequest(project="secret"), token),
+                    "PERMISSION_DENIED", "FeastPermissionError")
+
+
+def test_features_over_grpc(server):
+    """Feast's gRPC feature servers: those of Go and Java, and that of Python."""
+    from feast.protos.feast.serving import GrpcServer_pb2 as pushed
+    from feast.protos.feast.serving import ServingService_pb2 as served
+    from feast.protos.feast.serving.GrpcServer_pb2_grpc import GrpcFeatureServerStub
+    from feast.protos.feast.serving.ServingService_pb2_grpc import ServingServiceStub
+    from feast.protos.feast.types.Value_pb2 import Int64List, RepeatedValue, Value
+
+    applied(server)
+    channel = grpc.insecure_channel(server.ready["grpc"])
+    go, python = ServingServiceStub(channel), GrpcFeatureServerStub(channel)
+    equal(go.GetFeastServingInfo(served.GetFeastServingInfoRequest()).version, "0.66.0", "the version spoken")
+    at = int(NOW.timestamp())
+    typed = {"driver_id": Value(int64_val=31), "conv_rate": Value(float_val=0.5), "trips": Value(int64_val=9), "acc_rate": Value(double_val=float("nan")),
+             "event_timestamp": Value(unix_timestamp_val=at), "created": Value(unix_timestamp_val=at)}
+    true(python.WriteToOnlineStore(pushed.WriteToOnlineStoreRequest(feature_view_name="hourly", typed_features=typed)).status, "typed values")
+    texts = {"driver_id": "32", "conv_rate": "0.25", "trips": "8", "names": '["x", "y"]', "seen": NOW.isoformat(), "event_timestamp": NOW.isoformat()}
+    true(python.Push(pushed.PushRequest(stream_feature_view="fresh_push", features=texts, to="online")).status, "texts")
+    keys = {"driver_id": RepeatedValue(val=[Value(int64_val=d) for d in (31, 32, 99)])}
+
+    def ask(stub_, features, **more):
+        return stub_.GetOnlineFeatures(served.GetOnlineFeaturesRequest(features=served.FeatureList(val=features), entities=keys, **more))
+
+    for stub_ in (go, python):
+        reply = ask(stub_, ["hourly:conv_rate", "hourly:trips", "hourly:acc_rate", "fresh:names", "fresh:seen"], include_feature_view_version_metadata=True)
+        equal(list(reply.metadata.feature_names.val), ["driver_id", "conv_rate", "trips", "acc_rate", "names", "seen"], "names")
+        equal({m.name: m.version for m in reply.metadata.feature_view_metadata}, {"hourly": 1, "fresh": 1}, "versions")
+        key, rate, trips, acc, names, seen = reply.results
+        equal([v.int64_val for v in key.values], [31, 32, 99], "keys come back")
+        equal((rate.values[0].WhichOneof("val"), rate.values[0].float_val, rate.values[1].WhichOneof("val")), ("float_val", 0.5, None), "as declared")
+        equal((trips.values[0].int64_val, list(trips.statuses)), (9, [served.PRESENT, served.NOT_FOUND, served.NOT_FOUND]), "statuses")
+        equal((acc.values[0].WhichOneof("val"), acc.statuses[0]), (None, served.NULL_VALUE), "NaN is null")
+        equal((list(names.values[1].string_list_val.val), seen.values[1].unix_timestamp_val), (["x", "y"], at), "lists and times")
+        equal([t.seconds for t in rate.event_timestamps], [at, 0, 0], "event times")
+    reply = go.GetOnlineFeatures(served.GetOnlineFeaturesRequest(feature_service="trips", entities=keys, full_feature_names=True))
+    equal(list(reply.metadata.feature_names.val)[1:], ["hourly__conv_rate", "hourly__trips", "now__acc_rate"], "a service, by full names")
+    reply = go.GetOnlineFeatures(served.GetOnlineFeaturesRequest(
+        features=served.FeatureList(val=["ratio:used"]), entities={"user_id": RepeatedValue(val=[Value(int64_val=1)])},
+        request_context={"limit": RepeatedValue(val=[Value(double_val=24.0)])}))
+    true(reply.results[-1].statuses[0] in (served.PRESENT, served.NOT_FOUND, served.NULL_VALUE), "data of the request")
+    for what, call, code, kind in (
+            ("a view", lambda: ask(go, ["nowhere:x"]), "NOT_FOUND", "FeatureViewNotFoundException"),
+            ("a feature", lambda: ask(python, ["hourly:x"]), "NOT_FOUND", "SpecifiedFeaturesNotPresentError"),
+            ("a service", lambda: go.GetOnlineFeatures(served.GetOnlineFeaturesRequest(feature_service="x", entities=keys)), "NOT_FOUND",
+             "FeatureServiceNotFoundException"),
+            ("no features", lambda: ask(go, []), "INVALID_ARGUMENT", "feature_service"),
+            ("no keys", lambda: go.GetOnlineFeatures(served.GetOnlineFeaturesRequest(features=served.FeatureList(val=["hourly:trips"]))),
+             "INVALID_ARGUMENT", "FeastEntityDFMissingColumnsError"),
+            ("a push source", lambda: python.Push(pushed.PushRequest(stream_feature_view="x", features=texts, to="online")), "INVALID_ARGUMENT",
+             "PushSourceNotFoundException"),
+            ("to nowhere", lambda: python.Push(pushed.PushRequest(stream_feature_view="fresh_push", features=texts, to="x")), "INVALID_ARGUMENT", "online"),
+            ("both", lambda: python.Push(pushed.PushRequest(stream_feature_view="fresh_push", features=texts, typed_features=typed, to="online")),
+             "INVALID_ARGUMENT", "not both"),
+            ("a list for a number", lambda: python.WriteToOnlineStore(pushed.WriteToOnlineStoreRequest(
+                feature_view_name="hourly", typed_features={**typed, "trips": Value(int64_list_val=Int64List(val=[1]))})), "INVALID_ARGUMENT", "trips")):
+        refused(what, grpc.RpcError, call, code, kind)
+
+
 def test_hostile_bytes(server):
     """Every method answers anything with a clean status."""
     rng = random.Random(20261127)
     channel = grpc.insecure_channel(server.ready["grpc"])
     from feast.protos.feast.registry import RegistryServer_pb2
+    from feast.protos.feast.serving import GrpcServer_pb2, ServingService_pb2
 
-    names = [m.name for m in RegistryServer_pb2.DESCRIPTOR.services_by_name["RegistryServer"].methods]
+    names = [f"{s.full_name}/{m.name}" for file in (RegistryServer_pb2, GrpcServer_pb2, ServingService_pb2)
+             for s in file.DESCRIPTOR.services_by_name.values() for m in s.methods]
     statuses = set()
     for name in names:
         for message in (b"\xff\xff\xff\xff", b"\x0a\x05ab", bytes(5), b"\x0b" * 3000, b"\x0a\x02\xc3\x28",
                         bytes(rng.randrange(256) for _ in range(200)), b"\x0a\x07../../x\x12\x07default"):
             try:
-                channel.unary_unary(f"/feast.registry.RegistryServer/{name}")(message, timeout=60)
+                channel.unary_unary(f"/{name}")(message, timeout=60)
             except grpc.RpcError as error:
                 statuses.add(error.code().name)
-                true(error.code().name not in ("UNKNOWN", "INTERNAL"), f"{name}: {error}")
+                true(error.code().name not in ("UNKNOWN", "INTERNAL", "UNIMPLEMENTED"), f"{name}: {error}")
     true("INVALID_ARGUMENT" in statuses, f"statuses: {statuses}")
     equal(server.api().send("GET", "/health").status, 200, "the server lives on")
 

@@ -128,6 +128,10 @@ class Importer {
       if (known != entities_.end() && !there) v.keys.push_back(known->second);
     }
     std::erase_if(v.keys, [](const FeatureField& k) { return k.name == "__dummy_id"; });
+    std::erase_if(v.features, [&](const FeatureField& f) {  // Stream views have the keys here, too.
+      return std::any_of(v.keys.begin(), v.keys.end(),
+                         [&](const FeatureField& k) { return k.name == f.name; });
+    });
     if (v.keys.empty()) {
       leave_out("FeatureView", v.name, "it has no key");
       return {};

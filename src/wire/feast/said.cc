@@ -19,10 +19,15 @@ namespace {
 
 // Types are those of ours, for several of Feast's travel as one.
 template <class Fields>
-std::string fields_said(const Fields& fields) {
+std::string fields_said(const Fields& fields, const Fields* without = nullptr) {
   std::vector<std::string> out;
+  const auto is_left_out = [&](const proto::FeatureSpecV2& f) {
+    return without != nullptr && std::any_of(without->begin(), without->end(),
+                                             [&](const auto& w) { return w.name() == f.name(); });
+  };
   for (const proto::FeatureSpecV2& f : fields)
-    out.push_back(concat({f.name(), ":", type_text(static_cast<uint64_t>(f.value_type()))}));
+    if (!is_left_out(f))
+      out.push_back(concat({f.name(), ":", type_text(static_cast<uint64_t>(f.value_type()))}));
   std::sort(out.begin(), out.end());
   return join(out, ",");
 }
@@ -36,9 +41,9 @@ std::string source_said(const proto::DataSource& source) {
 template <class Spec>
 std::string view_said(const Spec& spec) {
   return concat(
-      {"keys ", fields_said(spec.entity_columns()), "\nfeatures ", fields_said(spec.features()),
-       "\nttl ", std::to_string(spec.ttl().seconds()), ".", std::to_string(spec.ttl().nanos()),
-       "\nsource ",
+      {"keys ", fields_said(spec.entity_columns()), "\nfeatures ",
+       fields_said(spec.features(), &spec.entity_columns()), "\nttl ",
+       std::to_string(spec.ttl().seconds()), ".", std::to_string(spec.ttl().nanos()), "\nsource ",
        source_said(spec.has_stream_source() ? spec.stream_source() : spec.batch_source())});
 }
 
