@@ -5,6 +5,7 @@ What the registry answers is compared with what Feast's own file registry, made 
 import os
 import pathlib
 import random
+import subprocess
 import sys
 import tempfile
 from datetime import datetime, timedelta, timezone
@@ -394,9 +395,11 @@ def test_views_change_and_go(server):
           (2, timedelta(days=3), False, ["distance", "speed"]), "its next version")
     service = FeatureService(name="brief", features=[more])
     remote.apply([service])
-    refused("a view that a service reads", errors.FeastError, lambda: remote.delete_feature_view("more"), "is read by FeatureService brief")
-    remote.delete_feature_service("brief")
     remote.delete_feature_view("more")
+    refused("what a service still reads isn't shown", errors.FeatureViewNotFoundException, lambda: remote.get_feature_view("more"), "more")
+    true("more" in {d["name"] for d in server.api().get("features")["items"]}, "but is there for its reader")
+    remote.delete_feature_service("brief")
+    true("more" not in {d["name"] for d in server.api().get("features")["items"]}, "and goes with it")
     refused("gone", errors.FeatureViewNotFoundException, lambda: remote.get_feature_view("more"), "more")
     refused("gone before", errors.FeatureViewNotFoundException, lambda: remote.delete_feature_view("more"), "more")
     refused("a service that went", errors.FeatureServiceNotFoundException, lambda: remote.delete_feature_service("brief"), "brief")
@@ -405,7 +408,8 @@ def test_views_change_and_go(server):
     remote.apply([], objects_to_delete=[spare], partial=False)
     refused("an entity that went", errors.EntityNotFoundException, lambda: remote.get_entity("spare"), "spare")
     refused("an entity that was never there", errors.EntityNotFoundException, lambda: remote.registry.delete_entity("spare", "default"), "spare")
-    refused("a source that views read", errors.FeastError, lambda: remote.registry.delete_data_source("stats", "default"), "is read by")
+    for name in ("txn", "balance"):
+        refused("a source of windows, or of a view alone", errors.FeastError, lambda n=name: remote.registry.delete_data_source(n, "default"))
     refused("a source that isn't there", errors.DataSourceObjectNotFoundException,
             lambda: remote.registry.delete_data_source("nowhere", "default"), "nowhere")
 
@@ -568,6 +572,47 @@ def test_features_over_grpc(server):
             ("a list for a number", lambda: python.WriteToOnlineStore(pushed.WriteToOnlineStoreRequest(
                 feature_view_name="hourly", typed_features={**typed, "trips": Value(int64_list_val=Int64List(val=[1]))})), "INVALID_ARGUMENT", "trips")):
         refused(what, grpc.RpcError, call, code, kind)
+
+
+REPOSITORY = """
+from datetime import timedelta
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
+from feast.types import Int64
+
+rider = Entity(name="rider", join_keys=["rider_id"], value_type=ValueType.INT64)
+rides = FileSource(name="rides", path="%s", timestamp_field="event_timestamp")
+daily = FeatureView(name="daily", entities=[rider], ttl=timedelta(days=1), source=rides,
+                    schema=[Field(name="rides", dtype=Int64), Field(name="rider_id", dtype=Int64)])
+riding = FeatureService(name="riding", features=[daily])
+"""
+
+
+def test_the_command_line_applies_a_repository(server):
+    applied(server)
+    config(server, "repository", "rides")
+    root = pathlib.Path(FOLDER.name) / "repository"
+    pd.DataFrame({"rider_id": [1], "rides": [2], "event_timestamp": [NOW]}).to_parquet(root / "rides.parquet")
+    (root / "definitions.py").write_text(REPOSITORY % (root / "rides.parquet"))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+    def feast(command, words=""):
+        done = subprocess.run([sys.executable, "-c", "from feast.cli.cli import cli; cli()", *command.split()], cwd=root, env=env,
+                              capture_output=True, text=True, check=False)
+        equal((done.returncode, words in done.stdout), (0, True), f"feast {command}: {done.stdout[-500:]}{done.stderr[-1500:]}")
+
+    feast("plan", "Created feature view daily")
+    feast("apply")
+    feast("apply")
+    feast("feature-views list", "daily")
+    registry = config(server, "again", "rides").registry
+    equal(registry.get_feature_view("daily", "rides").batch_source.name, "rides", "it is there")
+    (root / "definitions.py").write_text((root / "definitions.py").read_text().split("rides =")[0])
+    feast("apply")  # What isn't declared any more goes, read or not.
+    got = [o.name for kind in ("data_sources", "feature_views", "feature_services", "entities") for o in getattr(registry, f"list_{kind}")("rides")]
+    equal(got, ["rider"], "what is left")
+    refused("where others declare, too", AssertionError, lambda: (config(server, "repository"), feast("apply")), "is read by")
+    true("spend" in {v.name for v in native(server).list_feature_views()}, "nothing of theirs goes")
+
 
 
 def test_hostile_bytes(server):

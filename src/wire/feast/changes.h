@@ -55,6 +55,11 @@ Spec without_words(Spec spec) {
   return spec;
 }
 
+// Feast deletes what others still read. Here that goes with its last reader, and is no longer shown
+// till then; but what Feast can't say, or didn't declare, is kConflict `feature.in_use`.
+Status remove(Registrar& registrar, const Asked& asked, features::Kind kind,
+              const std::string& name);
+
 // The source of a message with more columns. kConflict `feature.column`: of another type elsewhere.
 Result<Definition> source_with(const features::Shelf& shelf, const std::string& name,
                                const ::feast::core::DataSource& message,

@@ -12,7 +12,10 @@ namespace {
 std::string plan_key(const OnlineAsk& ask) {
   std::string out = ask.full_names ? "f" : "s";
   if (!ask.service.empty()) return concat({out, "\n", ask.service});
-  for (const std::string& reference : ask.references) out += concat({"\n:", reference});
+  for (const std::string_view reference : ask.references) {
+    out += "\n:";
+    out += reference;
+  }
   return out;
 }
 
@@ -23,10 +26,11 @@ Result<std::shared_ptr<const features::ReadPlan>> plan_for(Features& features, c
   return features.cached_plan(
       ctx, plan_key(ask), [&](const features::Shelf& shelf) -> Result<features::ReadPlan> {
         if (!ask.service.empty())
-          return features::plan_service(shelf, ask.service, 0, ask.full_names);
+          return features::plan_service(shelf, std::string(ask.service), 0, ask.full_names);
         if (ask.references.empty())
           return invalid("feature.request", "features, or feature_service, is wanted");
-        return features::plan_read(shelf, TRY(features::items_of(ask.references)), ask.full_names);
+        const std::vector<std::string> references(ask.references.begin(), ask.references.end());
+        return features::plan_read(shelf, TRY(features::items_of(references)), ask.full_names);
       });
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "features/features.h"
@@ -13,9 +14,10 @@
 // Errors: those of features/, kNotFound `push_source.not_found`.
 namespace slip::wire::feast {
 
-struct OnlineAsk {
-  std::string service;                  // Or else:
-  std::vector<std::string> references;  // "view:feature"
+struct OnlineAsk {  // Of texts of the request.
+
+  std::string_view service;                  // Or else:
+  std::vector<std::string_view> references;  // "view:feature"
   bool full_names = false;
 };
 Result<std::shared_ptr<const features::ReadPlan>> plan_for(features::Features& features,

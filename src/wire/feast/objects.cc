@@ -168,7 +168,8 @@ class Describer {
     made.set_project(project_);
     set_times(shelf_, a, made.mutable_meta());
     sources_[name] = made;
-    *out_->add_data_sources() = std::move(made);
+    if (a.definition.kind != Kind::kSource || !is_hidden(a.definition.about))
+      *out_->add_data_sources() = std::move(made);
   }
 
   template <class Spec>
@@ -215,6 +216,7 @@ class Describer {
   }
 
   void view(const CompiledView& view, const Applied& a) {
+    if (is_hidden(a.definition.about)) return;
     const bool computed = computes(view);
     proto::FeatureViewSpec spec;
     std::vector<std::string> named = view.view().entities;
@@ -380,6 +382,8 @@ class Describer {
 std::shared_ptr<const proto::Registry> registry_of(const Shelf& shelf, const std::string& project) {
   return Describer(shelf, project).make();
 }
+
+bool is_hidden(const About& about) { return about.tags.contains(concat({kTagPrefix, "deleted"})); }
 
 std::string source_meant(const Shelf& shelf, const std::string& name) {
   const auto there = [&](const std::string& source) {

@@ -38,6 +38,10 @@ inline constexpr std::string_view kTagPrefix = "slipway.feast.";
 inline constexpr std::string_view kHistorySuffix = "_history";
 inline constexpr std::string_view kEventsSuffix = "_events";
 
+// Feast's client has deleted it while others read it: it isn't shown, and goes with its last
+// reader.
+bool is_hidden(const features::About& about);
+
 std::shared_ptr<const ::feast::core::Registry> registry_of(const features::Shelf& shelf,
                                                            const std::string& project);
 

@@ -93,6 +93,57 @@ Result<Definition> source_with(const features::Shelf& shelf, const std::string& 
 
 namespace {
 
+bool is_feasts(const features::View& view) {
+  return !view.inline_source && !view.windowed() && view.filter.empty() &&
+         std::all_of(view.row.begin(), view.row.end(), [](const features::RowFeature& r) {
+           return r.expression.starts_with('"') && r.expression.ends_with('"') &&
+                  std::count(r.expression.begin(), r.expression.end(), '"') == 2;
+         });
+}
+
+bool may_wait(const features::Shelf& shelf, Kind kind, const std::string& name) {
+  if (kind == Kind::kView) {
+    const features::ViewPtr view = shelf.view(name);
+    return view != nullptr && is_feasts(view->view());
+  }
+  if (kind != Kind::kSource) return false;
+  const std::vector<features::ViewPtr> readers = shelf.views_of(name);
+  return std::all_of(readers.begin(), readers.end(),
+                     [](const features::ViewPtr& view) { return is_feasts(view->view()); });
+}
+
+// Views before sources, whose readers they are.
+void remove_what_waits(Registrar& r, const Asked& asked) {
+  features::Catalog& catalog = r.app.features.catalog();
+  for (const Kind kind : {Kind::kView, Kind::kSource}) {
+    const auto shelf = catalog.shelf(asked.project());
+    for (const auto& [name, a] : shelf->latest[static_cast<size_t>(kind)])
+      if (is_hidden(a->definition.about))
+        ignore(catalog.remove(asked.ctx, kind, name), "it is still read");
+  }
+}
+
+}  // namespace
+
+Status remove(Registrar& r, const Asked& asked, Kind kind, const std::string& name) {
+  features::Catalog& catalog = r.app.features.catalog();
+  const Status removed = catalog.remove(asked.ctx, kind, name);
+  if (!removed.ok()) {
+    const auto shelf = catalog.shelf(asked.project());
+    const Definition* known = find_definition(*shelf, kind, name);
+    if (removed.error().reason != "feature.in_use" || known == nullptr ||
+        !may_wait(*shelf, kind, name))
+      return removed;
+    std::vector<Definition> hidden = {*known};
+    hidden[0].about.tags[concat({kTagPrefix, "deleted"})] = "true";
+    return apply(r, asked, std::move(hidden));
+  }
+  remove_what_waits(r, asked);
+  return {};
+}
+
+namespace {
+
 // ---- entities
 
 Status apply_entity(Registrar& r, const Asked& asked, const calls::ApplyEntityRequest& in, Empty*) {
@@ -112,10 +163,6 @@ Status apply_entity(Registrar& r, const Asked& asked, const calls::ApplyEntityRe
       value_type_of(made[0].entity.join_key.type) == static_cast<uint64_t>(spec.value_type());
   keep("entity", plain ? nullptr : &told, &made[0].about);
   return apply(r, asked, std::move(made));
-}
-
-Status remove(Registrar& r, const Asked& asked, Kind kind, const std::string& name) {
-  return r.app.features.catalog().remove(asked.ctx, kind, name);
 }
 
 Status delete_entity(Registrar& r, const Asked& asked, const calls::DeleteEntityRequest& in,
@@ -156,8 +203,9 @@ Status apply_source(Registrar& r, const Asked& asked, const calls::ApplyDataSour
     return conflict("feature.in_use", concat({"Data source ", source.name(),
                                               " is declared by the view of that name"}));
   Definition made = TRY(source_with(*shelf, source.name(), source, {}));
-  if (same)
-    made.about.tags = words_of(source, find_definition(*shelf, Kind::kSource, source.name())).tags;
+  made.about.tags.erase(concat({kTagPrefix, "deleted"}));
+  const Definition* before = find_definition(*shelf, Kind::kSource, source.name());
+  if (same) made.about.tags = words_of(source, before).tags;  // It told nothing new.
   std::vector<Definition> definitions;
   definitions.push_back(std::move(made));
   return apply(r, asked, std::move(definitions));
@@ -167,7 +215,8 @@ Status delete_source(Registrar& r, const Asked& asked, const calls::DeleteDataSo
                      Empty*) {
   const sys::Lock lock(r.changing);
   const auto shelf = r.app.features.catalog().shelf(asked.project());
-  if (find_definition(*shelf, Kind::kSource, in.name()) != nullptr)
+  const Definition* known = find_definition(*shelf, Kind::kSource, in.name());
+  if (known != nullptr && !is_hidden(known->about))
     return remove(r, asked, Kind::kSource, in.name());
   if (find_named(r.registry(asked.project())->data_sources(), in.name()) != nullptr)
     return conflict("feature.in_use",

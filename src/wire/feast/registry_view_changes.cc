@@ -71,6 +71,7 @@ features::About words_of_view(const Spec& spec, const Definition* before) {
   features::About out = words_of(spec, before);
   keep("feature_view", nullptr, &out);
   keep("stream_feature_view", nullptr, &out);
+  keep("deleted", nullptr, &out);
   Spec told = without_words(spec);
   told.clear_batch_source();
   told.clear_stream_source();
@@ -182,10 +183,10 @@ Status delete_view(Registrar& r, const Asked& asked, const calls::DeleteFeatureV
                    Empty*) {
   const sys::Lock lock(r.changing);
   const auto shelf = r.app.features.catalog().shelf(asked.project());
-  features::Catalog& catalog = r.app.features.catalog();
-  for (const Kind kind : {Kind::kView, Kind::kOnDemand})
-    if (find_definition(*shelf, kind, in.name()) != nullptr)
-      return catalog.remove(asked.ctx, kind, in.name());
+  for (const Kind kind : {Kind::kView, Kind::kOnDemand}) {
+    const Definition* known = find_definition(*shelf, kind, in.name());
+    if (known != nullptr && !is_hidden(known->about)) return remove(r, asked, kind, in.name());
+  }
   if (!shown(*r.registry(asked.project()), in.name()).empty())
     return conflict("feature.in_use",
                     concat({"Feature view ", in.name(), " is the columns of a source"}));
