@@ -29,17 +29,6 @@ using features::Source;
 
 constexpr size_t place(Kind kind) { return static_cast<size_t>(kind); }
 
-void set_time(int64_t us, google::protobuf::Timestamp* out) {
-  int64_t seconds = us / 1'000'000;
-  int64_t rest = us % 1'000'000;
-  if (rest < 0) {
-    rest += 1'000'000;
-    --seconds;
-  }
-  out->set_seconds(seconds);
-  out->set_nanos(static_cast<int32_t>(rest * 1000));
-}
-
 // Of the first version, and of the latest.
 template <class Meta>
 void set_times(const Shelf& shelf, const Applied& latest, Meta* meta) {
@@ -381,24 +370,6 @@ class Describer {
 
 std::shared_ptr<const proto::Registry> registry_of(const Shelf& shelf, const std::string& project) {
   return Describer(shelf, project).make();
-}
-
-bool is_hidden(const About& about) { return about.tags.contains(concat({kTagPrefix, "deleted"})); }
-
-std::string source_meant(const Shelf& shelf, const std::string& name) {
-  const auto there = [&](const std::string& source) {
-    return shelf.latest[place(Kind::kSource)].contains(source) || !shelf.views_of(source).empty();
-  };
-  if (there(name)) return name;
-  for (const std::string_view suffix : {kHistorySuffix, kEventsSuffix})
-    if (name.ends_with(suffix))
-      if (std::string source = name.substr(0, name.size() - suffix.size()); there(source))
-        return source;
-  for (const auto& [source, a] : shelf.latest[place(Kind::kSource)]) {
-    const auto told = kept<proto::DataSource>(a->definition.about, "data_source");
-    if (told && told->has_batch_source() && told->batch_source().name() == name) return source;
-  }
-  return "";
 }
 
 }  // namespace slip::wire::feast

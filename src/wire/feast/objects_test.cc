@@ -1,12 +1,11 @@
 #include "wire/feast/objects.h"
 
-#include <random>
-
 #include <feast/objects.pb.h>
 #include <gtest/gtest.h>
 
 #include "base/text.h"
 #include "features/compiled.h"
+#include "test/gen/dice.h"
 #include "wire/feast/registry.h"
 
 namespace slip::wire::feast {
@@ -46,8 +45,8 @@ std::vector<Definition> definitions_of(std::string_view yaml) {
 }
 
 struct Types {
-  std::mt19937_64 random;
-  size_t below(size_t n) { return random() % n; }
+  gen::Dice dice;
+  size_t below(size_t n) { return static_cast<size_t>(dice.below(n)); }
   std::string type() {
     constexpr std::string_view kTypes[] = {
         "bool",          "int32",         "int64",        "float32",     "float64",
@@ -59,7 +58,7 @@ struct Types {
 
 // Documents that Feast can say: entities, sources, views of columns, services of them.
 std::vector<Definition> random_definitions(uint64_t seed) {
-  Types t{std::mt19937_64(seed)};
+  Types t{gen::Dice::seeded(seed)};
   std::string yaml;
   const size_t sources = 1 + t.below(3);
   size_t views = 0;
@@ -170,7 +169,8 @@ TEST(FeastObjects, ViewsThatComputeAreFedThroughTheirSource) {
 TEST(FeastObjects, WhatTheClientToldCountsAsLongAsItHolds) {
   std::vector<Definition> all = definitions_of(kComputed);
   all[0].about.tags["slipway.feast.data_source"] =
-      R"({"type":"BATCH_FILE","timestampField":"event_timestamp","fileOptions":{"uri":"/d.parquet"}})";
+      R"({"type":"BATCH_FILE","timestampField":"event_timestamp",)"
+      R"("fileOptions":{"uri":"/d.parquet"}})";
   EXPECT_EQ(registry_of(shelf_of(all), "p")->data_sources(0).file_options().uri(), "/d.parquet");
   all[0].source.event_time = "at";
   EXPECT_EQ(registry_of(shelf_of(all), "p")->data_sources(0).type(),

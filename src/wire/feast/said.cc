@@ -70,6 +70,12 @@ std::string plain_bytes(const google::protobuf::Message& message) {
   return out;
 }
 
+void set_time(int64_t us, google::protobuf::Timestamp* out) {
+  const int64_t seconds = us / 1'000'000 - (us % 1'000'000 < 0 ? 1 : 0);
+  out->set_seconds(seconds);
+  out->set_nanos(static_cast<int32_t>((us - seconds * 1'000'000) * 1000));
+}
+
 std::string said(const proto::EntitySpecV2& spec) {
   return concat({spec.join_key(), ":", type_text(static_cast<uint64_t>(spec.value_type()))});
 }
@@ -101,6 +107,28 @@ std::string said(const proto::FeatureServiceSpec& spec) {
   }
   std::sort(out.begin(), out.end());
   return join(out, "\n");
+}
+
+constexpr auto kSources = static_cast<size_t>(features::Kind::kSource);
+
+bool is_hidden(const features::About& about) {
+  return about.tags.contains(concat({kTagPrefix, "deleted"}));
+}
+
+std::string source_meant(const features::Shelf& shelf, const std::string& name) {
+  const auto there = [&](const std::string& source) {
+    return shelf.latest[kSources].contains(source) || !shelf.views_of(source).empty();
+  };
+  if (there(name)) return name;
+  for (const std::string_view suffix : {kHistorySuffix, kEventsSuffix})
+    if (name.ends_with(suffix))
+      if (std::string source = name.substr(0, name.size() - suffix.size()); there(source))
+        return source;
+  for (const auto& [source, a] : shelf.latest[kSources]) {
+    const auto told = kept<proto::DataSource>(a->definition.about, "data_source");
+    if (told && told->has_batch_source() && told->batch_source().name() == name) return source;
+  }
+  return "";
 }
 
 }  // namespace slip::wire::feast

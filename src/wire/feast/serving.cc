@@ -11,6 +11,7 @@
 #include "wire/feast/errors.h"
 #include "wire/feast/feature_calls.h"
 #include "wire/feast/frames.h"
+#include "wire/feast/kept.h"
 #include "wire/feast/values.h"
 
 namespace slip::wire::feast {
@@ -51,12 +52,6 @@ Result<Json> columns_of(const proto::GetOnlineFeaturesRequest& in) {
       out.set(name, std::move(column));
     }
   return out;
-}
-
-void set_time(int64_t us, google::protobuf::Timestamp* out) {
-  const int64_t seconds = us / 1'000'000 - (us % 1'000'000 < 0 ? 1 : 0);
-  out->set_seconds(seconds);
-  out->set_nanos(static_cast<int32_t>((us - seconds * 1'000'000) * 1000));
 }
 
 proto::FieldStatus status_of(features::ReadStatus status, const features::Cell& cell) {
