@@ -136,7 +136,8 @@ class Joiner {
     options.columns = std::move(columns);
     options.batch_rows = kBatchRows;
     options.groups = std::move(groups);
-    options.exact = true;
+    options.nanoseconds = true;
+    options.decimals = true;
     options.as_bits = wide_keys_;
     Result<Reader> out = codec::open_table(codec::Format::kParquet, bytes, std::move(options));
     if (!out.ok()) return std::move(out).error().within(name_of(bytes));

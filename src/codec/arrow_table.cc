@@ -1,30 +1,24 @@
 #include <arrow/api.h>
 #include <arrow/extension_type.h>
 #include <arrow/ipc/reader.h>
-#include <arrow/ipc/writer.h>
 #include <arrow/util/float16.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
-#include <parquet/arrow/writer.h>
 
 #include "base/guard.h"
 #include "base/text.h"
 #include "codec/arrow_io.h"
+#include "codec/json.h"
 #include "codec/table_internal.h"
 
-// Parquet and Arrow IPC streams. Arrow is entered from here alone; its threads are never started,
-// and its memory for one file is capped, so that a file cannot ask for more than it is worth.
+// Reading Parquet and Arrow IPC streams. Arrow's threads are never started, and its memory for one
+// file is capped, so that a file cannot ask for more than it is worth.
 namespace slip::codec {
 namespace {
 
-constexpr int64_t kRowGroupRows = 128 << 10;
-
 using arrow_io::kArrowBytesMax;
-using arrow_io::SinkStream;
 using arrow_io::SourceFile;
 using arrow_io::take;
-
-// ---- from Arrow
 
 // Beneath a dictionary or a name that somebody gave to a type (a UUID).
 const arrow::DataType* plain_type(const arrow::DataType* type) {
@@ -35,7 +29,13 @@ const arrow::DataType* plain_type(const arrow::DataType* type) {
   return type;
 }
 
-Field to_field(const arrow::Field& from, bool exact) {
+bool is_item(const arrow::DataType& type) {
+  return arrow::is_integer(type.id()) || arrow::is_floating(type.id()) ||
+         arrow::is_base_binary_like(type.id()) || type.id() == arrow::Type::STRING_VIEW ||
+         type.id() == arrow::Type::BOOL || type.id() == arrow::Type::NA;
+}
+
+Field to_field(const arrow::Field& from, const ReadOptions& options) {
   Field out;
   out.name = from.name();
   out.type_name = from.type()->ToString();
@@ -84,7 +84,13 @@ Field to_field(const arrow::Field& from, bool exact) {
     case arrow::Type::DECIMAL128:
     case arrow::Type::DECIMAL256:
       out.type = ColumnType::kText;
-      out.readable = exact;
+      out.readable = options.decimals;
+      break;
+    case arrow::Type::LIST:
+    case arrow::Type::LARGE_LIST:
+    case arrow::Type::FIXED_SIZE_LIST:
+      out.type = ColumnType::kText;
+      out.readable = options.lists && is_item(*type->field(0)->type());
       break;
     default:
       out.readable = false;
@@ -117,7 +123,7 @@ Unit unit_of(const arrow::DataType& type) {
 class Appender {
  public:
   struct How {
-    bool exact = false;
+    bool nanoseconds = false;
     bool bits = false;  // uint64 as its 64 bits.
   };
   Appender(Column* out, int64_t first_row, How how) : out_(out), first_row_(first_row), how_(how) {}
@@ -184,7 +190,7 @@ class Appender {
       case Type::DICTIONARY:
         return dictionary(static_cast<const arrow::DictionaryArray&>(from));
       default:
-        return unsupported("table.unsupported", "type " + from.type()->ToString() + " is not read");
+        return append_list(from);
     }
   }
 
@@ -254,6 +260,52 @@ class Appender {
       return {};
     });
   }
+  Status append_list(const arrow::Array& from) {
+    using arrow::Type;
+    switch (from.type_id()) {
+      case Type::LIST:
+        return lists<arrow::ListArray>(from);
+      case Type::LARGE_LIST:
+        return lists<arrow::LargeListArray>(from);
+      case Type::FIXED_SIZE_LIST:
+        return lists<arrow::FixedSizeListArray>(from);
+      default:
+        return unsupported("table.unsupported", "type " + from.type()->ToString() + " is not read");
+    }
+  }
+  // A list's items are read as a column of their own.
+  template <class A>
+  Status lists(const arrow::Array& any) {
+    const A& from = static_cast<const A&>(any);
+    return each(any, [&](int64_t i) -> Status {
+      const std::shared_ptr<arrow::Array> items = from.value_slice(i);
+      Column column;
+      column.type = to_field(*any.type()->field(0), {}).type;
+      if (column.type == ColumnType::kText || column.type == ColumnType::kBytes)
+        column.offsets.push_back(0);
+      TRY(Appender(&column, first_row_ + i, how_).append(*items));
+      std::string text = "[";
+      for (int64_t k = 0; k < column.n; ++k) {
+        if (k > 0) text += ',';
+        put_item(column, k, &text);
+      }
+      out_->add_text(text + "]");
+      return {};
+    });
+  }
+  static void put_item(const Column& column, int64_t k, std::string* out) {
+    if (column.is_null(k)) {
+      *out += "null";
+    } else if (column.type == ColumnType::kBool) {
+      *out += column.boolean(k) ? "true" : "false";
+    } else if (column.type == ColumnType::kInt64) {
+      append_json_int(out, column.i64(k));
+    } else if (column.type == ColumnType::kDouble) {
+      append_json_double(out, column.f64(k), NonFinite::kToken);
+    } else {
+      append_json_string(out, column.text(k));
+    }
+  }
   template <class A>
   Status texts(const arrow::Array& any) {
     const A& from = static_cast<const A&>(any);
@@ -275,7 +327,7 @@ class Appender {
     return each(any, [&](int64_t i) -> Status {
       int64_t us = from.Value(i) / unit.divided_by;
       int64_t rest = from.Value(i) % unit.divided_by;
-      if (rest != 0 && !how_.exact)
+      if (rest != 0 && !how_.nanoseconds)
         return at_row(i, "the time has nanoseconds, which would be lost");
       if (rest < 0) {
         rest += unit.divided_by;
@@ -290,7 +342,7 @@ class Appender {
   Status dictionary(const arrow::DictionaryArray& from) {
     Column words;
     words.type = out_->type;
-    TRY(Appender(&words, first_row_, {.exact = false, .bits = how_.bits})
+    TRY(Appender(&words, first_row_, {.nanoseconds = false, .bits = how_.bits})
             .append(*from.dictionary()));
     return each(from, [&](int64_t i) -> Status {
       const int64_t k = from.GetValueIndex(i);
@@ -342,7 +394,8 @@ class ArrowReader : public TableReader {
       const int at = all_columns_ ? static_cast<int>(chosen_[i]) : static_cast<int>(i);
       const auto& bits = options_.as_bits;
       const bool word = std::find(bits.begin(), bits.end(), out.schema[i].name) != bits.end();
-      TRY(Appender(&out.columns[i], rows_, {options_.exact, word}).append(*batch->column(at)));
+      TRY(Appender(&out.columns[i], rows_, {options_.nanoseconds, word})
+              .append(*batch->column(at)));
     }
     rows_ += out.rows;
     return std::optional(std::move(out));
@@ -359,7 +412,7 @@ class ArrowReader : public TableReader {
       return exhausted("table.too_large", "a table has at most 10000 columns");
     std::vector<std::string> names;
     for (const auto& field : schema.fields()) {
-      schema_.push_back(to_field(*field, options_.exact));
+      schema_.push_back(to_field(*field, options_));
       names.push_back(field->name());
     }
     std::sort(names.begin(), names.end());
@@ -418,8 +471,12 @@ class ParquetReader final : public ArrowReader {
     std::sort(chosen_.begin(), chosen_.end());
     std::vector<int> out;
     const auto& fields = reader_->manifest().schema_fields;
-    for (const size_t i : chosen_) out.push_back(fields[i].column_index);
+    for (const size_t i : chosen_) add_leaves(fields[i], &out);
     return out;
+  }
+  static void add_leaves(const parquet::arrow::SchemaField& field, std::vector<int>* out) {
+    if (field.is_leaf()) out->push_back(field.column_index);
+    for (const parquet::arrow::SchemaField& child : field.children) add_leaves(child, out);
   }
 
   std::unique_ptr<parquet::arrow::FileReader> reader_;
@@ -444,109 +501,6 @@ class IpcReader final : public ArrowReader {
   }
 };
 
-// ---- to Arrow
-
-std::shared_ptr<arrow::DataType> to_arrow_type(ColumnType type) {
-  switch (type) {
-    case ColumnType::kBool:
-      return arrow::boolean();
-    case ColumnType::kInt64:
-      return arrow::int64();
-    case ColumnType::kDouble:
-      return arrow::float64();
-    case ColumnType::kText:
-      return arrow::utf8();
-    case ColumnType::kBytes:
-      return arrow::binary();
-    case ColumnType::kTimestampUs:
-      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
-  }
-  return arrow::null();
-}
-
-template <class T>
-std::shared_ptr<arrow::Buffer> borrow(const std::vector<T>& bytes) {
-  return std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(bytes.data()),
-                                         static_cast<int64_t>(bytes.size() * sizeof(T)));
-}
-
-// The layouts are the same, so nothing is copied; the batch must not outlive the table.
-std::shared_ptr<arrow::RecordBatch> borrow_batch(const std::shared_ptr<arrow::Schema>& schema,
-                                                 const Table& table) {
-  std::vector<std::shared_ptr<arrow::ArrayData>> columns;
-  for (size_t i = 0; i < table.columns.size(); ++i) {
-    const Column& c = table.columns[i];
-    std::vector<std::shared_ptr<arrow::Buffer>> buffers;
-    buffers.push_back(c.validity.empty() ? nullptr : borrow(c.validity));
-    if (c.type == ColumnType::kText || c.type == ColumnType::kBytes)
-      buffers.push_back(borrow(c.offsets));
-    buffers.push_back(borrow(c.data));
-    columns.push_back(arrow::ArrayData::Make(schema->field(static_cast<int>(i))->type(), c.n,
-                                             std::move(buffers), c.nulls));
-  }
-  return arrow::RecordBatch::Make(schema, table.rows, std::move(columns));
-}
-
-class ArrowWriter final : public TableWriter {
- public:
-  ArrowWriter(const std::vector<Field>& schema, ByteSink& sink)
-      : stream_(arrow_io::open_sink(sink)) {
-    arrow::FieldVector fields;
-    for (const Field& f : schema)
-      fields.push_back(arrow::field(f.name, to_arrow_type(f.type), f.nullable));
-    schema_ = arrow::schema(std::move(fields));
-  }
-
-  Status open_parquet() {
-    return run([&]() -> arrow::Status {
-      const auto properties = parquet::WriterProperties::Builder()
-                                  .memory_pool(arrow::system_memory_pool())
-                                  ->compression(parquet::Compression::ZSTD)
-                                  ->max_row_group_length(kRowGroupRows)
-                                  ->build();
-      ARROW_ASSIGN_OR_RAISE(parquet_,
-                            parquet::arrow::FileWriter::Open(*schema_, arrow::system_memory_pool(),
-                                                             stream_.stream, properties));
-      return parquet_->NewBufferedRowGroup();
-    });
-  }
-  Status open_ipc() {
-    return run([&]() -> arrow::Status {
-      arrow::ipc::IpcWriteOptions options = arrow::ipc::IpcWriteOptions::Defaults();
-      options.memory_pool = arrow::system_memory_pool();
-      options.use_threads = false;
-      ARROW_ASSIGN_OR_RAISE(ipc_, arrow::ipc::MakeStreamWriter(stream_.stream, schema_, options));
-      return arrow::Status::OK();
-    });
-  }
-
-  Status write(const Table& batch) override {
-    CHECK(batch.columns.size() == static_cast<size_t>(schema_->num_fields()));
-    const std::shared_ptr<arrow::RecordBatch> rows = borrow_batch(schema_, batch);
-    return run([&] {
-      return parquet_ ? parquet_->WriteRecordBatch(*rows) : ipc_->WriteRecordBatch(*rows);
-    });
-  }
-
-  Status finish() override {
-    return run([&] { return parquet_ ? parquet_->Close() : ipc_->Close(); });
-  }
-
- private:
-  template <class F>
-  Status run(F&& f) {
-    const Result<arrow::Status> done = guarded(Code::kInternal, "table.write", f);
-    if (*stream_.failure) return **stream_.failure;
-    if (!done.ok()) return done.error();
-    return take(*done);
-  }
-
-  SinkStream stream_;
-  std::shared_ptr<arrow::Schema> schema_;
-  std::unique_ptr<parquet::arrow::FileWriter> parquet_;
-  std::shared_ptr<arrow::ipc::RecordBatchWriter> ipc_;
-};
-
 }  // namespace
 
 Result<std::unique_ptr<TableReader>> open_parquet(ByteSource& source, ReadOptions options) {
@@ -560,18 +514,6 @@ Result<std::unique_ptr<TableReader>> open_arrow(ByteSource& source, ReadOptions 
   auto reader = std::make_unique<IpcReader>(source, std::move(options));
   TRY(reader->open());
   return reader;
-}
-
-Result<std::unique_ptr<TableWriter>> write_parquet(std::vector<Field> schema, ByteSink& sink) {
-  auto writer = std::make_unique<ArrowWriter>(schema, sink);
-  TRY(writer->open_parquet());
-  return writer;
-}
-
-Result<std::unique_ptr<TableWriter>> write_arrow(std::vector<Field> schema, ByteSink& sink) {
-  auto writer = std::make_unique<ArrowWriter>(schema, sink);
-  TRY(writer->open_ipc());
-  return writer;
 }
 
 }  // namespace slip::codec

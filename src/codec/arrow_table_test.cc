@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include <arrow/api.h>
 #include <arrow/io/memory.h>
 #include <arrow/util/float16.h>
@@ -110,7 +112,7 @@ TEST(ArrowTable, ReadsViewsNamedTypesAndHalves) {
 
 TEST(ArrowTable, ExactlyWhatOurTypesDoNotHold) {
   ReadOptions exact;
-  exact.exact = true;
+  exact.nanoseconds = exact.decimals = true;
   const auto times = array<arrow::TimestampBuilder, int64_t>(
       arrow::timestamp(arrow::TimeUnit::NANO), {-1, {}, 7000, 7001, INT64_MIN});
   const Table t = read(times, exact).value();
@@ -157,6 +159,34 @@ TEST(ArrowTable, ListsNestedColumnsWithoutReadingThem) {
   EXPECT_TRUE(batch->columns.empty());
   EXPECT_EQ(open_table(Format::kParquet, *source, {.columns = {"v"}}).error().reason,
             "table.unsupported");
+}
+
+TEST(ArrowTable, ListsAreTextWhenTheyAreAskedFor) {
+  const auto doubles = std::make_shared<arrow::DoubleBuilder>();
+  arrow::ListBuilder lists(arrow::default_memory_pool(), doubles);
+  ASSERT_TRUE(lists.Append().ok() &&
+              doubles->AppendValues(std::vector<double>{0.5, -0.0, std::nan("")}).ok());
+  ASSERT_TRUE(lists.AppendNull().ok() && lists.Append().ok() && doubles->AppendNull().ok());
+  ASSERT_TRUE(lists.AppendEmptyValue().ok());
+  const auto texts = std::make_shared<arrow::StringBuilder>();
+  arrow::ListBuilder words(arrow::default_memory_pool(), texts);
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(words.Append().ok() && texts->Append("a\"b").ok());
+  const auto table = arrow::Table::Make(
+      arrow::schema({arrow::field("v", lists.type()), arrow::field("w", words.type())}),
+      {lists.Finish().ValueOrDie(), words.Finish().ValueOrDie()});
+  const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out).ok());
+  const auto source = text_source(out->Finish().ValueOrDie()->ToString());
+  ReadOptions options;
+  options.lists = true;
+  const auto reader = open_table(Format::kParquet, *source, options).value();
+  const std::optional<Table> batch = reader->next().value();
+  ASSERT_TRUE(batch && batch->columns.size() == 2);
+  EXPECT_EQ(batch->columns[0].text(0), "[0.5,-0.0,NaN]");
+  EXPECT_TRUE(batch->columns[0].is_null(1));
+  EXPECT_EQ(batch->columns[0].text(2), "[null]");
+  EXPECT_EQ(batch->columns[0].text(3), "[]");
+  EXPECT_EQ(batch->columns[1].text(0), R"(["a\"b"])");
 }
 
 // Three row groups; the second has no values, hence no bounds.

@@ -115,10 +115,11 @@ struct ReadOptions {
   std::vector<std::string> as_text =
       {};                        // CSV: columns that are text, whatever their cells look like.
   std::vector<int> groups = {};  // Parquet: these row groups (row_groups.h), in order; empty: all.
-  // Parquet, Arrow: values that no type of ours holds are told apart all the same. Decimals are
-  // text without zeros at the end ("-1.2"), and nanoseconds lie in Column::fine.
-  bool exact = false;
-  std::vector<std::string> as_bits = {};  // Parquet, Arrow: uint64 columns taken as their 64 bits.
+  // Parquet, Arrow: what no type of ours holds.
+  bool nanoseconds = false;               // They lie in Column::fine; else they are refused.
+  bool decimals = false;                  // Text without zeros at the end ("-1.2"); else not read.
+  bool lists = false;                     // Of numbers, texts and bools: JSON; else not read.
+  std::vector<std::string> as_bits = {};  // uint64 columns taken as their 64 bits.
 };
 
 class TableReader {

@@ -284,12 +284,15 @@ Result<Transform::Output> Transform::run(std::span<const Column> columns, const 
     return e.evaluate(in, event.n, values);
   };
   out.wanted.assign(static_cast<size_t>(event.n), true);
+  out.excluded.assign(static_cast<size_t>(event.n), false);
   if (filter_) {
     engine::Values passes = filter_->make_output();
     TRY(evaluate(*v.filter, *filter_, &passes));
     const Column c = passes.view();
-    for (int64_t i = 0; i < event.n; ++i)
+    for (int64_t i = 0; i < event.n; ++i) {
       out.wanted[static_cast<size_t>(i)] = !c.is_null(i) && c.boolean(i);
+      out.excluded[static_cast<size_t>(i)] = !c.is_null(i) && !c.boolean(i);
+    }
   }
   out.row.reserve(row_.size());
   for (size_t i = 0; i < row_.size(); ++i) {
@@ -311,18 +314,23 @@ Result<Transform::Output> Transform::run(std::span<const Column> columns, const 
   return out;
 }
 
-Cell cell_of_answer(const window::Answer& answer, const FeatureType& type) {
+Cell cell_of_answer(const CompiledView& view, size_t feature, const window::Answer& answer) {
   if (answer.overflow) return {};
-  if (type.type == Type::kText && !answer.entries.empty() && is_null(cell_of_datum(answer.value))) {
-    codec::Json out = codec::Json::object();  // A histogram.
+  const FeatureType& type = view.features[feature].type;
+  const window::Op op = view.view().aggregates[feature].aggregate.op;
+  if (op == window::Op::kHistogram) {
+    codec::Json out = codec::Json::object();
     for (const auto& [value, n] : answer.entries) {
       const codec::Json key = json_of_datum(value);
       out.set(key.is_string() ? key.as_string() : codec::to_json(key), n);
     }
     return codec::to_json(out);
   }
+  if (op == window::Op::kListSum || op == window::Op::kListMean) {
+    const auto* v = std::get_if<std::vector<double>>(&answer.value);
+    return v ? Cell(*v) : Cell();
+  }
   if (type.type == Type::kList) {
-    if (const auto* v = std::get_if<std::vector<double>>(&answer.value)) return *v;
     if (!answer.entries.empty()) {
       std::vector<window::Datum> items;
       for (const auto& [value, n] : answer.entries) items.push_back(value);

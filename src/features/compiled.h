@@ -63,9 +63,14 @@ class Transform {
   // `columns` are the source's, `event` its times, all of n rows. kInvalid `expr.row`.
   struct Output {
     std::vector<bool> wanted;         // Rows that the filter lets through.
+    std::vector<bool> excluded;       // Rows for which it is false, and not merely null.
     std::vector<engine::Values> row;  // The row features, computed for all rows.
     std::vector<engine::Column>
         columns;  // Of a plain view: the features in order; else of records.
+    // A tombstone seldom has the values that a filter asks for.
+    bool concerns(int64_t i, bool deleted) const {
+      return deleted ? !excluded[static_cast<size_t>(i)] : wanted[static_cast<size_t>(i)];
+    }
   };
   Result<Output> run(std::span<const engine::Column> columns, const engine::Column& event);
 
@@ -75,8 +80,8 @@ class Transform {
   std::optional<engine::expr::Evaluator> filter_;
 };
 
-// A window's answer as a cell of the feature's type.
-Cell cell_of_answer(const window::Answer& answer, const FeatureType& type);
+// A window's answer as a cell of the view's feature.
+Cell cell_of_answer(const CompiledView& view, size_t feature, const window::Answer& answer);
 
 struct CompiledOnDemand {
   std::string name;

@@ -131,6 +131,8 @@ Result<Source> source_of(Members& m) {
   out.contract = TRY(m.text("contract"));
   if (out.find(out.event_time) != nullptr || out.find(out.created_time) != nullptr)
     return bad(m.at("columns"), "the times are columns of their own");
+  if (out.find("_deleted") != nullptr)
+    return bad(m.at("columns"), "_deleted marks rows that take others back");
   return out;
 }
 

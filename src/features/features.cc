@@ -4,9 +4,11 @@
 
 #include "base/text.h"
 #include "core/ledger/ledger.h"
+#include "features/building.h"
 #include "features/packed.h"
 #include "features/ready.h"
 #include "features/screened.h"
+#include "features/windows.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -15,26 +17,23 @@ namespace slip::features {
 Features::Features(Deps deps)
     : deps_(std::move(deps)),
       catalog_(Catalog::Deps{deps_.db, deps_.ledger, deps_.clock, deps_.rng}),
-      history_(History::Deps{deps_.db, deps_.blobs, deps_.log, deps_.clock, deps_.notes}) {}
+      history_(History::Deps{deps_.db, deps_.blobs, deps_.log, deps_.clock, deps_.notes}),
+      turns_(deps_.clock) {}
 
 Status Features::open() {
   TRY(catalog_.load());
   const History::Last last = TRY(history_.last());
-  last_seq_ = last.seq;
-  last_ingest_us_ = last.ingest_us;
   int64_t from = 0;
   TRY(load_snapshot(&from));
-  TRY(replay(from));
-  last_seq_ = std::max(last_seq_, from);
+  TRY(replay(from, last));
   saved_seq_ = from;
-  applied_ingest_us_.store(last_ingest_us_, std::memory_order_release);
-  TRY(finish_erasures());
-  applied_seq_.store(last_seq_, std::memory_order_release);
-  return {};
+  turns_.go_on(std::max(last.seq, from), last.ingest_us);
+  return finish_erasures();
 }
 
-Status Features::replay(int64_t after_seq) {
-  return history_.replay(after_seq, [&](const Batch& batch) -> Status {
+Status Features::replay(int64_t after_seq, const History::Last& last) {
+  Again again;
+  TRY(history_.replay(after_seq, [&](const Batch& batch) -> Status {
     if (!goes_online(batch.to)) return {};
     Result<std::vector<Ready>> ready = transform(batch);
     if (!ready.ok()) {  // A view that came later can't read these rows.
@@ -43,38 +42,9 @@ Status Features::replay(int64_t after_seq) {
                         {"reason", std::string_view(ready.error().reason)}});
       return {};
     }
-    return apply_ready(batch, *ready);
-  });
-}
-
-// ---- turns: rows are appended side by side and applied in order
-
-Features::Turn Features::take_turn(int64_t rows) {
-  const sys::Lock lock(turns_);
-  Turn out;
-  out.number = next_turn_++;
-  out.first_seq = last_seq_ + 1;
-  last_seq_ += rows;
-  last_ingest_us_ = std::max(last_ingest_us_, deps_.clock.now_us());
-  out.ingest_us = last_ingest_us_;
-  return out;
-}
-
-void Features::await(const Turn& turn) {
-  sys::Lock lock(turns_);
-  while (turn_ != turn.number) turn_ended_.wait(lock);
-  begun_turn_.store(turn.number, std::memory_order_release);
-}
-
-void Features::end_turn(const Turn& turn, int64_t through_seq) {
-  {
-    const sys::Lock lock(turns_);
-    turn_ = turn.number + 1;
-    applied_seq_.store(through_seq, std::memory_order_release);
-    applied_ingest_us_.store(turn.ingest_us, std::memory_order_release);
-    ended_turn_.store(turn.number, std::memory_order_release);
-  }
-  turn_ended_.notify_all();
+    return apply_ready(batch, *ready, &again);
+  }));
+  return build_again(again, last.seq, last.ingest_us);
 }
 
 // ---- rows
@@ -125,7 +95,8 @@ Status Features::check(const Batch& batch, const Source& source,
                   " values for ", std::to_string(batch.rows()), " rows"}));
   const engine::Column event = batch.event.view();
   for (int64_t i = 0; i < batch.rows(); ++i) {
-    if (event.is_null(i)) return row_error("feature.time", i, "no event time");
+    if (event.is_null(i))
+      return row_error("feature.time", i, concat({"no event time (", source.event_time, ")"}));
     if (event.i64(i) <= -window::kMaxTimeUs || event.i64(i) >= window::kMaxTimeUs)
       return row_error("feature.time", i, "the event time is out of range");
   }
@@ -167,14 +138,18 @@ Result<std::vector<Features::Ready>> Features::transform(const Batch& batch) con
   return out;
 }
 
-Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready) {
+Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready, Again* again) {
   const engine::Column event = batch.event.view();
   for (const Ready& one : ready) {
     std::vector<engine::Column> keys;
     for (const size_t k : one.view->key_columns) keys.push_back(one.source_columns[k].view());
     ViewClocks& clocks = *one.view->clocks;
+    std::vector<engine::Column> source_columns;
+    for (const engine::Values& v : one.source_columns) source_columns.push_back(v.view());
+    std::optional<RowMarks> marks;
+    if (one.view->plan) marks.emplace(*one.view, source_columns);
     for (int64_t i = 0; i < batch.rows(); ++i) {
-      if (!one.made.wanted[static_cast<size_t>(i)]) continue;
+      if (!one.made.concerns(i, batch.is_deleted(i))) continue;
       Online::Arrival at;
       at.event_us = event.i64(i);
       at.created_us = batch.created_at(i);
@@ -184,18 +159,39 @@ Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready
       if (!batch.seqs) clocks.lateness.add(at.ingest_us - at.event_us);
       if (at.event_us <= at.ingest_us) raise(&clocks.newest_event_us, at.event_us);
       raise(&clocks.newest_received_us, at.ingest_us);
-      if (one.view->plan && at.deleted) continue;
       std::string key;
       bool whole = true;
       for (const engine::Column& k : keys) whole = whole && append_key(&key, k, i);
       if (!whole) continue;
-      const Status done = online_.apply(*one.view, key, at, one.made.columns, i);
+      const std::string row_marks = marks ? marks->at(i) : std::string();
+      at.marks = row_marks;
+      const Result<bool> done = online_.apply(*one.view, key, at, one.made.columns, i);
+      if (done.ok() && !*done) (*again)[one.view].insert(std::move(key));
       if (!done.ok())  // Lists of another length than the ones before: no window holds both.
         deps_.notes.warn("row left out of windows",
                          {{"view", std::string_view(one.view->name)},
                           {"seq", at.seq},
                           {"reason", std::string_view(done.error().reason)}});
     }
+  }
+  return {};
+}
+
+// In a turn: what tombstones ask for is read from the history before anybody reads.
+Status Features::apply_in_turn(const Batch& batch, const std::vector<Ready>& ready,
+                               const Turn& turn) {
+  Again again;
+  TRY(apply_ready(batch, ready, &again));
+  return build_again(again, turn.first_seq + batch.rows() - 1, turn.ingest_us);
+}
+
+Status Features::build_again(const Again& again, int64_t upto_seq, int64_t now_us) {
+  for (const auto& [view, keys] : again) {
+    History::Reading reading;
+    reading.project = view->project;
+    reading.source = view->source_name;
+    reading.online_only = true;
+    TRY(build_windows({view, keys, upto_seq, now_us}, TRY(history_.read(reading))));
   }
   return {};
 }
@@ -247,13 +243,13 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   const std::vector<Ready> ready =
       goes_online(batch.to) ? TRY(transform(batch)) : std::vector<Ready>();
   TRY(keep_apart(ctx, batch.source, screened.apart));
-  const Turn turn = take_turn(batch.rows());
+  const Turn turn = turns_.take(batch.rows());
   batch.first_seq = turn.first_seq;
   batch.ingest_us = turn.ingest_us;
   const Status kept = history_.append(batch);
-  await(turn);
-  const Status applied = kept.ok() ? apply_ready(batch, ready) : Status();
-  end_turn(turn, turn.first_seq + batch.rows() - 1);
+  turns_.await(turn);
+  const Status applied = kept.ok() ? apply_in_turn(batch, ready, turn) : Status();
+  turns_.end(turn, turn.first_seq + batch.rows() - 1);
   if (kept.ok()) made_visible(batch, ready);
   TRY(kept);
   TRY(applied);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -16,6 +17,7 @@
 #include "features/read_plan.h"
 #include "features/request.h"
 #include "features/served.h"
+#include "features/turns.h"
 #include "features/verify.h"
 #include "sys/sync.h"
 
@@ -160,7 +162,7 @@ class Features {
   const Online& online() const { return online_; }
   int64_t newest_event_us(const CompiledView& view) const;  // Whose time has come; 0: none.
   int64_t now_us() const;
-  int64_t applied_seq() const { return applied_seq_.load(std::memory_order_acquire); }
+  int64_t applied_seq() const { return turns_.applied_seq(); }
 
   // A plan by the names it was asked under, kept while the catalogue stays as it is.
   Result<std::shared_ptr<const ReadPlan>> cached_plan(
@@ -169,15 +171,6 @@ class Features {
 
  private:
   struct Ready;  // A batch with what each view makes of it.
-  struct Turn {
-    int64_t first_seq = 0;
-    int64_t ingest_us = 0;
-    int64_t number = 0;
-  };
-  Turn take_turn(int64_t rows);
-  void await(const Turn& turn);
-  void end_turn(const Turn& turn, int64_t through_seq);
-
   struct Screened;
   Result<Screened> screen(const Ctx& ctx, Batch batch, int64_t first_row) const;
   Status keep_apart(const Ctx& ctx, const std::string& source,
@@ -185,13 +178,19 @@ class Features {
   Result<std::vector<Ready>> transform(const Batch& batch) const;
   Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
   void made_visible(const Batch& batch, const std::vector<Ready>& ready);
-  Status apply_ready(const Batch& batch, const std::vector<Ready>& ready);
+  // Entities whose windows must be built anew: a tombstone takes back what lies too far behind.
+  using Again = std::map<ViewPtr, std::unordered_set<std::string>>;
+  Status apply_ready(const Batch& batch, const std::vector<Ready>& ready, Again* again);
+  Status apply_in_turn(const Batch& batch, const std::vector<Ready>& ready, const Turn& turn);
+  Status build_again(const Again& again, int64_t upto_seq, int64_t now_us);
+  struct Building;
+  Status build_windows(const Building& what, const History::View& history);
   struct Affected;
   Result<int64_t> erase_rows(const std::string& project, const std::string& source,
                              const Erasing& what, Affected* affected);
   Status compute_again(const std::string& project, const Affected& affected, int64_t* entities);
   struct Returning;
-  Status bring_back(const Returning& what, const History::View& left, const Turn& turn);
+  Status bring_back(const Returning& what, const History::View& left);
   Result<std::vector<std::string>> sources_with_rows(const std::string& project);
   Status finish_erasures();  // That a crash has left.
   Result<int64_t> drop_old(const std::string& project, const std::string& source,
@@ -211,28 +210,19 @@ class Features {
   Status read_one(const ReadPlan::Read& read, const RequestColumns& request,
                   const ReadOptions& options, std::vector<EntityRead>* out);
   Status load_snapshot(int64_t* seq);
-  Status replay(int64_t after_seq);
+  Status replay(int64_t after_seq, const History::Last& last);
 
   Deps deps_;
   Catalog catalog_;
   History history_;
   Online online_;
 
-  sys::Mutex turns_;
-  sys::CondVar turn_ended_;
-  int64_t next_turn_ = 1;
-  int64_t turn_ = 1;  // Whose it is to apply.
-  int64_t last_seq_ = 0;
-  int64_t last_ingest_us_ = 0;
-  std::atomic<int64_t> applied_seq_{0};
-  // What a reader asks to know whether rows were applied meanwhile: turns whose application has
-  // begun and ended, and the greatest moment of arrival among the latter.
-  std::atomic<int64_t> begun_turn_{0};
-  std::atomic<int64_t> ended_turn_{0};
-  std::atomic<int64_t> applied_ingest_us_{0};
+  Turns turns_;
   std::atomic<int64_t> unlogged_{0};
   sys::Mutex saving_;
   sys::Mutex materializing_;
+  // By view: up to where windows hold the history though its materialisation isn't written yet.
+  sys::Guarded<std::map<std::string, int64_t>> installed_;
   int64_t saved_seq_ = 0;
   int64_t saved_log_bytes_ = 0;
 

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "core/hold/hold.h"
 #include "core/ledger/ledger.h"
+#include "features/building.h"
 #include "features/features.h"
 #include "features/materialized.h"
 #include "features/packed.h"
@@ -73,9 +74,9 @@ bool matches(const Match& match, const Batch& b, int64_t row) {
 }  // namespace
 
 Status Features::settle() {
-  const Turn turn = take_turn(0);
-  await(turn);
-  end_turn(turn, turn.first_seq - 1);
+  const Turn turn = turns_.take(0);
+  turns_.await(turn);
+  turns_.end(turn, turn.first_seq - 1);
   return {};
 }
 
@@ -126,36 +127,56 @@ Status Features::compute_again(const std::string& project, const Affected& affec
     if (keys.empty() || !view->view().online) continue;
     *entities += static_cast<int64_t>(keys.size());
     const std::vector<Materialization> came = TRY(materializations(deps_.db, project, view->uid));
-    const Turn turn = take_turn(0);
-    await(turn);
+    const Turn turn = turns_.take(0);
+    turns_.await(turn);
     const Status done = [&]() -> Status {
       for (const std::string& key : keys) online_.erase(*view, key);
-      return bring_back({view, keys, came}, TRY(history_.read(reading)), turn);
+      const History::View left = TRY(history_.read(reading));
+      return view->plan ? build_windows({view, keys, turn.first_seq - 1, turn.ingest_us}, left)
+                        : bring_back({view, keys, came}, left);
     }();
-    end_turn(turn, turn.first_seq - 1);
+    turns_.end(turn, turn.first_seq - 1);
     TRY(done);
   }
   return {};
 }
 
-Status Features::bring_back(const Returning& what, const History::View& left, const Turn& turn) {
+namespace {
+
+// Whether a row of the history is one that the online table holds.
+bool is_online(const std::vector<Materialization>& came, const History::Chunk& chunk, int64_t row) {
+  if (goes_online(chunk.batch.to) && !chunk.loaded) return true;
+  const int64_t event_us = chunk.batch.event.view().i64(row);
+  return came_online(came, chunk.batch.seq(row), event_us) != INT64_MAX;
+}
+
+}  // namespace
+
+// In a turn: the windows of some entities, of the rows of the history that are online.
+Status Features::build_windows(const Building& what, const History::View& history) {
   const ViewPtr& view = what.view;
-  const auto online = [&](const History::Chunk& chunk, int64_t row) {
-    if (goes_online(chunk.batch.to) && !chunk.loaded) return true;
-    const int64_t event_us = chunk.batch.event.view().i64(row);
-    return came_online(what.came, chunk.batch.seq(row), event_us) != INT64_MAX;
-  };
-  if (view->plan) {
-    WindowEvents events;
-    int64_t rows = 0;
-    const auto wanted = [&](const std::string& key) { return what.keys.contains(key); };
-    TRY(gather_events(view, left, {.counts = online, .wanted = wanted}, &events, &rows));
-    for (auto& [key, of] : events) {
-      window::Blob blob = TRY(build_windows(*view->plan, &of, turn.ingest_us));
-      online_.install(*view, key, std::move(blob), of.back().at.ts_us);
-    }
-    return {};
-  }
+  std::vector<Materialization> came = TRY(materializations(deps_.db, view->project, view->uid));
+  installed_.with([&](auto& all) {
+    if (const auto at = all.find(view->uid); at != all.end())
+      came.push_back({.end_us = what.now_us, .through_seq = at->second});
+  });
+  WindowsBuilder builder(
+      view, {.looking = {.wanted = [&](const std::string& key) { return what.keys.contains(key); },
+                         .max_seq = what.upto_seq},
+             .counts = [&](const History::Chunk& chunk,
+                           int64_t row) { return is_online(came, chunk, row); },
+             .now_us = what.now_us});
+  int64_t rows = 0;
+  TRY(builder.read(history, &rows));
+  for (const std::string& key : what.keys)
+    if (!builder.built().contains(key)) online_.erase(*view, key);
+  for (auto& [key, built] : builder.built())
+    online_.install(*view, key, std::move(built.windows), built.newest_event_us);
+  return {};
+}
+
+Status Features::bring_back(const Returning& what, const History::View& left) {
+  const ViewPtr& view = what.view;
   return left.visit([&](const History::Chunk& chunk) -> Status {
     const Batch& b = chunk.batch;
     if (!b.view.empty() && b.view != view->name) return {};
@@ -166,13 +187,14 @@ Status Features::bring_back(const Returning& what, const History::View& left, co
       std::string key;
       bool whole = true;
       for (const engine::Values& k : key_columns) whole = whole && append_key(&key, k.view(), i);
-      const bool stays = whole && what.keys.contains(key) && online(chunk, i);
+      const bool stays = whole && what.keys.contains(key) && is_online(what.came, chunk, i);
       drop[static_cast<size_t>(i)] = !stays;
       any = any || stays;
     }
     if (!any) return {};
     const Batch part = rows_that_stay(b, drop);
-    return apply_ready(part, TRY(transform_for(part, view)));
+    Again none;  // Of a view without windows.
+    return apply_ready(part, TRY(transform_for(part, view)), &none);
   });
 }
 
@@ -322,7 +344,7 @@ Status Features::finish_erasing(const Ctx& ctx, const std::string& uid, const Er
     TRY(tx.exec(
         "UPDATE feature_erasure SET keys_json = '', done_us = ?, through_seq = ?, rows_count = ?"
         " WHERE project = ? AND uid = ?",
-        {std::max(deps_.clock.now_us(), applied_ingest_us_.load()), applied_seq(), out->rows,
+        {std::max(deps_.clock.now_us(), turns_.applied_ingest_us()), applied_seq(), out->rows,
          project, uid}));
     ledger::Draft event;
     event.verb = "feature_entity.erased";

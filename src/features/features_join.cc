@@ -1,13 +1,14 @@
 #include <algorithm>
+#include <span>
 #include <unordered_map>
 
 #include "base/text.h"
 #include "engine/pit/pit.h"
-#include "engine/window/backfill.h"
-#include "engine/window/blob.h"
 #include "features/features.h"
 #include "features/materialized.h"
 #include "features/packed.h"
+#include "features/rebuild.h"
+#include "features/windows.h"
 
 // History joined to moments: point-in-time look-ups by engine/pit, windows by engine/window, and
 // the same transforms as online.
@@ -56,11 +57,11 @@ Result<Seen> see(const CompiledView& view, const ViewPtr& ptr, const Batch& batc
   Seen out;
   out.columns = columns_as(batch, view.source.columns);
   const Column event = batch.event.view();
-  std::vector<bool> wanted;
-  if (view.filter) wanted = TRY(Transform(ptr).run(views_of(out.columns), event)).wanted;
+  Transform::Output made;
+  if (view.filter) made = TRY(Transform(ptr).run(views_of(out.columns), event));
   for (int64_t i = 0; i < batch.rows(); ++i) {
-    const bool in = (wanted.empty() || wanted[static_cast<size_t>(i)]) && batch.seq(i) <= max_seq &&
-                    (batch.view.empty() || batch.view == view.name);
+    const bool in = (!view.filter || made.concerns(i, batch.is_deleted(i))) &&
+                    batch.seq(i) <= max_seq && (batch.view.empty() || batch.view == view.name);
     in ? out.event.add_i64(event.i64(i)) : out.event.add_null();
   }
   for (const size_t k : view.key_columns) out.keys.push_back(out.columns[k].view());
@@ -191,6 +192,7 @@ struct WindowEvent {
   window::Record record;
   int64_t known_us = 0;
   bool loaded = false;
+  bool deleted = false;
 };
 
 struct Entity {
@@ -198,39 +200,52 @@ struct Entity {
   std::vector<int64_t> queries;  // Rows of the request.
 };
 
-bool by_event(const WindowEvent& a, const WindowEvent& b) {
-  return std::tie(a.record.at.ts_us, a.record.at.seq) <
-         std::tie(b.record.at.ts_us, b.record.at.seq);
+Gone gone_of(const WindowEvent& e) { return {e.record.at, e.record.note}; }
+
+// All tombstones of some events.
+Tombstones gone_in(std::span<const WindowEvent> events) {
+  Tombstones out;
+  for (const WindowEvent& e : events)
+    if (e.deleted) out.add(gone_of(e));
+  return out;
 }
 
-// Both answer nothing while the entity is unknown: no event of it has come yet.
+// Both answer nothing while the entity is unknown: no event of it has come yet, or none is left.
 //
-// With hindsight: every event counts from its own time on.
+// With hindsight: every event counts from its own time on, and none that was ever taken back.
 class AsOf {
  public:
   AsOf(const window::Plan& plan, Entity& entity) : plan_(plan), events_(entity.events) {
-    std::sort(events_.begin(), events_.end(), by_event);
+    const Tombstones gone = gone_in(events_);
+    std::erase_if(events_, [&](const WindowEvent& e) {
+      return e.deleted || gone.take_back(e.record.at, e.record.note);
+    });
+    std::sort(events_.begin(), events_.end(), [](const WindowEvent& a, const WindowEvent& b) {
+      return std::tie(a.record.at.ts_us, a.record.at.seq) <
+             std::tie(b.record.at.ts_us, b.record.at.seq);
+    });
   }
   Result<std::vector<window::Answer>> at(int64_t t) {
     for (; next_ < events_.size() && events_[next_].record.at.ts_us < t; ++next_) {
-      blob_.advance(plan_, events_[next_].record.at.ts_us);
-      TRY(blob_.add(plan_, events_[next_].record));
+      const window::Record& record = events_[next_].record;
+      // Lists of another length than those before are left out, as at a push.
+      ignore(windows_.add(plan_, record, record.at.ts_us), "a row that no window holds");
     }
-    if (next_ == 0) return std::vector<window::Answer>();
-    blob_.advance(plan_, t);
-    return blob_.read(plan_, t);
+    if (windows_.unknown()) return std::vector<window::Answer>();
+    windows_.advance(plan_, t);
+    return windows_.blob().read(plan_, t);
   }
 
  private:
   const window::Plan& plan_;
   std::vector<WindowEvent>& events_;
-  window::Blob blob_;
+  EntityWindows windows_;
   size_t next_ = 0;
 };
 
-// What could be served: events in the order in which they became known, refused as late as the
-// online table refuses them; a loaded file's are counted however old they are, so one that is too
-// old for the state has it built anew.
+// What could be served: rows in the order in which they became known, refused as late as the online
+// table refuses them; a loaded file's are counted however old they are. A row that is too old for
+// the state, or takes back what is, has it built anew.
 class AsKnown {
  public:
   AsKnown(const window::Plan& plan, Entity& entity) : plan_(plan), events_(entity.events) {
@@ -239,39 +254,42 @@ class AsKnown {
     });
   }
   Result<std::vector<window::Answer>> at(int64_t t) {
-    bool rebuild = false;
-    const size_t from = next_;
+    bool anew = false;
     for (; next_ < events_.size() && events_[next_].known_us <= t; ++next_)
-      rebuild = rebuild || (events_[next_].loaded && too_old(events_[next_]));
-    if (rebuild) {
-      blob_ = window::Blob();
-      std::vector<WindowEvent> all;
-      for (size_t i = 0; i < next_; ++i)
-        if (counts(events_[i])) all.push_back(events_[i]);
-      std::sort(all.begin(), all.end(), by_event);
-      for (const WindowEvent& e : all) {
-        blob_.advance(plan_, std::min(e.record.at.ts_us, t));
-        TRY(blob_.add(plan_, e.record));
-      }
-    } else {
-      for (size_t i = from; i < next_; ++i) {
-        blob_.advance(plan_, events_[i].known_us);
-        TRY(blob_.add(plan_, events_[i].record));
-      }
-    }
-    if (next_ == 0) return std::vector<window::Answer>();
-    blob_.advance(plan_, t);
-    return blob_.read(plan_, t);
+      anew = anew || !count(events_[next_]);
+    if (anew) build(t);
+    if (windows_.unknown()) return std::vector<window::Answer>();
+    windows_.advance(plan_, t);
+    return windows_.blob().read(plan_, t);
   }
 
  private:
+  // False: the windows must be built anew.
+  bool count(const WindowEvent& e) {
+    if (e.deleted) return windows_.take_back(plan_, gone_of(e), e.known_us) && !e.loaded;
+    if (e.loaded && too_old(e)) return false;
+    ignore(windows_.add(plan_, e.record, e.known_us), "a row that no window holds");
+    return true;
+  }
+  void build(int64_t t) {
+    const auto known = std::span(events_).first(next_);
+    const Tombstones gone = gone_in(known);
+    windows_ = EntityWindows();
+    windows_.advance(plan_, t);
+    for (const WindowEvent& e : known) {
+      if (e.deleted) windows_.remember(plan_, gone_of(e));
+      if (e.deleted || (!e.loaded && too_old(e))) continue;
+      if (gone.take_back(e.record.at, e.record.note)) continue;
+      ignore(windows_.recall(plan_, e.record), "a row that no window holds");
+    }
+  }
   bool too_old(const WindowEvent& e) const {
     return e.record.at.ts_us < e.known_us - plan_.lateness_us();
   }
-  bool counts(const WindowEvent& e) const { return e.loaded || !too_old(e); }
+
   const window::Plan& plan_;
   std::vector<WindowEvent>& events_;
-  window::Blob blob_;
+  EntityWindows windows_;
   size_t next_ = 0;
 };
 
@@ -285,8 +303,7 @@ Status answer(const ReadPlan::Read& read, Entity& entity,
     if (answers.empty()) continue;
     for (size_t f = 0; f < read.features.size(); ++f) {
       const size_t i = read.features[f];
-      (*values)[f][static_cast<size_t>(q)] =
-          cell_of_answer(answers[i], read.view->features[i].type);
+      (*values)[f][static_cast<size_t>(q)] = cell_of_answer(*read.view, i, answers[i]);
     }
   }
   return {};
@@ -304,30 +321,25 @@ Status window_join(const ReadPlan::Read& read, const Frame& frame, const From& f
     for (const Column& k : keys) whole = whole && append_key(&key, k, i);
     if (whole) entities[key].queries.push_back(i);
   }
+  const Looking looking{.wanted = [&](const std::string& key) { return entities.contains(key); },
+                        .max_seq = joining.max_seq};
   TRY(from.history.visit([&](const History::Chunk& chunk) -> Status {
-    const Batch& b = chunk.batch;
-    const Seen seen = TRY(see(view, read.view, b, joining.max_seq));
-    const Transform::Output made =
-        TRY(Transform(read.view).run(views_of(seen.columns), b.event.view()));
-    const Column event = seen.event.view();
-    for (int64_t i = 0; i < b.rows(); ++i) {
-      if (event.is_null(i) || b.is_deleted(i)) continue;
-      std::string key;
-      bool whole = true;
-      for (const Column& k : seen.keys) whole = whole && append_key(&key, k, i);
-      const auto found = whole ? entities.find(key) : entities.end();
-      if (found == entities.end()) continue;
-      WindowEvent& e = found->second.events.emplace_back();
-      e.record.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
-      for (const Column& c : made.columns) e.record.values.push_back(window::datum_at(c, i));
-      e.known_us = from.known.at(chunk, i);
+    return each_seen(read.view, chunk, looking, [&](SeenRow seen) -> Status {
+      const Batch& b = chunk.batch;
+      WindowEvent e;
+      e.known_us = from.known.at(chunk, seen.row);
       e.loaded = chunk.loaded;
-      if (e.known_us == b.known_at(i, chunk.loaded) || chunk.loaded) continue;
-      // Brought online from the history: the windows are built anew, of what was in time then.
-      e.loaded = event.i64(i) >= b.ingest(i) - view.plan->lateness_us();
-      if (!e.loaded) found->second.events.pop_back();
-    }
-    return {};
+      e.deleted = seen.deleted;
+      if (e.known_us != b.known_at(seen.row, chunk.loaded) && !chunk.loaded) {
+        // Brought online from the history: the windows are built anew, of what was in time then.
+        const int64_t oldest = b.ingest(seen.row) - view.plan->lateness_us();
+        if (!e.deleted && seen.record.at.ts_us < oldest) return {};
+        e.loaded = true;
+      }
+      e.record = std::move(seen.record);
+      entities[seen.key].events.push_back(std::move(e));
+      return {};
+    });
   }));
   out->values.assign(read.features.size(), std::vector<Cell>(static_cast<size_t>(times.n)));
   out->event_us.assign(static_cast<size_t>(times.n), 0);

@@ -26,20 +26,35 @@ constexpr size_t kSnapshotBufferBytes = 1 << 20;
 constexpr size_t kWarningsMax = 20;  // Of one file.
 constexpr size_t kFrameBytesMax = 256 << 20;
 
+constexpr std::string_view kDeletedColumn = "_deleted";  // bool: a tombstone, as in a push.
+
 struct Places {
-  std::vector<std::pair<size_t, size_t>> columns;  // Of the file, of the source.
+  std::vector<std::pair<size_t, size_t>> columns;  // Of the file's readable ones, of the source.
+  std::vector<bool> decimal;                       // Which of them are text of decimals.
   size_t event = SIZE_MAX;
   size_t created = SIZE_MAX;
+  size_t deleted = SIZE_MAX;
 };
 
 Result<Places> places_of(const std::vector<codec::Field>& fields, const Source& source) {
   Places out;
-  for (size_t i = 0; i < fields.size(); ++i) {
-    const std::string& name = fields[i].name;
+  size_t i = 0;  // Batches have the readable ones alone.
+  for (const codec::Field& field : fields) {
+    const std::string& name = field.name;
+    const bool time = name == source.event_time || name == source.created_time;
+    const FeatureField* column = source.find(name);
+    if (!field.readable && (time || column != nullptr))
+      return invalid("feature.column",
+                     concat({"column '", name, "' is ", field.type_name, ", which is not read"}));
+    if (!field.readable) continue;
     if (name == source.event_time) out.event = i;
     if (!source.created_time.empty() && name == source.created_time) out.created = i;
-    for (size_t c = 0; c < source.columns.size(); ++c)
-      if (source.columns[c].name == name) out.columns.emplace_back(i, c);
+    if (name == kDeletedColumn) out.deleted = i;
+    if (column != nullptr) {
+      out.columns.emplace_back(i, static_cast<size_t>(column - source.columns.data()));
+      out.decimal.push_back(field.type_name.starts_with("decimal"));
+    }
+    ++i;
   }
   if (out.event == SIZE_MAX)
     return invalid("feature.time", concat({"the file has no column '", source.event_time, "'"}));
@@ -59,6 +74,16 @@ Status take_times(const codec::Column& from, std::string_view name, int64_t firs
   return {};
 }
 
+// The double that is nearest, or the integer.
+Result<Cell> cell_of_decimal(const codec::Column& from, int64_t row, const FeatureType& type) {
+  const bool number = type.type == engine::Type::kDouble || type.type == engine::Type::kInt64;
+  if (from.is_null(row) || !number) return cell_of_column(from, row, type);
+  if (const std::optional<int64_t> whole = parse_int(from.text(row))) return fit(*whole, type);
+  const std::optional<double> real = parse_double(from.text(row));
+  if (!real) return invalid("feature.value", concat({from.text(row), " is no number"}));
+  return fit(*real, type);
+}
+
 Result<Batch> batch_of(const codec::Table& table, const Places& places, const Source& source,
                        int64_t first_row) {
   std::vector<FeatureField> schema;
@@ -67,7 +92,8 @@ Result<Batch> batch_of(const codec::Table& table, const Places& places, const So
   for (size_t c = 0; c < places.columns.size(); ++c) {
     const codec::Column& from = table.columns[places.columns[c].first];
     for (int64_t i = 0; i < table.rows; ++i) {
-      Result<Cell> cell = cell_of_column(from, i, out.schema[c].type);
+      Result<Cell> cell = places.decimal[c] ? cell_of_decimal(from, i, out.schema[c].type)
+                                            : cell_of_column(from, i, out.schema[c].type);
       if (!cell.ok())
         return std::move(cell).error().within(
             concat({"row ", std::to_string(first_row + i), ", ", out.schema[c].name}));
@@ -79,6 +105,14 @@ Result<Batch> batch_of(const codec::Table& table, const Places& places, const So
     TRY(take_times(table.columns[places.created], source.created_time, first_row, &out.created));
   else
     for (int64_t i = 0; i < table.rows; ++i) out.created.add_null();
+  static constexpr FeatureType kFlag{.type = engine::Type::kBool};
+  for (int64_t i = 0; places.deleted != SIZE_MAX && i < table.rows; ++i) {
+    const Result<Cell> cell = cell_of_column(table.columns[places.deleted], i, kFlag);
+    if (!cell.ok())
+      return invalid("feature.value", concat({"row ", std::to_string(first_row + i), ", ",
+                                              kDeletedColumn, ": true or false is wanted"}));
+    out.deleted.add_bool(!is_null(*cell) && std::get<bool>(*cell));
+  }
   return out;
 }
 
@@ -86,7 +120,9 @@ class BlobRows final : public FileRows {
  public:
   explicit BlobRows(std::unique_ptr<store::BlobReader> blob) : source_(std::move(blob)) {}
   Status open(codec::Format format) {
-    reader_ = TRY(codec::open_table(format, source_));
+    codec::ReadOptions options;
+    options.decimals = options.lists = true;
+    reader_ = TRY(codec::open_table(format, source_, std::move(options)));
     return {};
   }
   codec::TableReader& rows() override { return *reader_; }
@@ -148,13 +184,13 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   TRY(keep_apart(ctx, loading.source, apart));
   if (n == 0) return out;
   Segment segment = TRY(writer->finish());
-  const Turn turn = take_turn(n);
+  const Turn turn = turns_.take(n);
   segment.first_seq = turn.first_seq;
   segment.last_seq = turn.first_seq + n - 1;
   segment.ingest_us = turn.ingest_us;
   const Status kept = deps_.db.write([&](store::Tx& tx) { return history_.publish(tx, segment); });
-  await(turn);
-  end_turn(turn, turn.first_seq + n - 1);
+  turns_.await(turn);
+  turns_.end(turn, turn.first_seq + n - 1);
   TRY(kept);
   if (goes_online(loading.to)) {
     const sys::Lock lock(materializing_);
@@ -207,13 +243,14 @@ Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, 
     if (part.rows() == 0) return {};
     *rows += part.rows();
     const std::vector<Ready> ready = TRY(transform_for(part, view));
-    const Turn turn = take_turn(0);
+    const Turn turn = turns_.take(0);
     part.first_seq = turn.first_seq;
     part.ingest_us = turn.ingest_us;
     const Status kept = history_.append(part);
-    await(turn);
-    const Status applied = kept.ok() ? apply_ready(part, ready) : Status();
-    end_turn(turn, turn.first_seq - 1);
+    turns_.await(turn);
+    Again none;  // Of a view without windows.
+    const Status applied = kept.ok() ? apply_ready(part, ready, &none) : Status();
+    turns_.end(turn, turn.first_seq - 1);
     TRY(kept);
     return applied;
   });
@@ -225,31 +262,39 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
   reading.project = view->project;
   reading.source = view->source_name;
   reading.online_only = true;  // They are in the windows that are exchanged.
-  WindowEvents events;
-  TRY(gather_events(view, TRY(history_.read(reading)),
-                    {.upto_seq = upto, .counts = {}, .wanted = {}}, &events, rows));
+  WindowsBuilder builder(
+      view, {.looking = {.max_seq = upto}, .counts = {}, .now_us = turns_.applied_ingest_us()});
+  TRY(builder.read(TRY(history_.read(reading)), rows));
   // What arrived meanwhile comes in under a turn, so that nothing is applied between the reading
   // and the exchange.
-  const Turn turn = take_turn(0);
-  await(turn);
-  reading.after_seq = upto;
-  Status done = [&]() -> Status {
-    int64_t more = 0;
-    TRY(gather_events(view, TRY(history_.read(reading)), {}, &events, &more));
-    for (auto& [key, of] : events) {
-      window::Blob blob = TRY(build_windows(*view->plan, &of, turn.ingest_us));
-      online_.install(*view, key, std::move(blob), of.back().at.ts_us);
+  const Turn turn = turns_.take(0);
+  turns_.await(turn);
+  const Status done = [&]() -> Status {
+    reading.after_seq = upto;
+    TRY(builder.add(TRY(history_.read(reading)), turn.first_seq - 1, turn.ingest_us));
+    if (!builder.again().empty()) {
+      reading.after_seq = 0;
+      const auto wanted = [&](const std::string& key) { return builder.again().contains(key); };
+      WindowsBuilder whole(view, {.looking = {.wanted = wanted, .max_seq = turn.first_seq - 1},
+                                  .counts = {},
+                                  .now_us = turn.ingest_us});
+      int64_t again = 0;
+      TRY(whole.read(TRY(history_.read(reading)), &again));
+      for (auto& [key, built] : whole.built()) builder.built()[key] = std::move(built);
     }
+    for (auto& [key, built] : builder.built())
+      online_.install(*view, key, std::move(built.windows), built.newest_event_us);
+    installed_.with([&](auto& all) { all[view->uid] = turn.first_seq - 1; });
     return {};
   }();
-  end_turn(turn, turn.first_seq - 1);
+  turns_.end(turn, turn.first_seq - 1);
   TRY(done);
   return snapshot();
 }
 
 Result<Materialization> Features::begin_materialization(const ViewPtr& view) {
   Materialization out;
-  out.begin_us = std::max(deps_.clock.now_us(), applied_ingest_us_.load());
+  out.begin_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
   TRY(deps_.db.write(
       [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, out); }));
   return out;
@@ -257,12 +302,16 @@ Result<Materialization> Features::begin_materialization(const ViewPtr& view) {
 
 Status Features::end_materialization(const ViewPtr& view, Materialization what) {
   what.through_seq = applied_seq();
-  what.end_us = std::max(deps_.clock.now_us(), applied_ingest_us_.load());
-  return deps_.db.write(
-      [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, what); });
+  what.end_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
+  TRY(deps_.db.write(
+      [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, what); }));
+  installed_.with([&](auto& all) { all.erase(view->uid); });
+  return {};
 }
 
 Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wanted) {
+  if (wanted.start_us && *wanted.start_us > wanted.end_us)
+    return invalid("feature.time", "the span to materialize ends before it begins");
   const sys::Lock lock(materializing_);
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   std::vector<ViewPtr> views;

@@ -41,14 +41,14 @@ Status Features::serve(const Ctx& ctx, const ReadPlan& plan, const RequestColumn
   if (plan.log_sample <= 0) return read(plan, request, {}, out);
   ServedVector as;
   for (int i = 0; i < kSettleTries && !as.settled; ++i) {
-    const int64_t ended = ended_turn_.load(std::memory_order_acquire);
-    const bool still = begun_turn_.load(std::memory_order_acquire) == ended;
+    const int64_t ended = turns_.ended();
+    const bool still = turns_.begun() == ended;
     as.applied_seq = applied_seq();
-    const int64_t arrived_us = applied_ingest_us_.load(std::memory_order_acquire);
+    const int64_t arrived_us = turns_.applied_ingest_us();
     as.served_us = deps_.clock.now_us();
     TRY(read(plan, request, {.now_us = as.served_us}, out));
-    as.settled = still && begun_turn_.load(std::memory_order_acquire) == ended &&
-                 arrived_us <= as.served_us && within(plan, *out, as.served_us);
+    as.settled = still && turns_.begun() == ended && arrived_us <= as.served_us &&
+                 within(plan, *out, as.served_us);
   }
   as.project = ctx.project.text;
   const Status logged = log_served(plan, request, *out, as);

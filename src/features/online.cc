@@ -74,8 +74,8 @@ void Online::put_row(Row row, int64_t now_us, Entry* entry, Shard* shard) {
   ++shard->future;
 }
 
-Status Online::apply(const CompiledView& view, std::string_view key, const Arrival& at,
-                     const std::vector<engine::Column>& columns, int64_t row) {
+Result<bool> Online::apply(const CompiledView& view, std::string_view key, const Arrival& at,
+                           const std::vector<engine::Column>& columns, int64_t row) {
   const std::string full = online_key(view, key);
   Shard& shard = shard_of(full);
   const sys::Lock lock(shard.mutex);
@@ -90,28 +90,36 @@ Status Online::apply(const CompiledView& view, std::string_view key, const Arriv
              .deleted = at.deleted,
              .packed = at.deleted ? std::string() : pack_row(columns, row)};
     put_row(std::move(made), at.ingest_us, &shard.map[full], &shard);
-    return {};
+    return true;
   }
   window::Record record;
   record.at = {.ts_us = at.event_us, .seq = static_cast<uint64_t>(at.seq)};
-  for (const engine::Column& c : columns) record.values.push_back(window::datum_at(c, row));
-  Entry& entry = shard.map[full];
-  if (!entry.blob) entry.blob = std::make_unique<window::Blob>();
-  entry.blob->advance(*view.plan, at.ingest_us);
-  const window::Added added = TRY(entry.blob->add(*view.plan, record));
-  if (added == window::Added::kTooLate) ++shard.late;
-  if (added == window::Added::kAdded)
-    entry.newest_event_us = std::max(entry.newest_event_us, at.event_us);
-  return {};
+  record.note = note_of(at.created_us, at.marks);
+  if (!at.deleted)
+    for (const engine::Column& c : columns) record.values.push_back(window::datum_at(c, row));
+  return count(view, at, std::move(record), &shard.map[full], &shard);
 }
 
-void Online::install(const CompiledView& view, std::string_view key, window::Blob blob,
+Result<bool> Online::count(const CompiledView& view, const Arrival& at, window::Record record,
+                           Entry* entry, Shard* shard) {
+  if (!entry->windows) entry->windows = std::make_unique<EntityWindows>();
+  EntityWindows& windows = *entry->windows;
+  if (at.deleted)
+    return windows.take_back(*view.plan, {record.at, std::move(record.note)}, at.ingest_us);
+  const window::Added added = TRY(windows.add(*view.plan, record, at.ingest_us));
+  if (added == window::Added::kTooLate) ++shard->late;
+  if (added == window::Added::kAdded)
+    entry->newest_event_us = std::max(entry->newest_event_us, at.event_us);
+  return true;
+}
+
+void Online::install(const CompiledView& view, std::string_view key, EntityWindows windows,
                      int64_t newest_event_us) {
   const std::string full = online_key(view, key);
   Shard& shard = shard_of(full);
   const sys::Lock lock(shard.mutex);
   Entry& entry = shard.map[full];
-  entry.blob = std::make_unique<window::Blob>(std::move(blob));
+  entry.windows = std::make_unique<EntityWindows>(std::move(windows));
   entry.newest_event_us = newest_event_us;
   int64_t& newest = shard.newest[view.number];
   newest = std::max(newest, newest_event_us);
@@ -144,12 +152,16 @@ Status Online::read(const CompiledView& view, std::string_view key, const Want& 
     return {};
   }
   Entry& entry = found->second;
-  if (entry.blob) {
-    const int64_t now = std::max(want.now_us, entry.blob->now_us());
-    const std::vector<window::Answer> answers = TRY(entry.blob->read(*view.plan, now));
+  if (entry.windows) {
+    if (entry.windows->unknown()) {
+      fill_absent(n, ReadStatus::kNotFound, out);
+      return {};
+    }
+    const window::Blob& blob = entry.windows->blob();
+    const int64_t now = std::max(want.now_us, blob.now_us());
+    const std::vector<window::Answer> answers = TRY(blob.read(*view.plan, now));
     out->event_us = entry.newest_event_us;
-    for (const size_t i : want.features)
-      add_read(cell_of_answer(answers[i], view.features[i].type), out);
+    for (const size_t i : want.features) add_read(cell_of_answer(view, i, answers[i]), out);
     return {};
   }
   promote(want.now_us, &entry);
@@ -207,10 +219,10 @@ std::string Online::record_of(const CompiledView& view, std::string_view key, co
   put(out, view.version);
   put_text(out, view.digest);
   put_text(out, key.substr(sizeof(uint32_t)));
-  put<uint8_t>(out, entry.blob ? 1 : 0);
+  put<uint8_t>(out, entry.windows ? 1 : 0);
   put(out, entry.newest_event_us);
-  if (entry.blob) {
-    put_text(out, entry.blob->write(*view.plan));
+  if (entry.windows) {
+    put_text(out, entry.windows->write(*view.plan));
     return out;
   }
   std::vector<const Row*> rows;
@@ -257,7 +269,7 @@ Status Online::load(const Find& find, std::string_view in) {
   if (windowed == 1) {
     std::string state;
     if (!take_text(in, state)) return broken();
-    entry.blob = std::make_unique<window::Blob>(TRY(window::Blob::parse(*view->plan, state)));
+    entry.windows = std::make_unique<EntityWindows>(TRY(EntityWindows::parse(*view->plan, state)));
   } else {
     uint32_t rows = 0;
     if (!take(in, rows) || rows > kFutureRowsMax + 1) return broken();

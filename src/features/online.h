@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "engine/window/blob.h"
 #include "features/compiled.h"
+#include "features/windows.h"
 #include "sys/sync.h"
 
 // What is served now: for each entity of each version of a view its newest row, or the state of
@@ -45,12 +45,15 @@ class Online {
     int64_t ingest_us = 0;
     int64_t seq = 0;
     bool deleted = false;
+    std::string_view marks = {};  // Of a view with windows: the row's (windows.h).
   };
-  Status apply(const CompiledView& view, std::string_view key, const Arrival& at,
-               const std::vector<engine::Column>& columns, int64_t row);
+  // False: a tombstone whose rows lie too far behind; the entity's windows must be built anew from
+  // the history and installed.
+  Result<bool> apply(const CompiledView& view, std::string_view key, const Arrival& at,
+                     const std::vector<engine::Column>& columns, int64_t row);
 
   // Another state in place of an entity's windows.
-  void install(const CompiledView& view, std::string_view key, window::Blob blob,
+  void install(const CompiledView& view, std::string_view key, EntityWindows windows,
                int64_t newest_event_us);
 
   struct Want {
@@ -95,7 +98,7 @@ class Online {
     Row row;
     bool has_row = false;
     std::vector<Row> later;  // Not yet come, by event time.
-    std::unique_ptr<window::Blob> blob;
+    std::unique_ptr<EntityWindows> windows;
     int64_t newest_event_us = 0;
   };
   struct Hash {
@@ -119,6 +122,8 @@ class Online {
   Shard& shard_of(std::string_view key) { return shards_[Hash()(key) % kShards]; }
   static void put_row(Row row, int64_t now_us, Entry* entry, Shard* shard);
   static void promote(int64_t now_us, Entry* entry);
+  static Result<bool> count(const CompiledView& view, const Arrival& at, window::Record record,
+                            Entry* entry, Shard* shard);
   static std::string record_of(const CompiledView& view, std::string_view key, const Entry& entry);
 
   std::array<Shard, kShards> shards_;

@@ -1,53 +1,99 @@
 #include "features/rebuild.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "engine/window/backfill.h"
 #include "features/packed.h"
 
 namespace slip::features {
 
-Status gather_events(const ViewPtr& view, const History::View& history, const Gathering& what,
-                     WindowEvents* out, int64_t* rows) {
-  return history.visit([&](const History::Chunk& chunk) -> Status {
-    const Batch& b = chunk.batch;
-    if (!b.view.empty() && b.view != view->name) return {};
-    const std::vector<engine::Values> columns = columns_as(b, view->source.columns);
-    std::vector<engine::Column> in;
-    for (const engine::Values& v : columns) in.push_back(v.view());
-    const Transform::Output made = TRY(Transform(view).run(in, b.event.view()));
-    const engine::Column event = b.event.view();
-    *rows += b.rows();
-    for (int64_t i = 0; i < b.rows(); ++i) {
-      if (!made.wanted[static_cast<size_t>(i)] || b.is_deleted(i) || b.seq(i) > what.upto_seq)
-        continue;
-      if (!chunk.loaded && event.i64(i) < b.ingest(i) - view->plan->lateness_us()) continue;
-      if (what.counts && !what.counts(chunk, i)) continue;
-      std::string key;
-      bool whole = true;
-      for (const size_t k : view->key_columns) whole = whole && append_key(&key, in[k], i);
-      if (!whole || (what.wanted && !what.wanted(key))) continue;
-      window::Record& r = (*out)[std::move(key)].emplace_back();
-      r.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
-      for (const engine::Column& c : made.columns) r.values.push_back(window::datum_at(c, i));
-    }
-    return {};
-  });
+Status each_seen(const ViewPtr& view, const History::Chunk& chunk, const Looking& what,
+                 const std::function<Status(SeenRow)>& on_row) {
+  const Batch& b = chunk.batch;
+  if (!b.view.empty() && b.view != view->name) return {};
+  const std::vector<engine::Values> columns = columns_as(b, view->source.columns);
+  std::vector<engine::Column> in;
+  for (const engine::Values& v : columns) in.push_back(v.view());
+  const Transform::Output made = TRY(Transform(view).run(in, b.event.view()));
+  const RowMarks marks(*view, in);
+  const engine::Column event = b.event.view();
+  for (int64_t i = 0; i < b.rows(); ++i) {
+    SeenRow seen;
+    seen.row = i;
+    seen.deleted = b.is_deleted(i);
+    if (!made.concerns(i, seen.deleted)) continue;
+    if (b.seq(i) <= what.after_seq || b.seq(i) > what.max_seq) continue;
+    bool whole = true;
+    for (const size_t k : view->key_columns) whole = whole && append_key(&seen.key, in[k], i);
+    if (!whole || (what.wanted && !what.wanted(seen.key))) continue;
+    seen.record.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
+    seen.record.note = note_of(b.created_at(i), marks.at(i));
+    if (!seen.deleted)
+      for (const engine::Column& c : made.columns)
+        seen.record.values.push_back(window::datum_at(c, i));
+    TRY(on_row(std::move(seen)));
+  }
+  return {};
 }
 
-Result<window::Blob> build_windows(const window::Plan& plan, std::vector<window::Record>* events,
-                                   int64_t now_us) {
-  std::sort(events->begin(), events->end(), [](const window::Record& a, const window::Record& b) {
-    return std::tie(a.at.ts_us, a.at.seq) < std::tie(b.at.ts_us, b.at.seq);
+WindowsBuilder::Built& WindowsBuilder::of(const std::string& key) {
+  const auto [at, fresh] = built_.try_emplace(key);
+  if (fresh) at->second.windows.advance(*view_->plan, what_.now_us);
+  return at->second;
+}
+
+bool WindowsBuilder::counts(const History::Chunk& chunk, const SeenRow& seen) const {
+  const int64_t oldest = chunk.batch.ingest(seen.row) - view_->plan->lateness_us();
+  if (!seen.deleted && !chunk.loaded && seen.record.at.ts_us < oldest) return false;
+  return !what_.counts || what_.counts(chunk, seen.row);
+}
+
+Status WindowsBuilder::fold(const History::Chunk& chunk, const SeenRow& seen) {
+  Built& built = of(seen.key);
+  if (!counts(chunk, seen) || built.gone.take_back(seen.record.at, seen.record.note)) return {};
+  if (!built.windows.recall(*view_->plan, seen.record).ok()) ++built.left_out;
+  built.newest_event_us = std::max(built.newest_event_us, seen.record.at.ts_us);
+  return {};
+}
+
+Status WindowsBuilder::read(const History::View& history, int64_t* rows) {
+  TRY(history.visit([&](const History::Chunk& chunk) -> Status {
+    bool here = false;
+    for (int64_t i = 0; i < chunk.batch.rows() && !here; ++i) here = chunk.batch.is_deleted(i);
+    if (!here) return {};
+    return each_seen(view_, chunk, what_.looking, [&](SeenRow seen) -> Status {
+      if (seen.deleted && counts(chunk, seen))
+        of(seen.key).gone.add({seen.record.at, std::move(seen.record.note)});
+      return {};
+    });
+  }));
+  TRY(history.visit([&](const History::Chunk& chunk) -> Status {
+    *rows += chunk.batch.rows();
+    return each_seen(view_, chunk, what_.looking, [&](SeenRow seen) -> Status {
+      return seen.deleted ? Status() : fold(chunk, seen);
+    });
+  }));
+  for (auto& [key, built] : built_)
+    for (const auto& [ts, gone] : built.gone) built.windows.remember(*view_->plan, gone);
+  return {};
+}
+
+Status WindowsBuilder::add(const History::View& history, int64_t upto_seq, int64_t now_us) {
+  for (auto& [key, built] : built_) built.windows.advance(*view_->plan, now_us);
+  what_.now_us = now_us;
+  what_.looking.after_seq = what_.looking.max_seq;
+  what_.looking.max_seq = upto_seq;
+  return history.visit([&](const History::Chunk& chunk) -> Status {
+    return each_seen(view_, chunk, what_.looking, [&](SeenRow seen) -> Status {
+      if (!seen.deleted) return fold(chunk, seen);
+      if (!counts(chunk, seen)) return {};
+      Built& built = of(seen.key);
+      const Gone gone{seen.record.at, std::move(seen.record.note)};
+      built.gone.add(gone);
+      if (!built.windows.take_back(*view_->plan, gone, now_us)) again_.insert(seen.key);
+      return {};
+    });
   });
-  window::Blob blob;
-  for (const window::Record& r : *events) {
-    blob.advance(plan, std::min(r.at.ts_us, now_us));
-    TRY(blob.add(plan, r));
-  }
-  blob.advance(plan, now_us);
-  return blob;
 }
 
 }  // namespace slip::features

@@ -15,6 +15,13 @@ int64_t begin_of(const Span& span, int64_t t_us) {
   return span.window.kind == Kind::kSawtooth ? floor_to(begin, span.hop_us) : begin;
 }
 
+// A null is no event of an aggregate, and neither is a list without items.
+bool is_value(const Kernel& kernel, const Datum& v) {
+  if (kernel.family != Family::kLists) return v.index() != 0;
+  const auto* list = std::get_if<std::vector<double>>(&v);
+  return list ? !list->empty() : v.index() != 0;
+}
+
 }  // namespace
 
 Status Blob::check(const Plan& plan, const Record& record) const {
@@ -27,7 +34,7 @@ Status Blob::check(const Plan& plan, const Record& record) const {
   const State fresh = Lists{};  // What fits() looks at is a list's length alone.
   for (size_t k = 0; k < plan.kernels().size(); ++k) {
     const Datum& v = record.values[plan.column_of(k)];
-    if (v.index() == 0) continue;
+    if (!is_value(plan.kernels()[k], v)) continue;
     if (!fits(plan.kernels()[k], fresh, v)) {
       return invalid("window.bad_record", "a value has a type that its aggregate doesn't take");
     }
@@ -51,12 +58,12 @@ bool Blob::apply(const Plan& plan, Cell& cell, const Record& record) const {
   if (cell.states.empty()) cell.states = plan.fresh();
   for (size_t k = 0; k < cell.states.size(); ++k) {
     const Datum& v = record.values[plan.column_of(k)];
-    if (v.index() != 0 && !fits(plan.kernels()[k], cell.states[k], v)) return false;
+    if (is_value(plan.kernels()[k], v) && !fits(plan.kernels()[k], cell.states[k], v)) return false;
   }
   ++cell.n;
   for (size_t k = 0; k < cell.states.size(); ++k) {
     const Datum& v = record.values[plan.column_of(k)];
-    if (v.index() != 0) update(plan.kernels()[k], cell.states[k], v, record.at);
+    if (is_value(plan.kernels()[k], v)) update(plan.kernels()[k], cell.states[k], v, record.at);
   }
   return true;
 }
@@ -66,7 +73,7 @@ bool Blob::unapply(const Plan& plan, Cell& cell, const Record& record) const {
   std::vector<State> states = cell.states;
   for (size_t k = 0; k < states.size(); ++k) {
     const Datum& v = record.values[plan.column_of(k)];
-    if (v.index() == 0) continue;
+    if (!is_value(plan.kernels()[k], v)) continue;
     if (!window::retract(plan.kernels()[k], states[k], v, record.at)) return false;
   }
   cell.states = std::move(states);
@@ -96,22 +103,58 @@ Result<Added> Blob::add(const Plan& plan, const Record& record) {
     ++too_late_;
     return Added::kTooLate;
   }
-  const Key key{record.at.ts_us, record.at.seq};
-  if (!raw_.emplace(key, record.values).second) return Added::kDuplicate;
+  if (!raw_.emplace(Key{record.at.ts_us, record.at.seq}, Kept{record.values, record.note}).second)
+    return Added::kDuplicate;
   rings_.resize(plan.levels().size());
   std::vector<Cell*> cells;
-  for (size_t l = 0; l < rings_.size(); ++l) {
+  for (size_t l = 0; l < rings_.size(); ++l)
     cells.push_back(&cell_at(rings_[l], floor_to(record.at.ts_us, plan.levels()[l].hop_us)));
-    if (cells.back()->states.empty()) cells.back()->states = plan.fresh();
-    ++cells.back()->n;
+  into(plan, record, cells);
+  return Added::kAdded;
+}
+
+void Blob::into(const Plan& plan, const Record& record, std::span<Cell* const> cells) {
+  for (Cell* cell : cells) {
+    if (cell->states.empty()) cell->states = plan.fresh();
+    ++cell->n;
   }
   for (size_t k = 0; k < plan.kernels().size(); ++k) {
     const Datum& v = record.values[plan.column_of(k)];
-    if (v.index() == 0) continue;
+    if (!is_value(plan.kernels()[k], v)) continue;
     const Update update(plan.kernels()[k], v, record.at);  // check() has seen that it fits.
     for (Cell* cell : cells) update.into(cell->states[k]);
   }
+}
+
+Result<Added> Blob::recall(const Plan& plan, const Record& record) {
+  TRY(check(plan, record));
+  const int64_t ts = record.at.ts_us;
+  if (remembers(plan, ts) &&
+      !raw_.emplace(Key{ts, record.at.seq}, Kept{record.values, record.note}).second)
+    return Added::kDuplicate;
+  rings_.resize(plan.levels().size());
+  std::vector<Cell*> cells;
+  for (size_t l = 0; l < rings_.size(); ++l) {
+    const Level& level = plan.levels()[l];
+    const int64_t begin = floor_to(ts, level.hop_us);
+    if (begin >= horizon(plan, level.keep_us, level.hop_us))
+      cells.push_back(&cell_at(rings_[l], begin));
+    else if (plan.lifetime() && l + 1 == rings_.size())
+      cells.push_back(&base_);
+  }
+  into(plan, record, cells);
   return Added::kAdded;
+}
+
+bool Blob::remembers(const Plan& plan, int64_t ts_us) const {
+  return ts_us >= horizon(plan, plan.raw_keep_us(), plan.levels()[0].hop_us);
+}
+
+std::vector<Blob::Raw> Blob::raw_at(int64_t ts_us) const {
+  std::vector<Raw> out;
+  for (auto i = raw_.lower_bound({ts_us, 0}); i != raw_.end() && i->first.first == ts_us; ++i)
+    out.push_back({i->first.second, i->second.note});
+  return out;
 }
 
 void Blob::advance(const Plan& plan, int64_t now_us) {
@@ -148,8 +191,8 @@ void Blob::fold(const Plan& plan, std::vector<State>& to, Tile range) const {
     const auto end = raw_.lower_bound({range.to_us, 0});
     for (auto i = raw_.lower_bound({range.from_us, 0}); i != end; ++i) {
       for (size_t k = 0; k < to.size(); ++k) {
-        const Datum& v = i->second[plan.column_of(k)];
-        if (v.index() == 0 || !fits(plan.kernels()[k], to[k], v)) continue;
+        const Datum& v = i->second.values[plan.column_of(k)];
+        if (!is_value(plan.kernels()[k], v) || !fits(plan.kernels()[k], to[k], v)) continue;
         update(plan.kernels()[k], to[k], v, {i->first.first, i->first.second});
       }
     }
@@ -210,14 +253,14 @@ Result<std::vector<Answer>> Blob::read(const Plan& plan, int64_t t_us) const {
 void Blob::merge(const Plan& plan, const Blob& from) {
   Blob other = from;
   const int64_t now = std::max(now_us_, other.now_us_);
-  for (const auto& [key, values] : from.raw_) {  // Both saw it: once is enough.
+  for (const auto& [key, kept] : from.raw_) {  // Both saw it: once is enough.
     if (raw_.contains(key)) {
-      CHECK(other.retract(plan, {{key.first, key.second}, values}).ok());
+      CHECK(other.retract(plan, {{key.first, key.second}, kept.values}).ok());
     }
   }
   advance(plan, now);
   other.advance(plan, now);
-  for (auto& [key, values] : other.raw_) raw_.emplace(key, std::move(values));
+  for (auto& [key, kept] : other.raw_) raw_.emplace(key, std::move(kept));
   for (size_t l = 0; l < rings_.size(); ++l) {
     for (auto& [begin, cell] : other.rings_[l]) {
       Cell& own = rings_[l][begin];
@@ -262,10 +305,10 @@ Result<bool> Blob::retract(const Plan& plan, const Record& record) {
   Record known = record;
   const auto found = raw_.find({ts, record.at.seq});
   if (found == raw_.end()) {
-    if (ts >= horizon(plan, plan.raw_keep_us(), plan.levels()[0].hop_us)) return false;
+    if (remembers(plan, ts)) return false;
     TRY(check(plan, record));
   } else {
-    known.values = found->second;  // What was added, not what the caller thinks was.
+    known.values = found->second.values;  // What was added, not what the caller thinks was.
     raw_.erase(found);
   }
   for (size_t l = 0; l < rings_.size(); ++l) {

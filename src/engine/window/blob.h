@@ -23,6 +23,7 @@ namespace slip::window {
 struct Record {
   Event at;
   std::vector<Datum> values;  // As many as the plan's width, or more; null for no value.
+  std::string note = {};  // The caller's; kept beside it as long as it lies among the raw events.
 };
 
 enum class Added : uint8_t { kAdded, kDuplicate, kTooLate };
@@ -40,6 +41,9 @@ class Blob {
   // window.bad_record: too few values, a type that an aggregate doesn't take, a time beyond year
   // 9999; nothing has changed.
   Result<Added> add(const Plan& plan, const Record& record);
+  // The same of an event that was in time once, however far behind now it lies: a state is built
+  // anew by advance() to where it stood and recall() of each event, in any order.
+  Result<Added> recall(const Plan& plan, const Record& record);
   // Time passes: what no read may need any more goes. Never back.
   void advance(const Plan& plan, int64_t now_us);
   // The slots' answers at t >= now - lateness (window.too_old). window.needs_recompute: stale().
@@ -50,6 +54,13 @@ class Blob {
   // Takes an event back that was added. False: it lies among the raw events' times and isn't there.
   // What can't be taken back is among stale() then.
   Result<bool> retract(const Plan& plan, const Record& record);
+  // Whether every event of that time that was added lies among the raw events, and those that do.
+  bool remembers(const Plan& plan, int64_t ts_us) const;
+  struct Raw {
+    uint64_t seq = 0;
+    std::string_view note;  // Until the next change.
+  };
+  std::vector<Raw> raw_at(int64_t ts_us) const;
   std::vector<Tile> stale(const Plan& plan) const;
   // `records`: all that are left in [tile.from_us, tile.to_us).
   Status recompute(const Plan& plan, const Tile& tile, std::span<const Record> records);
@@ -65,9 +76,16 @@ class Blob {
     std::vector<State> states;
   };
   using Ring = std::map<int64_t, Cell>;  // By begin.
+  struct Kept {
+    std::vector<Datum> values;
+    std::string note;
+  };
   using Key = std::pair<int64_t, uint64_t>;
 
   static Cell& cell_at(Ring& ring, int64_t begin);
+  static void into(const Plan& plan, const Record& record, std::span<Cell* const> cells);
+  bool read_raw(const Plan& plan, std::string_view& in, bool notes);
+  bool read_stale(const Plan& plan, std::string_view& in);
   Status check(const Plan& plan, const Record& record) const;
   bool apply(const Plan& plan, Cell& cell, const Record& record) const;
   bool unapply(const Plan& plan, Cell& cell, const Record& record) const;
@@ -83,7 +101,7 @@ class Blob {
   int64_t base_end_us_ = -kMaxTimeUs;
   Cell base_;
   std::vector<Ring> rings_;
-  std::map<Key, std::vector<Datum>> raw_;
+  std::map<Key, Kept> raw_;
   std::set<std::pair<int, int64_t>> stale_;  // Level, begin.
 };
 

@@ -1,11 +1,13 @@
 #include "engine/window/blob.h"
 #include "engine/window/bytes.h"
 
-// The bytes of a blob, version 1. A reader takes only what a writer of the same plan makes.
+// The bytes of a blob, version 2; version 1 had no notes. A reader takes only what a writer of the
+// same plan makes.
 namespace slip::window {
 namespace {
 
-constexpr uint32_t kMagic = 0x314e4957;  // "WIN1"
+constexpr uint32_t kMagic = 0x324e4957;         // "WIN2"
+constexpr uint32_t kWithoutNotes = 0x314e4957;  // "WIN1"
 
 void write_cell(const Plan& plan, int64_t n, const std::vector<State>& states, std::string& out) {
   put(out, n);
@@ -43,10 +45,11 @@ std::string Blob::write(const Plan& plan) const {
     }
   }
   put<uint32_t>(out, static_cast<uint32_t>(raw_.size()));
-  for (const auto& [key, values] : raw_) {
+  for (const auto& [key, kept] : raw_) {
     put(out, key.first);
     put(out, key.second);
-    for (uint32_t c = 0; c < plan.width(); ++c) write_datum(values[c], out);
+    for (uint32_t c = 0; c < plan.width(); ++c) write_datum(kept.values[c], out);
+    put_text(out, kept.note);
   }
   put<uint32_t>(out, static_cast<uint32_t>(stale_.size()));
   for (const auto& [level, begin] : stale_) {
@@ -76,46 +79,54 @@ bool Blob::read_rings(const Plan& plan, std::string_view& in) {
   return true;
 }
 
-Result<Blob> Blob::parse(const Plan& plan, std::string_view in) {
-  const auto bad = [] {
-    return corrupt("window.bad_state", "these bytes are no blob of this plan");
-  };
-  Blob b;
-  uint32_t magic = 0, n = 0;
-  uint64_t fingerprint = 0;
-  if (!take(in, magic) || magic != kMagic || !take(in, fingerprint) ||
-      fingerprint != plan.fingerprint() || !take(in, b.now_us_) || !in_time(b.now_us_) ||
-      !take(in, b.too_late_) || b.too_late_ < 0 || !take(in, b.base_end_us_) ||
-      b.base_end_us_ < -2 * kMaxTimeUs || b.base_end_us_ > kMaxTimeUs ||
-      !read_cell(plan, in, b.base_.n, b.base_.states) || !b.read_rings(plan, in) || !take(in, n)) {
-    return bad();
-  }
+bool Blob::read_raw(const Plan& plan, std::string_view& in, bool notes) {
+  uint32_t n = 0;
+  if (!take(in, n)) return false;
   for (uint32_t i = 0; i < n; ++i) {
     Record r;
-    if (!take(in, r.at.ts_us) || !in_time(r.at.ts_us) || !take(in, r.at.seq)) return bad();
+    if (!take(in, r.at.ts_us) || !in_time(r.at.ts_us) || !take(in, r.at.seq)) return false;
     r.values.resize(plan.width());
     for (Datum& v : r.values) {
-      if (!read_datum(in, v)) return bad();
+      if (!read_datum(in, v)) return false;
     }
+    if (notes && !take_text(in, r.note)) return false;
     const Key key{r.at.ts_us, r.at.seq};
-    if ((!b.raw_.empty() && b.raw_.rbegin()->first >= key) || !b.check(plan, r).ok()) return bad();
-    b.raw_.emplace_hint(b.raw_.end(), key, std::move(r.values));
+    if ((!raw_.empty() && raw_.rbegin()->first >= key) || !check(plan, r).ok()) return false;
+    raw_.emplace_hint(raw_.end(), key, Kept{std::move(r.values), std::move(r.note)});
   }
-  if (!take(in, n)) return bad();
+  return true;
+}
+
+bool Blob::read_stale(const Plan& plan, std::string_view& in) {
+  uint32_t n = 0;
+  if (!take(in, n)) return false;
   for (uint32_t i = 0; i < n; ++i) {
     int32_t level = 0;
     int64_t begin = 0;
     if (!take(in, level) || !take(in, begin) || level < -1 ||
         level >= static_cast<int32_t>(plan.levels().size())) {
-      return bad();
+      return false;
     }
-    const bool there =
-        level < 0 ? begin == 0 : b.rings_[static_cast<size_t>(level)].contains(begin);
-    if (!there || (!b.stale_.empty() && *b.stale_.rbegin() >= std::pair(int{level}, begin)))
-      return bad();
-    b.stale_.emplace(level, begin);
+    const bool there = level < 0 ? begin == 0 : rings_[static_cast<size_t>(level)].contains(begin);
+    if (!there || (!stale_.empty() && *stale_.rbegin() >= std::pair(int{level}, begin)))
+      return false;
+    stale_.emplace(level, begin);
   }
-  if (!in.empty()) return bad();
+  return true;
+}
+
+Result<Blob> Blob::parse(const Plan& plan, std::string_view in) {
+  Blob b;
+  uint32_t magic = 0;
+  uint64_t fingerprint = 0;
+  const bool whole = take(in, magic) && (magic == kMagic || magic == kWithoutNotes) &&
+                     take(in, fingerprint) && fingerprint == plan.fingerprint() &&
+                     take(in, b.now_us_) && in_time(b.now_us_) && take(in, b.too_late_) &&
+                     b.too_late_ >= 0 && take(in, b.base_end_us_) &&
+                     b.base_end_us_ >= -2 * kMaxTimeUs && b.base_end_us_ <= kMaxTimeUs &&
+                     read_cell(plan, in, b.base_.n, b.base_.states) && b.read_rings(plan, in) &&
+                     b.read_raw(plan, in, magic == kMagic) && b.read_stale(plan, in) && in.empty();
+  if (!whole) return corrupt("window.bad_state", "these bytes are no blob of this plan");
   return b;
 }
 

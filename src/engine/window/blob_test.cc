@@ -203,9 +203,8 @@ History draw(gen::Dice& dice, Totals& totals) {
       constexpr int64_t kEdges[] = {0, 7 * kS, 20 * kS, 120 * kS, 30 * kS, kHourUs};
       r.at.ts_us = h.t - kEdges[dice.below(6)] - dice.between(0, 1), edge = true;
     }
-    Datum value = static_cast<double>(dice.between(-80, 80)) / 8;
-    if (dice.one_in(10)) value = Datum();
-    r.values.push_back(value);
+    const double value = static_cast<double>(dice.between(-80, 80)) / 8;
+    dice.one_in(10) ? r.values.emplace_back() : r.values.emplace_back(value);
     h.events.push_back(r);
   }
   h.sent = h.events;

@@ -21,7 +21,13 @@ Error at_row(Error error, std::string_view column, size_t row) {
 
 // Whole numbers are seconds in Feast; text is a time.
 Result<Cell> time_cell(const Json& value) {
-  if (value.is_int()) return Cell(value.as_int() * 1'000'000);
+  if (value.is_int()) {
+    int64_t us = 0;
+    if (__builtin_mul_overflow(value.as_int(), int64_t{1'000'000}, &us))
+      return invalid("feature.time", concat({std::to_string(value.as_int()), " s is no time"}))
+          .with_hint("whole numbers are seconds since 1970");
+    return Cell(us);
+  }
   if (value.is_number()) {
     const double us = std::floor(value.as_double() * 1e6);
     if (!(us > -9e18 && us < 9e18)) return invalid("feature.time", "a time out of range");
