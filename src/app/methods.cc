@@ -1,12 +1,14 @@
 #include <algorithm>
 
 #include "app/world.h"
+#include "core/auth/directory.h"
 #include "features/features.h"
 #include "features/materialized.h"
 #include "features/spool.h"
 #include "grpc/reflection.h"
 #include "wire/feast/flight.h"
 #include "wire/feast/registry_service.h"
+#include "wire/feast/serving.h"
 #include "wire/oip/calls.h"
 #include "wire/oip/oip_grpc.h"
 
@@ -14,15 +16,35 @@ namespace slip::app {
 
 namespace {
 
-// Runs that have ended; those without bounds began with the first event and end with the last.
+// Runs that have ended. One that took what had arrived begins where the one before ended; what a
+// new view is given to begin with is no run.
 Result<wire::feast::RegistryApp::Spans> materialized(World& w, const std::string& project,
                                                      const std::string& view_uid) {
   wire::feast::RegistryApp::Spans out;
   const auto all = TRY(features::materializations(*w.db, project, view_uid));
-  for (const features::Materialization& m : all)
-    if (m.end_us != 0)
-      out.emplace_back(std::max<int64_t>(0, m.start_us), std::min(m.until_us, m.end_us));
+  int64_t before_us = 0;
+  for (const features::Materialization& m : all) {
+    if (m.end_us == 0) continue;
+    const int64_t until_us = std::min(m.until_us, m.end_us);
+    const int64_t start_us = m.start_us == INT64_MIN ? std::min(before_us, until_us) : m.start_us;
+    if (m.start_us != INT64_MIN || m.until_us != INT64_MAX) out.emplace_back(start_us, until_us);
+    before_us = until_us;
+  }
   return out;
+}
+
+std::string described(World& w, const Ctx& ctx) {
+  const auto info = w.directory->project(ctx, ctx.project.text);
+  return info.ok() ? info->description.value_or("") : "";
+}
+
+Status describe(World& w, const Ctx& ctx, const std::string& description) {
+  const auth::ProjectInfo wanted{.name = ctx.project.text, .description = description};
+  if (w.directory->project(ctx, ctx.project.text).ok())
+    TRY(w.directory->describe_project(ctx, wanted));
+  else
+    TRY(w.directory->create_project(ctx, wanted));
+  return {};
 }
 
 }  // namespace
@@ -41,10 +63,15 @@ std::vector<grpc::Method> all_methods(World& w) {
   std::vector<grpc::Method> registry = wire::feast::registry_methods(
       {.features = *w.features,
        .gate = *w.gate,
-       .materialized = [&w](const std::string& project, const std::string& view_uid) {
-         return materialized(w, project, view_uid);
-       }});
+       .materialized =
+           [&w](const std::string& project, const std::string& view_uid) {
+             return materialized(w, project, view_uid);
+           },
+       .description = [&w](const Ctx& ctx) { return described(w, ctx); },
+       .describe = [&w](const Ctx& ctx,
+                        const std::string& description) { return describe(w, ctx, description); }});
   for (grpc::Method& row : registry) out.push_back(std::move(row));
+  for (grpc::Method& row : wire::feast::serving_methods(*w.features)) out.push_back(std::move(row));
   for (grpc::Method& row : w.health->methods()) out.push_back(std::move(row));
   for (grpc::Method& row : grpc::reflection_methods(out)) out.push_back(std::move(row));
   return out;

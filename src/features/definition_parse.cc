@@ -466,7 +466,8 @@ Status fill(Members& m, Definition* out) {
         out->source.retention_us = TRY(parse_duration_us(text));
         if (*out->source.retention_us <= 0) return bad(m.at("retention"), "a time is wanted");
       }
-      if (out->source.columns.empty()) return bad(m.at("columns"), "a source has columns");
+      // None as yet is to be said: `columns: {}`.
+      if (m.take("columns") == nullptr) return bad(m.at("columns"), "a source has columns");
       return {};
     case Kind::kView:
       out->view = TRY(view_of(m, out->name));

@@ -290,7 +290,8 @@ def test_refusals_are_clear_and_change_nothing(server):
     put(client, columns, pa.table({"key": ["m"]}))
     got = client.do_get(client.get_flight_info(columns).endpoints[0].ticket).read_all()
     true("driver_id" in got["name"].to_pylist(), f"columns of a source: {got['name'].to_pylist()}")
-    refused("an unknown source", lambda: put(client, command("validate_data_source", data_source_proto='name: "no"'), table), "no")
+    put(client, command("validate_data_source", data_source_proto='name: "new"\n'), pa.table({"key": ["m"]}))  # Not yet applied.
+    refused("a source without a name", lambda: put(client, command("validate_data_source", data_source_proto="{}"), table), "name")
     bad_rows = pa.table({"driver_id": pa.array([1, None], pa.int64()), "event_timestamp": pa.array([NOW, None], pa.timestamp("us", "UTC"))})
     refused("rows without a time", lambda: put(client, command("offline_write_batch", feature_view_names=["ever"], name_aliases=[None]),
                                                 bad_rows), "row")

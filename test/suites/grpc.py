@@ -361,7 +361,8 @@ def test_reflection(server):
             replies = [answer.FromString(reply) for reply in client.stream(
                 f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo", [q.SerializeToString() for q in questions])]
         equal([s.name for s in replies[0].list_services_response.service],
-              ["arrow.flight.protocol.FlightService", "feast.registry.RegistryServer", "grpc.health.v1.Health", OIP, "grpc.reflection.v1.ServerReflection",
+              ["GrpcFeatureServer", "arrow.flight.protocol.FlightService", "feast.registry.RegistryServer",
+               "feast.serving.ServingService", "grpc.health.v1.Health", OIP, "grpc.reflection.v1.ServerReflection",
                "grpc.reflection.v1alpha.ServerReflection"],
               "services")
         for reply in (replies[1], replies[3]):

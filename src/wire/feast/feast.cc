@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "features/features.h"
 #include "wire/feast/errors.h"
+#include "wire/feast/feature_calls.h"
 #include "wire/feast/frames.h"
-#include "wire/feast/objects.h"
 #include "wire/feast/registry.h"
 
 namespace slip::wire::feast {
@@ -32,57 +32,33 @@ Result<Json> body_of(const Request& request) {
   return body;
 }
 
-Result<features::ReadPlan> plan_of(const features::Shelf& shelf, const Json& body, bool full) {
+Result<OnlineAsk> ask_of(const Json& body) {
+  OnlineAsk out;
+  out.full_names = TRY(codec::bool_or(body, "full_feature_names", false));
   const Json* service = body.find("feature_service");
-  if (service != nullptr && service->is_string())
-    return features::plan_service(shelf, service->as_string(), 0, full);
+  if (service != nullptr && service->is_string()) {
+    out.service = service->as_string();
+    return out;
+  }
   const Json* list = body.find("features");
-  if (list == nullptr || !list->is_array() || list->items().empty())
+  if (list == nullptr || !list->is_array())
     return invalid("feature.request", "features, or feature_service, is wanted");
-  std::vector<std::string> references;
   for (const Json& one : list->items()) {
     if (!one.is_string()) return invalid("feature.request", "features: texts are wanted");
-    references.push_back(one.as_string());
-  }
-  return features::plan_read(shelf, TRY(features::items_of(references)), full);
-}
-
-std::string plan_key(const Json& body, bool full) {
-  std::string out = full ? "f" : "s";
-  if (const Json* service = body.find("feature_service");
-      service != nullptr && service->is_string())
-    return concat({out, "\n", service->as_string()});
-  const Json* list = body.find("features");
-  if (list == nullptr || !list->is_array()) return out;
-  for (const Json& one : list->items()) {
-    out.push_back('\n');
-    out.push_back(':');
-    if (one.is_string()) out.append(one.as_string());
+    out.references.push_back(one.as_string());
   }
   return out;
 }
 
 Result<Reply> get_online(const App& app, const Ctx& ctx, const Request& request) {
   const Json body = TRY(body_of(request));
-  const bool full = TRY(codec::bool_or(body, "full_feature_names", false));
-  const auto plan =
-      TRY(app.features.cached_plan(ctx, plan_key(body, full), [&](const features::Shelf& shelf) {
-        return plan_of(shelf, body, full);
-      }));
+  const auto plan = TRY(plan_for(app.features, ctx, TRY(ask_of(body))));
   const Json* entities = body.find("entities");
   if (entities == nullptr) return invalid("feature.request", "entities: {key: [values]} is wanted");
   const features::RequestColumns columns = TRY(request_of(*entities, *plan));
   features::OnlineReply reply;
   TRY(app.features.serve(ctx, *plan, columns, &reply));
   return text_reply(reply_text(*entities, *plan, columns, reply));
-}
-
-Result<features::To> to_of(const Json& body) {
-  const std::string to = TRY(codec::string_or(body, "to", "online"));
-  if (to == "online") return features::To::kOnline;
-  if (to == "offline") return features::To::kOffline;
-  if (to == "online_and_offline") return features::To::kBoth;
-  return invalid("feature.request", "to: online, offline or online_and_offline is wanted");
 }
 
 const Json* frame_of(const Json& body) {
@@ -94,27 +70,19 @@ const Json* frame_of(const Json& body) {
 Result<Reply> push(const App& app, const Ctx& ctx, Request& request) {
   const Json body = TRY(body_of(request));
   const std::string name = TRY(codec::want_string(body, "push_source_name"));
-  Result<features::Source> source = app.features.source_for(ctx, name, "");
-  if (!source.ok())
-    return not_found("push_source.not_found", concat({"Unable to find push source '", name, "'."}));
-  features::Batch batch = TRY(batch_of_frame(*frame_of(body), *source));
-  batch.source = name;
-  batch.to = TRY(to_of(body));
-  TRY(app.features.push(ctx, std::move(batch)));
+  const std::string to = TRY(codec::string_or(body, "to", "online"));
+  TRY(push_rows(app.features, ctx, name, TRY(to_of(to)), [&](const features::Source& source) {
+    return batch_of_frame(*frame_of(body), source);
+  }));
   return text_reply("\"\"");
 }
 
 Result<Reply> write_online(const App& app, const Ctx& ctx, Request& request) {
   const Json body = TRY(body_of(request));
   const std::string name = TRY(codec::want_string(body, "feature_view_name"));
-  const auto shelf = app.features.catalog().shelf(ctx.project.text);
-  const bool whole = !shelf->view(name) && name.ends_with(kEventsSuffix);  // Of a source's columns.
-  const std::string of = whole ? source_meant(*shelf, name) : "";
-  const features::Source source = TRY(app.features.source_for(ctx, of, of.empty() ? name : ""));
-  features::Batch batch = TRY(batch_of_frame(*frame_of(body), source));
-  (of.empty() ? batch.view : batch.source) = of.empty() ? name : of;
-  batch.to = features::To::kOnline;
-  TRY(app.features.push(ctx, std::move(batch)));
+  TRY(write_rows(app.features, ctx, name, [&](const features::Source& source) {
+    return batch_of_frame(*frame_of(body), source);
+  }));
   return text_reply("null");
 }
 

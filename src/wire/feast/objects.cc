@@ -29,17 +29,6 @@ using features::Source;
 
 constexpr size_t place(Kind kind) { return static_cast<size_t>(kind); }
 
-void set_time(int64_t us, google::protobuf::Timestamp* out) {
-  int64_t seconds = us / 1'000'000;
-  int64_t rest = us % 1'000'000;
-  if (rest < 0) {
-    rest += 1'000'000;
-    --seconds;
-  }
-  out->set_seconds(seconds);
-  out->set_nanos(static_cast<int32_t>(rest * 1000));
-}
-
 // Of the first version, and of the latest.
 template <class Meta>
 void set_times(const Shelf& shelf, const Applied& latest, Meta* meta) {
@@ -124,6 +113,9 @@ class Describer {
     proto::Entity& made = *out_->add_entities();
     const FeatureField& key = a.definition.entity.join_key;
     set_key(a.definition.name, key, made.mutable_spec());
+    if (const auto told = kept<proto::EntitySpecV2>(a.definition.about, "entity");
+        told && said(*told) == said(made.spec()))
+      made.mutable_spec()->set_value_type(told->value_type());
     set_about(a.definition.about, made.mutable_spec());
     set_times(shelf_, a, made.mutable_meta());
     entities_.emplace(key.name, a.definition.name);
@@ -165,10 +157,14 @@ class Describer {
     made.set_project(project_);
     set_times(shelf_, a, made.mutable_meta());
     sources_[name] = made;
-    *out_->add_data_sources() = std::move(made);
+    if (a.definition.kind != Kind::kSource || !is_hidden(a.definition.about))
+      *out_->add_data_sources() = std::move(made);
   }
 
-  void set_sources(const std::string& name, bool fed, proto::FeatureViewSpec* spec) {
+  template <class Spec>
+  void set_sources(const std::string& name, bool fed, Spec* spec) const {
+    spec->clear_batch_source();
+    spec->clear_stream_source();
     const auto found = sources_.find(name);
     if (found == sources_.end()) return;
     const proto::DataSource& source = found->second;
@@ -209,9 +205,14 @@ class Describer {
   }
 
   void view(const CompiledView& view, const Applied& a) {
+    if (is_hidden(a.definition.about)) return;
     const bool computed = computes(view);
     proto::FeatureViewSpec spec;
-    set_keys(view.join_keys, view.view().entities, &spec);
+    std::vector<std::string> named = view.view().entities;
+    if (const auto told = a.definition.about.tags.find(concat({kTagPrefix, "entities"}));
+        told != a.definition.about.tags.end())
+      for (const std::string_view name : split(told->second, ',')) named.emplace_back(name);
+    set_keys(view.join_keys, named, &spec);
     for (const FeatureField& f : view.features) set_field(f, spec.add_features());
     const int64_t ttl_us = view.view().ttl_us.value_or(0);
     spec.mutable_ttl()->set_seconds(ttl_us / 1'000'000);
@@ -220,16 +221,14 @@ class Describer {
     spec.set_version("latest");
     set_sources(view.source_name, !computed && !computed_.contains(view.source_name), &spec);
     const About& about = a.definition.about;
-    if (const auto told = kept<proto::StreamFeatureViewSpec>(about, "stream_feature_view");
-        told && said(*told) == said(spec))
-      return stream_view(view, a, spec, *told);
-    if (auto told = kept<proto::FeatureViewSpec>(about, "feature_view");
-        told && said(*told) == said(spec)) {
+    if (auto told = kept<proto::StreamFeatureViewSpec>(about, "stream_feature_view")) {
+      set_sources(view.source_name, true, &*told);
+      if (said(*told) == said(spec)) return stream_view(view, a, *told);
+    }
+    if (auto told = kept<proto::FeatureViewSpec>(about, "feature_view")) {
       told->set_online(spec.online());
-      told->clear_batch_source();
-      told->clear_stream_source();
       set_sources(view.source_name, spec.has_stream_source(), &*told);
-      spec = std::move(*told);
+      if (said(*told) == said(spec)) spec = std::move(*told);
     }
     proto::FeatureView& made = *out_->add_feature_views();
     *made.mutable_spec() = std::move(spec);
@@ -245,15 +244,11 @@ class Describer {
     made->mutable_meta()->set_current_version_number(static_cast<int32_t>(a.definition.version));
   }
 
-  void stream_view(const CompiledView& view, const Applied& a, const proto::FeatureViewSpec& spec,
+  void stream_view(const CompiledView& view, const Applied& a,
                    const proto::StreamFeatureViewSpec& told) {
     proto::StreamFeatureView& made = *out_->add_stream_feature_views();
     *made.mutable_spec() = told;
     made.mutable_spec()->set_online(view.view().online);
-    if (spec.has_batch_source()) *made.mutable_spec()->mutable_batch_source() = spec.batch_source();
-    if (const auto found = sources_.find(view.source_name);
-        found != sources_.end() && streams(found->second))
-      *made.mutable_spec()->mutable_stream_source() = found->second;
     name_view(view.name, a, &made);
   }
 
@@ -375,22 +370,6 @@ class Describer {
 
 std::shared_ptr<const proto::Registry> registry_of(const Shelf& shelf, const std::string& project) {
   return Describer(shelf, project).make();
-}
-
-std::string source_meant(const Shelf& shelf, const std::string& name) {
-  const auto there = [&](const std::string& source) {
-    return shelf.latest[place(Kind::kSource)].contains(source) || !shelf.views_of(source).empty();
-  };
-  if (there(name)) return name;
-  for (const std::string_view suffix : {kHistorySuffix, kEventsSuffix})
-    if (name.ends_with(suffix))
-      if (std::string source = name.substr(0, name.size() - suffix.size()); there(source))
-        return source;
-  for (const auto& [source, a] : shelf.latest[place(Kind::kSource)]) {
-    const auto told = kept<proto::DataSource>(a->definition.about, "data_source");
-    if (told && told->has_batch_source() && told->batch_source().name() == name) return source;
-  }
-  return "";
 }
 
 }  // namespace slip::wire::feast

@@ -30,13 +30,17 @@ class StreamFeatureViewSpec;
 //   for Feast's own kind would be computed by the client, in Python.
 //
 // What Feast's client says about an object beyond what a definition means (where a file lies, what
-// a field is described as) is kept beside it: a tag `feast.…` with the message as JSON. It counts
-// as long as it says the same as the definition.
+// a field is described as) is kept beside it: a tag `slipway.feast.…` with the message as JSON. It
+// counts as long as it says the same as the definition.
 namespace slip::wire::feast {
 
-inline constexpr std::string_view kTagPrefix = "feast.";
+inline constexpr std::string_view kTagPrefix = "slipway.feast.";
 inline constexpr std::string_view kHistorySuffix = "_history";
 inline constexpr std::string_view kEventsSuffix = "_events";
+
+// Feast's client has deleted it while others read it: it isn't shown, and goes with its last
+// reader.
+bool is_hidden(const features::About& about);
 
 std::shared_ptr<const ::feast::core::Registry> registry_of(const features::Shelf& shelf,
                                                            const std::string& project);

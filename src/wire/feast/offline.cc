@@ -226,9 +226,9 @@ bool wants_table(const Command& command) {
 Status carry_out(Features& features, const Ctx& ctx, const Command& command,
                  codec::ByteSource& table) {
   if (command.api == Api::kWrite) return write_batch(features, ctx, command.body, table);
-  TRY(features::columns_of(features, ctx.project.text,
-                           meant(features, ctx, TRY(source_named(command.body)))));
-  return {};
+  // A source that isn't there is about to be applied: its rows will lie here, not where it says.
+  const std::string name = TRY(source_named(command.body));
+  return features::check_feature_name("the name of a data source", name);
 }
 
 Status answer(Features& features, const Ctx& ctx, const Command& command, codec::ByteSource* table,

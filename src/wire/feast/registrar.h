@@ -46,6 +46,7 @@ class Registrar {
                    ::feast::core::FeatureViewMeta* out) const;
 
   const RegistryApp app;
+  sys::Mutex changing;  // Held from reading a definition to applying what becomes of it.
 
  private:
   struct Made {
@@ -106,8 +107,9 @@ Error no_such(std::string_view reason, std::string_view what, const std::string&
               const std::string& project);
 
 using Rows = std::vector<grpc::Method>;
-void add_views(const RegistrarPtr& registrar, Rows* rows);      // registry_views.cc
-void add_relations(const RegistrarPtr& registrar, Rows* rows);  // registry_lineage.cc
-void add_changes(const RegistrarPtr& registrar, Rows* rows);    // registry_changes.cc
+void add_views(const RegistrarPtr& registrar, Rows* rows);         // registry_views.cc
+void add_relations(const RegistrarPtr& registrar, Rows* rows);     // registry_lineage.cc
+void add_changes(const RegistrarPtr& registrar, Rows* rows);       // registry_changes.cc
+void add_view_changes(const RegistrarPtr& registrar, Rows* rows);  // registry_view_changes.cc
 
 }  // namespace slip::wire::feast

@@ -128,6 +128,10 @@ class Importer {
       if (known != entities_.end() && !there) v.keys.push_back(known->second);
     }
     std::erase_if(v.keys, [](const FeatureField& k) { return k.name == "__dummy_id"; });
+    std::erase_if(v.features, [&](const FeatureField& f) {  // Stream views have the keys here, too.
+      return std::any_of(v.keys.begin(), v.keys.end(),
+                         [&](const FeatureField& k) { return k.name == f.name; });
+    });
     if (v.keys.empty()) {
       leave_out("FeatureView", v.name, "it has no key");
       return {};
@@ -144,7 +148,8 @@ class Importer {
     d.view.join_keys = v.keys;
     d.view.source = source_name(v, s);
     d.view.online = v.online;
-    if (v.ttl_s > 0) d.view.ttl_us = v.ttl_s * 1'000'000;
+    // Of ours whole seconds are the finest: half of one isn't none.
+    if (v.ttl_us > 0) d.view.ttl_us = (v.ttl_us + 999'999) / 1'000'000 * 1'000'000;
     std::vector<FeatureField> columns = v.keys;
     if (v.aggregates.empty())
       take_features(v, s, &columns, &d.view);
@@ -176,7 +181,7 @@ class Importer {
       codec::Json one =
           codec::Json::object({{"op", a.function}, {"of", a.column}, {"name", a.name}});
       codec::Json windows = codec::Json::array();
-      if (a.window_s > 0) windows.push(features::duration_text(a.window_s * 1'000'000));
+      if (a.window_us > 0) windows.push(features::duration_text(a.window_us));
       one.set("windows", std::move(windows));
       list.push(std::move(one));
       const bool known = std::any_of(columns->begin(), columns->end(),

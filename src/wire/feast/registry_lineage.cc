@@ -5,6 +5,7 @@
 #include <feast/registry.pb.h>
 
 #include "features/features.h"
+#include "wire/feast/objects.h"
 #include "wire/feast/paging.h"
 #include "wire/feast/registrar.h"
 
@@ -40,9 +41,13 @@ void of_view(const Spec& spec, Relations* out) {
     relate(kEntity, entity, kView, spec.name(), out);
   for (const core::FeatureSpecV2& f : spec.features())
     relate(kFeature, f.name(), kView, spec.name(), out);
-  if (!spec.batch_source().name().empty())
-    relate(kSource, spec.batch_source().name(), kView, spec.name(), out);
-  if (!spec.stream_source().name().empty())
+  // Of a source of ours the registry lists what is pushed to, not the history behind it.
+  std::string batch = spec.batch_source().name();
+  if (spec.batch_source().file_options().uri().starts_with("slipway://"))
+    batch.resize(batch.size() - std::min(batch.size(), kHistorySuffix.size()));
+  if (!batch.empty()) relate(kSource, batch, kView, spec.name(), out);
+  const bool streams = std::is_same_v<Spec, core::StreamFeatureViewSpec>;
+  if (streams && !spec.stream_source().name().empty())
     relate(kSource, spec.stream_source().name(), kView, spec.name(), out);
 }
 

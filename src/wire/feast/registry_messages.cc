@@ -116,13 +116,19 @@ static Status read_source(std::string_view bytes, DataSource* out, int depth = 0
   });
 }
 
-static Result<int64_t> seconds_of(std::string_view bytes) {  // google.protobuf.Duration
-  int64_t out = 0;
+static Result<int64_t> micros_of(std::string_view bytes) {  // google.protobuf.Duration
+  int64_t seconds = 0;
+  int64_t nanos = 0;
   TRY(each_field(bytes, [&](const ProtoField& f) -> Status {
-    if (f.number == 1) out = static_cast<int64_t>(f.value);
+    if (f.number == 1) seconds = static_cast<int64_t>(f.value);
+    if (f.number == 2) nanos = static_cast<int64_t>(f.value);
     return {};
   }));
-  return out;
+  constexpr int64_t kSecondsMax = int64_t{1} << 40;
+  if (seconds < -kSecondsMax || seconds > kSecondsMax || nanos < -999'999'999 ||
+      nanos > 999'999'999)
+    return invalid("feast.registry", "a duration is out of range");
+  return seconds * 1'000'000 + nanos / 1000;
 }
 
 static Result<Aggregate> aggregate_of(std::string_view bytes) {
@@ -130,13 +136,14 @@ static Result<Aggregate> aggregate_of(std::string_view bytes) {
   TRY(each_field(bytes, [&](const ProtoField& f) -> Status {
     if (f.number == 1) out.column = f.bytes;
     if (f.number == 2) out.function = f.bytes;
-    if (f.number == 3) out.window_s = TRY(seconds_of(f.bytes));
+    if (f.number == 3) out.window_us = TRY(micros_of(f.bytes));
     if (f.number == 5) out.name = f.bytes;
     return {};
   }));
   if (out.name.empty()) {
     out.name = concat({out.function, "_", out.column});
-    if (out.window_s > 0) out.name += concat({"_", std::to_string(out.window_s), "s"});
+    if (out.window_us > 0)
+      out.name += concat({"_", std::to_string(out.window_us / 1'000'000), "s"});
   }
   return out;
 }
@@ -156,7 +163,7 @@ static Status view_part(const ProtoField& f, const Numbers& n, FeastView* out) {
   if (f.number == 3) out->entities.emplace_back(f.bytes);
   if (f.number == 4) out->features.push_back(TRY(read_field(f.bytes)));
   if (f.number == n.tags) TRY(read_pair(f.bytes, &out->about.tags));
-  if (f.number == n.ttl) out->ttl_s = TRY(seconds_of(f.bytes));
+  if (f.number == n.ttl) out->ttl_us = TRY(micros_of(f.bytes));
   if (f.number == n.batch) TRY(read_source(f.bytes, &out->batch.emplace()));
   if (f.number == n.online) out->online = f.value != 0;
   if (f.number == n.stream) TRY(read_source(f.bytes, &out->stream.emplace()));

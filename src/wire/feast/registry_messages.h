@@ -36,7 +36,7 @@ struct Aggregate {
   std::string column;
   std::string function;
   std::string name;
-  int64_t window_s = 0;
+  int64_t window_us = 0;
 };
 
 struct FeastView {
@@ -46,7 +46,7 @@ struct FeastView {
   std::vector<features::FeatureField> keys;
   std::vector<features::FeatureField> features;
   features::About about;
-  int64_t ttl_s = 0;
+  int64_t ttl_us = 0;
   bool online = false;
   bool function = false;
   std::optional<DataSource> batch;

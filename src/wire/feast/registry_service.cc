@@ -71,10 +71,8 @@ Status Registrar::add_spans(const std::string& project, const std::string& view,
     *out->mutable_materialization_intervals() = told->materialization_intervals();
   for (const auto& [start_us, end_us] : TRY(app.materialized(project, found->uid))) {
     core::MaterializationInterval& one = *out->add_materialization_intervals();
-    one.mutable_start_time()->set_seconds(start_us / 1'000'000);
-    one.mutable_start_time()->set_nanos(static_cast<int32_t>(start_us % 1'000'000 * 1000));
-    one.mutable_end_time()->set_seconds(end_us / 1'000'000);
-    one.mutable_end_time()->set_nanos(static_cast<int32_t>(end_us % 1'000'000 * 1000));
+    set_time(start_us, one.mutable_start_time());
+    set_time(end_us, one.mutable_end_time());
   }
   auto& all = *out->mutable_materialization_intervals();
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
@@ -166,6 +164,7 @@ Status get_project(Registrar& r, const Asked& asked, const calls::GetProjectRequ
   if (!used && in.name() != kDefaultProject)
     return not_found("project.not_found", concat({"Project ", in.name(), " does not exist"}));
   *out = project_message(r, in.name());
+  out->mutable_spec()->set_description(r.app.description(asked.ctx));
   return {};
 }
 
@@ -278,6 +277,7 @@ std::vector<grpc::Method> registry_methods(RegistryApp app) {
   add_absent(r, &rows);
   add_views(r, &rows);
   add_relations(r, &rows);
+  add_changes(r, &rows);
   return rows;
 }
 

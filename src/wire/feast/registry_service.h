@@ -28,6 +28,9 @@ struct RegistryApp {
   using Spans = std::vector<std::pair<int64_t, int64_t>>;
   std::function<Result<Spans>(const std::string& project, const std::string& view_uid)>
       materialized;
+  // What a project is described as; and a new description, judged by who gives it.
+  std::function<std::string(const Ctx&)> description;
+  std::function<Status(const Ctx&, const std::string& description)> describe;
 };
 
 // What `app` refers to outlives the rows.

@@ -19,10 +19,15 @@ namespace {
 
 // Types are those of ours, for several of Feast's travel as one.
 template <class Fields>
-std::string fields_said(const Fields& fields) {
+std::string fields_said(const Fields& fields, const Fields* without = nullptr) {
   std::vector<std::string> out;
+  const auto is_left_out = [&](const proto::FeatureSpecV2& f) {
+    return without != nullptr && std::any_of(without->begin(), without->end(),
+                                             [&](const auto& w) { return w.name() == f.name(); });
+  };
   for (const proto::FeatureSpecV2& f : fields)
-    out.push_back(concat({f.name(), ":", type_text(static_cast<uint64_t>(f.value_type()))}));
+    if (!is_left_out(f))
+      out.push_back(concat({f.name(), ":", type_text(static_cast<uint64_t>(f.value_type()))}));
   std::sort(out.begin(), out.end());
   return join(out, ",");
 }
@@ -36,9 +41,9 @@ std::string source_said(const proto::DataSource& source) {
 template <class Spec>
 std::string view_said(const Spec& spec) {
   return concat(
-      {"keys ", fields_said(spec.entity_columns()), "\nfeatures ", fields_said(spec.features()),
-       "\nttl ", std::to_string(spec.ttl().seconds()), ".", std::to_string(spec.ttl().nanos()),
-       "\nsource ",
+      {"keys ", fields_said(spec.entity_columns()), "\nfeatures ",
+       fields_said(spec.features(), &spec.entity_columns()), "\nttl ",
+       std::to_string(spec.ttl().seconds()), ".", std::to_string(spec.ttl().nanos()), "\nsource ",
        source_said(spec.has_stream_source() ? spec.stream_source() : spec.batch_source())});
 }
 
@@ -63,6 +68,12 @@ std::string plain_bytes(const google::protobuf::Message& message) {
   message.SerializeToCodedStream(&coded);
   coded.Trim();
   return out;
+}
+
+void set_time(int64_t us, google::protobuf::Timestamp* out) {
+  const int64_t seconds = us / 1'000'000 - (us % 1'000'000 < 0 ? 1 : 0);
+  out->set_seconds(seconds);
+  out->set_nanos(static_cast<int32_t>((us - seconds * 1'000'000) * 1000));
 }
 
 std::string said(const proto::EntitySpecV2& spec) {
@@ -96,6 +107,28 @@ std::string said(const proto::FeatureServiceSpec& spec) {
   }
   std::sort(out.begin(), out.end());
   return join(out, "\n");
+}
+
+constexpr auto kSources = static_cast<size_t>(features::Kind::kSource);
+
+bool is_hidden(const features::About& about) {
+  return about.tags.contains(concat({kTagPrefix, "deleted"}));
+}
+
+std::string source_meant(const features::Shelf& shelf, const std::string& name) {
+  const auto there = [&](const std::string& source) {
+    return shelf.latest[kSources].contains(source) || !shelf.views_of(source).empty();
+  };
+  if (there(name)) return name;
+  for (const std::string_view suffix : {kHistorySuffix, kEventsSuffix})
+    if (name.ends_with(suffix))
+      if (std::string source = name.substr(0, name.size() - suffix.size()); there(source))
+        return source;
+  for (const auto& [source, a] : shelf.latest[kSources]) {
+    const auto told = kept<proto::DataSource>(a->definition.about, "data_source");
+    if (told && told->has_batch_source() && told->batch_source().name() == name) return source;
+  }
+  return "";
 }
 
 }  // namespace slip::wire::feast

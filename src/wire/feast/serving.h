@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "grpc/method.h"
+
+namespace slip::features {
+class Features;
+}
+
+// Feast's feature serving over gRPC: feast.serving.ServingService, as its Go and Java servers have
+// it, and GrpcFeatureServer, as its Python server has it. What they do is what the feature server
+// over HTTP does (wire/feast/feast.h), by the same code: times to live are honoured, NaN is null
+// with NULL_VALUE. Errors carry Feast's own class as JSON.
+namespace slip::wire::feast {
+
+inline constexpr int64_t kServingBytesMax = int64_t{64} << 20;
+
+// `features` outlives the rows.
+std::vector<grpc::Method> serving_methods(features::Features& features);
+
+}  // namespace slip::wire::feast
