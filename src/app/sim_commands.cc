@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "codec/json.h"
 #include "rollout/guard.h"
+#include "sim/feature_history.h"
 #include "sim/fraud.h"
 #include "sim/history.h"
 #include "sys/clock.h"
@@ -43,16 +44,19 @@ Result<int> run_histories(cli::Call& call, const Sys& sys) {
   const int64_t first = TRY(call.number("seed")).value_or(1);
   const int64_t seeds = TRY(call.number("seeds")).value_or(1);
   if (first < 0 || seeds < 1) return invalid("usage.seeds", "--seeds is at least 1");
+  const std::string of = call.text("of").empty() ? "both" : call.text("of");
+  if (of != "both" && of != "spine" && of != "features")
+    return invalid("usage.part", "--of is spine, features or both");
   const int64_t start_ns = sys.clock.steady_ns();
   int64_t broken = 0;
   sim::HistoryResult all;
   for (int64_t i = 0; i < seeds; ++i) {
     sim::HistorySpec spec;
     spec.seed = static_cast<uint64_t>(first + i);
-    const sim::HistoryResult r = sim::run_history(spec);
-    all.operations += r.operations;
-    all.acknowledged += r.acknowledged;
-    all.crashes += r.crashes;
+    sim::HistoryResult r;
+    if (of != "features") r.add(sim::run_history(spec));
+    if (of != "spine") r.add(sim::run_feature_history(spec));
+    all.add(r);
     broken += r.violations.empty() ? 0 : 1;
     if (call.on("json")) call.terminal.out(codec::to_json(result_json(spec.seed, r)) + "\n");
     if (r.violations.empty() || call.on("json")) continue;
@@ -140,6 +144,7 @@ void add_sim(cli::Commands& commands, const Sys& sys) {
       "Random histories on a simulated clock, disk and scheduler; exit 1 when a promise breaks.";
   histories.options = {{"seed", "N", "The first seed [1]."},
                        {"seeds", "N", "How many, one after the other [1]."},
+                       {"of", "PART", "spine, features or both [both]."},
                        {"first", "", "Stop at the first broken promise."},
                        {"bug", "N", "Plant bug N (1 to 10) [env: SLIPWAY_BUG]."}};
   histories.run = [&sys](cli::Call& call) { return run_histories(call, sys); };

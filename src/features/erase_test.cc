@@ -154,13 +154,14 @@ TEST_P(EraseTest, ACrashInTheMiddleIsFinished) {
         TRY(
             tx.exec("INSERT INTO feature_erasure (project, uid, actor_uid, actor_kind, keys_json,"
                     " reason, begin_us, done_us, through_seq, rows_count) VALUES"
-                    " ('default', 'e', 'ann', 'user', '{\"user_id\":2}', 'asked', 1, 0, 0, 0)",
-                    {}));
+                    " ('default', 'e', 'ann', 'user', '{\"user_id\":2}', 'asked', 1, 0, ?, 0)",
+                    {features->applied_seq()}));
         return {};
       })
       .value();
+  push({{.user = 2, .ts_us = kStart - kMinute, .amount = 5.0}});  // After it was asked for.
   open();
-  EXPECT_TRUE(is_null(read({2}).values[0][0]));
+  EXPECT_EQ(read({2}).values[0][0], Cell(5.0));
   EXPECT_EQ(read({1}).values[0][0], Cell(1.0));
   std::string keys = "?";
   db().read([&](store::Tx& tx) -> Status {

@@ -28,7 +28,12 @@ Status Features::open() {
   TRY(replay(from, last));
   saved_seq_ = from;
   turns_.go_on(std::max(last.seq, from), last.ingest_us);
-  return finish_erasures();
+  TRY(finish_erasures());
+  const Status online = finish_materializations();
+  if (!online.ok())  // tidy() tries again; what is there is served.
+    deps_.notes.warn("history isn't online yet",
+                     {{"reason", std::string_view(online.error().reason)}});
+  return {};
 }
 
 Status Features::replay(int64_t after_seq, const History::Last& last) {

@@ -188,25 +188,26 @@ class Features {
   struct Affected;
   Result<int64_t> erase_rows(const std::string& project, const std::string& source,
                              const Erasing& what, Affected* affected);
+  Status affect_all(const std::string& project, Affected* affected);
   Status compute_again(const std::string& project, const Affected& affected, int64_t* entities);
   struct Returning;
   Status bring_back(const Returning& what, const History::View& left);
   Result<std::vector<std::string>> sources_with_rows(const std::string& project);
-  Status finish_erasures();  // That a crash has left.
+  Status finish_erasures();  // That a crash or a failure has left.
   Result<int64_t> drop_old(const std::string& project, const std::string& source,
                            int64_t retention_us);
-  Status finish_erasing(const Ctx& ctx, const std::string& uid, const Erasing& what, Erased* out);
+  struct Begun;
+  Status finish_erasing(const Begun& begun, Erased* out);
   Result<int64_t> erase_served(const std::string& project, const Erasing& what);
   Status settle();  // Every turn that was taken has been applied.
   Status log_served(const ReadPlan& plan, const RequestColumns& request, const OnlineReply& reply,
                     const ServedVector& as);
   Status drop_old_served();
   Status check(const Batch& batch, const Source& source, const std::vector<ViewPtr>& views) const;
-  Status bring_online(const ViewPtr& view, const Materializing& wanted, int64_t after_seq,
-                      int64_t after_end_us, int64_t* rows);
-  Status rebuild_windows(const ViewPtr& view, int64_t* rows);
-  Result<Materialization> begin_materialization(const ViewPtr& view);
-  Status end_materialization(const ViewPtr& view, Materialization what);
+  Status bring(const ViewPtr& view, Materialization what, int64_t* rows);
+  Status bring_online(const ViewPtr& view, const Materialization& what, int64_t* rows);
+  Status rebuild_windows(const ViewPtr& view, int64_t* through_seq, int64_t* rows);
+  Status finish_materializations();
   Status read_one(const ReadPlan::Read& read, const RequestColumns& request,
                   const ReadOptions& options, std::vector<EntityRead>* out);
   Status load_snapshot(int64_t* seq);

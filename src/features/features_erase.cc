@@ -22,8 +22,18 @@ namespace slip::features {
 // Of the views over one source: the entities whose rows went, as the online table knows them.
 struct Features::Affected {
   std::string source;
+  int64_t through_seq = INT64_MAX;  // Rows that arrived later stay.
   std::vector<ViewPtr> views;
   std::vector<std::unordered_set<std::string>> keys;  // By view.
+};
+
+// An erasure that is noted. Whenever it is finished, what had arrived after it was asked for stays.
+struct Features::Begun {
+  Ctx ctx;
+  std::string uid;
+  Erasing what;
+  int64_t through_seq = INT64_MAX;
+  bool interrupted = false;
 };
 
 struct Features::Returning {
@@ -92,7 +102,7 @@ Result<int64_t> Features::erase_rows(const std::string& project, const std::stri
     std::vector<std::vector<engine::Values>> columns;
     for (const ViewPtr& view : affected->views) columns.push_back(columns_as(b, view->join_keys));
     for (int64_t i = 0; i < b.rows(); ++i) {
-      if (!matches(*match, b, i)) continue;
+      if (b.seq(i) > affected->through_seq || !matches(*match, b, i)) continue;
       (*drop)[static_cast<size_t>(i)] = true;
       for (size_t v = 0; v < affected->views.size(); ++v) {
         std::string key;
@@ -114,6 +124,30 @@ Result<int64_t> Features::erase_rows(const std::string& project, const std::stri
     return {};
   }));
   return n;
+}
+
+// Of an erasure that was interrupted: rows may have gone whose entities nobody knows any more, and
+// the online table may have been saved between their going and their coming again.
+Status Features::affect_all(const std::string& project, Affected* affected) {
+  affected->views = catalog_.shelf(project)->views_of(affected->source);
+  affected->keys.assign(affected->views.size(), {});
+  for (size_t v = 0; v < affected->views.size(); ++v)
+    for (std::string& key : online_.keys(*affected->views[v]))
+      affected->keys[v].insert(std::move(key));
+  const History::View left =
+      TRY(history_.read({.project = project, .source = affected->source, .online_only = true}));
+  return left.visit([&](const History::Chunk& chunk) -> Status {
+    for (size_t v = 0; v < affected->views.size(); ++v) {
+      const auto columns = columns_as(chunk.batch, affected->views[v]->join_keys);
+      for (int64_t i = 0; i < chunk.batch.rows(); ++i) {
+        std::string key;
+        bool whole = true;
+        for (const engine::Values& k : columns) whole = whole && append_key(&key, k.view(), i);
+        if (whole) affected->keys[v].insert(std::move(key));
+      }
+    }
+    return {};
+  });
 }
 
 // The online entries of the affected keys go, and come again from what is left.
@@ -298,18 +332,20 @@ Result<Erased> Features::erase(const Ctx& ctx, const Erasing& what) {
       TRY(match_of(source, known->columns, what));
     objects.push_back({.kind = "feature_source", .uid = source, .name = source});
   }
-  const std::string uid = new_uuid7(deps_.clock, deps_.rng).text();
+  const int64_t arrived = applied_seq();
+  const Begun begun{ctx, new_uuid7(deps_.clock, deps_.rng).text(), what, arrived > 0 ? arrived : -1,
+                    false};
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     TRY(hold::refuse_held(tx, project, objects));
     TRY(
         tx.exec("INSERT INTO feature_erasure (project, uid, actor_uid, actor_kind, keys_json, "
                 "reason, begin_us,"
-                " done_us, through_seq, rows_count) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0)",
-                {project, uid, ctx.actor_uid, ctx.actor_kind, codec::to_json(keys_json(what)),
-                 what.reason, deps_.clock.now_us()}));
+                " done_us, through_seq, rows_count) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, 0)",
+                {project, begun.uid, ctx.actor_uid, ctx.actor_kind, codec::to_json(keys_json(what)),
+                 what.reason, deps_.clock.now_us(), begun.through_seq}));
     return {};
   }));
-  TRY(finish_erasing(ctx, uid, what, &out));
+  TRY(finish_erasing(begun, &out));
   return out;
 }
 
@@ -320,9 +356,9 @@ Result<std::vector<std::string>> Features::sources_with_rows(const std::string& 
   return std::vector<std::string>(out.begin(), out.end());
 }
 
-Status Features::finish_erasing(const Ctx& ctx, const std::string& uid, const Erasing& what,
-                                Erased* out) {
-  const std::string& project = ctx.project.text;
+Status Features::finish_erasing(const Begun& begun, Erased* out) {
+  const std::string& project = begun.ctx.project.text;
+  const Erasing& what = begun.what;
   // All that has arrived goes from the log into segments; whoever appends to a part of the log that
   // is closed now has its turn before settle() returns.
   TRY(history_.rotate());
@@ -331,13 +367,15 @@ Status Features::finish_erasing(const Ctx& ctx, const std::string& uid, const Er
   TRY(history_.archive(saved_seq_));
   for (const std::string& source : TRY(sources_with_rows(project))) {
     Affected affected;
+    affected.through_seq = begun.through_seq;
     const int64_t n = TRY(erase_rows(project, source, what, &affected));
-    if (n == 0) continue;
+    if (n == 0 && !begun.interrupted) continue;
     out->rows += n;
-    out->sources.push_back(source);
+    if (n > 0) out->sources.push_back(source);
+    if (begun.interrupted) TRY(affect_all(project, &affected));
     TRY(compute_again(project, affected, &out->entities));
   }
-  if (out->rows > 0) TRY(snapshot());
+  if (out->rows > 0 || begun.interrupted) TRY(snapshot());
   out->vectors = TRY(erase_served(project, what));
   out->quarantined = TRY(erase_quarantined(deps_.db, project, what));
   return deps_.db.write([&](store::Tx& tx) -> Status {
@@ -345,51 +383,47 @@ Status Features::finish_erasing(const Ctx& ctx, const std::string& uid, const Er
         "UPDATE feature_erasure SET keys_json = '', done_us = ?, through_seq = ?, rows_count = ?"
         " WHERE project = ? AND uid = ?",
         {std::max(deps_.clock.now_us(), turns_.applied_ingest_us()), applied_seq(), out->rows,
-         project, uid}));
+         project, begun.uid}));
     ledger::Draft event;
     event.verb = "feature_entity.erased";
     event.subject.kind = "feature_erasure";
-    event.subject.uid = uid;
+    event.subject.uid = begun.uid;
     event.reason = what.reason;
     event.body = Json::object({{"sources", slip::join(out->sources, ", ")},
                                {"rows", out->rows},
                                {"entities", out->entities},
                                {"vectors", out->vectors},
                                {"quarantined", out->quarantined}});
-    return deps_.ledger.append(tx, ctx, event);
+    return deps_.ledger.append(tx, begun.ctx, event);
   });
 }
 
 Status Features::finish_erasures() {
-  struct Begun {
-    Ctx ctx;
-    std::string uid;
-    std::string keys;
-    std::string reason;
-  };
-  std::vector<Begun> begun;
+  std::vector<Begun> all;
+  std::vector<std::string> keys;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
-    begun.clear();
+    all.clear();
+    keys.clear();
     return tx.each(
-        "SELECT project, uid, actor_uid, actor_kind, keys_json, reason FROM feature_erasure WHERE "
-        "done_us = 0",
+        "SELECT project, uid, actor_uid, actor_kind, keys_json, reason, through_seq"
+        " FROM feature_erasure WHERE done_us = 0",
         {}, [&](const store::Row& row) {
-          Begun& b = begun.emplace_back();
+          Begun& b = all.emplace_back();
+          b.interrupted = true;
           b.ctx.project.text = row.str(0);
           b.uid = row.str(1);
           b.ctx.actor_uid = row.str(2);
           b.ctx.actor_kind = row.str(3);
-          b.keys = row.str(4);
-          b.reason = row.str(5);
+          keys.push_back(row.str(4));
+          b.what.reason = row.str(5);
+          if (row.i64(6) != 0) b.through_seq = row.i64(6);  // 0: of an older version.
         });
   }));
-  for (const Begun& b : begun) {
-    Erasing what;
-    const Json keys = TRY(codec::parse_json(b.keys));
-    for (const auto& [name, value] : keys.members()) what.keys.emplace_back(name, value);
-    what.reason = b.reason;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const Json named = TRY(codec::parse_json(keys[i]));
+    for (const auto& [name, value] : named.members()) all[i].what.keys.emplace_back(name, value);
     Erased out;
-    TRY(finish_erasing(b.ctx, b.uid, what, &out));
+    TRY(finish_erasing(all[i], &out));
   }
   return {};
 }

@@ -196,27 +196,23 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
     const sys::Lock lock(materializing_);
     for (const ViewPtr& view : views) {
       if (!view->view().online) continue;
-      int64_t looked = 0;
-      Materialization what = TRY(begin_materialization(view));
+      Materialization what;
       if (!view->plan) what.after_seq = turn.first_seq - 1;
-      TRY(view->plan ? rebuild_windows(view, &looked)
-                     : bring_online(view, {}, turn.first_seq - 1, INT64_MAX, &looked));
-      TRY(end_materialization(view, what));
+      int64_t looked = 0;
+      TRY(bring(view, what, &looked));
     }
   }
   out.first_seq = turn.first_seq;
   return out;
 }
 
-Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, int64_t after_seq,
-                              int64_t after_end_us, int64_t* rows) {
+Status Features::bring_online(const ViewPtr& view, const Materialization& what, int64_t* rows) {
   History::Reading reading;
   reading.project = view->project;
   reading.source = view->source_name;
   reading.online_only = true;  // Of a view that is new they aren't there yet.
-  if (after_end_us == INT64_MAX) reading.after_seq = after_seq;
+  if (what.after_until_us == INT64_MAX) reading.after_seq = what.after_seq;
   const History::View history = TRY(history_.read(reading));
-  const int64_t start_us = wanted.start_us.value_or(INT64_MIN);
   return history.visit([&](const History::Chunk& chunk) -> Status {
     const Batch& b = chunk.batch;
     if (!b.view.empty() && b.view != view->name) return {};
@@ -230,8 +226,9 @@ Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, 
     part.ingested.emplace(engine::Type::kTimestampUs);
     for (int64_t i = 0; i < b.rows(); ++i) {
       const int64_t t = event.i64(i);
-      if (t < start_us || t > wanted.end_us) continue;
-      if (b.seq(i) <= after_seq && t <= after_end_us) continue;
+      if (t < what.start_us || t > what.until_us) continue;
+      if (b.seq(i) <= what.after_seq && t <= what.after_until_us) continue;
+      if (b.seq(i) > what.through_seq) continue;
       for (size_t c = 0; c < part.columns.size(); ++c)
         part.columns[c].add_from(b.columns[c].view(), i);
       part.event.add_i64(t);
@@ -243,20 +240,21 @@ Status Features::bring_online(const ViewPtr& view, const Materializing& wanted, 
     if (part.rows() == 0) return {};
     *rows += part.rows();
     const std::vector<Ready> ready = TRY(transform_for(part, view));
-    const Turn turn = turns_.take(0);
+    // The record has a number of its own, so that a snapshot covers it and it leaves the log.
+    const Turn turn = turns_.take(1);
     part.first_seq = turn.first_seq;
     part.ingest_us = turn.ingest_us;
     const Status kept = history_.append(part);
     turns_.await(turn);
     Again none;  // Of a view without windows.
     const Status applied = kept.ok() ? apply_ready(part, ready, &none) : Status();
-    turns_.end(turn, turn.first_seq - 1);
+    turns_.end(turn, turn.first_seq);
     TRY(kept);
     return applied;
   });
 }
 
-Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
+Status Features::rebuild_windows(const ViewPtr& view, int64_t* through_seq, int64_t* rows) {
   const int64_t upto = applied_seq();
   History::Reading reading;
   reading.project = view->project;
@@ -284,7 +282,8 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
     }
     for (auto& [key, built] : builder.built())
       online_.install(*view, key, std::move(built.windows), built.newest_event_us);
-    installed_.with([&](auto& all) { all[view->uid] = turn.first_seq - 1; });
+    *through_seq = turn.first_seq - 1;
+    installed_.with([&](auto& all) { all[view->uid] = *through_seq; });
     return {};
   }();
   turns_.end(turn, turn.first_seq - 1);
@@ -292,20 +291,33 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* rows) {
   return snapshot();
 }
 
-Result<Materialization> Features::begin_materialization(const ViewPtr& view) {
-  Materialization out;
-  out.begin_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
+// Noted with all that it takes to do it again, should it be interrupted.
+Status Features::bring(const ViewPtr& view, Materialization what, int64_t* rows) {
+  if (what.begin_us == 0)
+    what.begin_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
   TRY(deps_.db.write(
-      [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, out); }));
-  return out;
-}
-
-Status Features::end_materialization(const ViewPtr& view, Materialization what) {
-  what.through_seq = applied_seq();
+      [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, what); }));
+  what.through_seq = applied_seq();  // What arrives from here on is online, or comes the next time.
+  TRY(view->plan ? rebuild_windows(view, &what.through_seq, rows) : bring_online(view, what, rows));
   what.end_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
   TRY(deps_.db.write(
       [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, what); }));
   installed_.with([&](auto& all) { all.erase(view->uid); });
+  return {};
+}
+
+// What was interrupted, and what a view that was just applied has coming.
+Status Features::finish_materializations() {
+  const std::shared_ptr<const Shelves> shelves = catalog_.shelves().load();
+  for (const auto& [project, shelf] : *shelves)
+    for (const auto& [name, view] : shelf->latest_views) {
+      if (!view->view().online) continue;
+      const std::vector<Materialization> all = TRY(materializations(deps_.db, project, view->uid));
+      int64_t looked = 0;
+      if (all.empty()) TRY(bring(view, {}, &looked));
+      for (const Materialization& what : all)
+        if (what.end_us == 0) TRY(bring(view, what, &looked));
+    }
   return {};
 }
 
@@ -343,16 +355,14 @@ Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wante
                      }));
         return {};
       }));
-    Materialization what = TRY(begin_materialization(view));
+    Materialization what;
     if (!view->plan) {
       what.start_us = wanted.start_us.value_or(INT64_MIN);
       what.until_us = wanted.end_us;
       what.after_seq = wanted.start_us ? 0 : through;
       what.after_until_us = wanted.start_us ? INT64_MIN : end_us;
     }
-    TRY(view->plan ? rebuild_windows(view, &rows)
-                   : bring_online(view, wanted, what.after_seq, what.after_until_us, &rows));
-    TRY(end_materialization(view, what));
+    TRY(bring(view, what, &rows));
     if (wanted.start_us) continue;
     TRY(deps_.db.write([&](store::Tx& tx) -> Status {
       TRY(tx.exec(
@@ -504,7 +514,10 @@ Status Features::tidy() {
     TRY(snapshot());
   }
   TRY(history_.archive(saved_seq_));
-  return drop_old_served();
+  TRY(drop_old_served());
+  const sys::Lock lock(materializing_);
+  TRY(finish_erasures());
+  return finish_materializations();
 }
 
 }  // namespace slip::features

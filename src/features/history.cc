@@ -16,8 +16,8 @@ using codec::Json;
 
 namespace {
 
-// What a snapshot must hold before the record may go. Rows brought online later carry the number
-// that was next when they were.
+// What a snapshot must hold before the record may go. Rows brought online later have numbers
+// already; their record has one of its own.
 int64_t last_of(const Batch& b) { return b.seqs ? b.first_seq : b.first_seq + b.rows() - 1; }
 
 }  // namespace
@@ -46,8 +46,7 @@ Result<History::Last> History::last() {
     return {};
   }));
   TRY(replay(0, [&](const Batch& b) -> Status {
-    if (b.seqs) return {};
-    out.seq = std::max(out.seq, b.first_seq + b.rows() - 1);
+    out.seq = std::max(out.seq, last_of(b));
     out.ingest_us = std::max(out.ingest_us, b.ingest_us);
     return {};
   }));

@@ -193,6 +193,17 @@ int64_t Online::drop_view(uint32_t number) {
   return n;
 }
 
+std::vector<std::string> Online::keys(const CompiledView& view) const {
+  const std::string of = online_key(view, "");
+  std::vector<std::string> out;
+  for (const Shard& shard : shards_) {
+    const sys::Lock lock(shard.mutex);
+    for (const auto& [key, entry] : shard.map)
+      if (key.starts_with(of)) out.push_back(key.substr(of.size()));
+  }
+  return out;
+}
+
 bool Online::erase(const CompiledView& view, std::string_view key) {
   const std::string full = online_key(view, key);
   Shard& shard = shard_of(full);

@@ -66,6 +66,7 @@ class Online {
   // Every version's rows of a view go, or one entity's. How many.
   int64_t drop_view(uint32_t number);
   bool erase(const CompiledView& view, std::string_view key);
+  std::vector<std::string> keys(const CompiledView& view) const;
 
   // The table as records, and back. A record names its view; what isn't known any more is left out.
   using Save = std::function<Status(std::string_view record)>;

@@ -23,6 +23,14 @@ struct HistoryResult {
   int64_t acknowledged = 0;
   int64_t refused = 0;  // By faults, or by the rules.
   int64_t crashes = 0;
+
+  void add(const HistoryResult& other) {
+    violations.insert(violations.end(), other.violations.begin(), other.violations.end());
+    operations += other.operations;
+    acknowledged += other.acknowledged;
+    refused += other.refused;
+    crashes += other.crashes;
+  }
 };
 
 HistoryResult run_history(const HistorySpec& spec);

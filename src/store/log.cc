@@ -166,6 +166,7 @@ class FileLog final : public SegmentLog {
       return exhausted("log.full", "the log has reached " + format_size(options_.limit_bytes));
     if (!file_ || size_ + bytes > options_.segment_bytes) TRY(open_next());
     for (const std::string_view r : records) append_frame(&pending_, current_, r);
+    if (ack != LogAck::kDisk) pending_told_ = true;
     if (ack == LogAck::kNone && pending_.size() < kPendingBytesMax) return {};
     TRY(write_pending());
     if (ack != LogAck::kDisk) return {};
@@ -174,9 +175,11 @@ class FileLog final : public SegmentLog {
 
   Status rotate() override {
     sys::Lock lock(mutex_);
-    if (!file_) return {};
-    TRY(write_pending());
-    return close_current(lock);
+    if (file_) {
+      TRY(write_pending());
+      TRY(close_current(lock));
+    }
+    return settle();
   }
 
   std::vector<LogSegment> segments() const override {
@@ -190,6 +193,8 @@ class FileLog final : public SegmentLog {
       const sys::Lock lock(mutex_);
       if (segment == husk_) return not_found("fs.not_found", "the segment has been removed");
       if (file_ && segment == current_) end = size_;
+      for (const Unsettled& u : unsettled_)
+        if (u.segment == segment) end = u.bytes;
     }
     const std::unique_ptr<File> file = TRY(world_.fs.open(path_of(segment), OpenMode::kRead));
     FrameReader reader(*file, segment, std::max<int64_t>(position, kHeaderBytes));
@@ -219,10 +224,16 @@ class FileLog final : public SegmentLog {
     }
     total_bytes_ -= found->bytes;
     segments_.erase(found);
+    std::erase_if(unsettled_, [&](const Unsettled& u) { return u.segment == segment; });
     return world_.fs.sync_dir(dir_);
   }
 
  private:
+  struct Unsettled {
+    int64_t segment;
+    int64_t bytes;
+  };
+
   std::string path_of(int64_t number) const { return dir_ + "/" + file_name(number); }
 
   static std::string_view trim_zeros(std::string_view name) {
@@ -281,6 +292,7 @@ class FileLog final : public SegmentLog {
       if (!synced.ok()) return give_up_segment(synced.error());
       finish_current();
     }
+    ignore(settle(), "the next segment tries again");
     const int64_t number = next_number_;
     std::unique_ptr<File> file = TRY(world_.fs.open(path_of(number), OpenMode::kTruncate));
     // The header is durable before the first record, so that recovery may drop headless files.
@@ -293,6 +305,7 @@ class FileLog final : public SegmentLog {
     current_ = number;
     size_ = kHeaderBytes;
     synced_ = size_;
+    told_ = size_;
     total_bytes_ += size_;
     segments_.push_back({.number = number, .bytes = size_, .closed = false});
     if (const int64_t husk = std::exchange(husk_, 0); husk != 0)
@@ -301,24 +314,53 @@ class FileLog final : public SegmentLog {
   }
 
   Status write_pending() {
-    if (pending_.empty()) return {};
-    CHECK(file_);
-    const Status written = file_->write_at(size_, pending_);
+    Status written = cut_remains();
+    if (written.ok() && pending_.empty()) return {};
+    if (written.ok()) written = file_->write_at(size_, pending_);
+    const bool told = std::exchange(pending_told_, false);
     if (!written.ok()) {
-      // A part of it may have arrived: the next append overwrites it, recovery cuts it.
       pending_.clear();
-      ignore(file_->truncate(size_), "recovery does the same");
+      remains_ = true;
+      ignore(cut_remains(), "before anything else is written, or the segment closed");
       return written;
     }
     size_ += static_cast<int64_t>(pending_.size());
     total_bytes_ += static_cast<int64_t>(pending_.size());
     segments_.back().bytes = size_;
+    if (told) told_ = size_;
     pending_.clear();
+    return {};
+  }
+
+  // Of a write that failed all may have arrived, as a record that nobody was told of. It must not
+  // come back once the segment is closed, so that it is gone must be on the disk by then.
+  Status cut_remains() {
+    if (!remains_) return {};
+    CHECK(file_);
+    TRY(file_->truncate(size_));
+    remains_ = false;
+    must_sync_ = true;
+    return {};
+  }
+
+  // Segments that were given up end where they did for everybody, before they count as closed.
+  Status settle() {
+    while (!unsettled_.empty()) {
+      const Unsettled u = unsettled_.front();
+      const std::unique_ptr<File> file =
+          TRY(world_.fs.open(path_of(u.segment), OpenMode::kReadWrite));
+      TRY(file->truncate(u.bytes));
+      TRY(file->sync());
+      for (LogSegment& s : segments_)
+        if (s.number == u.segment) s.closed = true;
+      unsettled_.erase(unsettled_.begin());
+    }
     return {};
   }
 
   void finish_current() {
     segments_.back().closed = true;
+    must_sync_ = false;
     file_.reset();
   }
 
@@ -332,12 +374,13 @@ class FileLog final : public SegmentLog {
   Status wait_for_sync(sys::Lock& lock) {
     const int64_t segment = current_;
     const int64_t wanted = size_;
-    while (file_ && current_ == segment && synced_ < wanted) {
+    while (file_ && current_ == segment && (synced_ < wanted || must_sync_)) {
       if (syncing_) {
         sync_done_.wait(lock);
         continue;
       }
       syncing_ = true;
+      must_sync_ = false;
       const std::shared_ptr<File> file = file_;
       const int64_t covers = size_;
       lock.unlock();
@@ -353,12 +396,18 @@ class FileLog final : public SegmentLog {
   }
 
   // A failed sync may have dropped what was written, and the next one would not tell: nobody who
-  // waits for this segment is acknowledged, and no later record joins it.
+  // waits for this segment is acknowledged, and no later record joins it. What they wrote isn't
+  // read again, unless a loss of power brings it back; see settle().
   Error give_up_segment(const Error& error, int64_t segment) {
     abandoned_ = std::max(abandoned_, segment);
     if (file_ && current_ == segment) {
       current_whole_ = false;
-      finish_current();
+      const int64_t kept = std::max(synced_, told_);
+      total_bytes_ -= size_ - kept;
+      segments_.back().bytes = kept;
+      unsettled_.push_back({segment, kept});
+      remains_ = must_sync_ = false;
+      file_.reset();
     }
     return error;
   }
@@ -375,11 +424,16 @@ class FileLog final : public SegmentLog {
   int64_t next_number_ = 1;
   int64_t size_ = 0;    // Written.
   int64_t synced_ = 0;  // Of those, durable.
+  int64_t told_ = 0;    // Of those, acknowledged without the disk.
   int64_t total_bytes_ = 0;
   int64_t abandoned_ = 0;      // Last segment whose sync failed.
   int64_t husk_ = 0;           // Removed, but its file keeps the newest number; 0: none.
   bool current_whole_ = true;  // Until its sync fails: its successor's header says so.
   bool syncing_ = false;
+  bool remains_ = false;              // Of a failed write behind size_.
+  bool must_sync_ = false;            // They were cut, which isn't durable yet.
+  std::vector<Unsettled> unsettled_;  // Given up; how much of them counts.
+  bool pending_told_ = false;
   std::string pending_;  // Frames of ack kNone, not yet written.
 };
 

@@ -12,7 +12,7 @@ BUGS = 10
 
 
 def sim(binary, *args):
-    return subprocess.run([str(binary), "sim", "--seeds", str(SEEDS), *args], text=True, capture_output=True)
+    return subprocess.run([str(binary), "sim", "--of", "spine", "--seeds", str(SEEDS), *args], text=True, capture_output=True)
 
 
 def main():

@@ -1,6 +1,6 @@
 """./dev test [filter] [--all] [--suite NAME] [--shard i/n] [--preset P]
 
-Without arguments: the unit binary, 100 simulation seeds, every test/e2e/smoke_*.py (60 s warm).
+Without arguments: the unit binary, simulation seeds, every test/e2e/smoke_*.py (60 s warm).
 filter         unit tests only, by name (`Blobs`, `Ledger.*`)
 --unit         the unit binary alone
 --all          besides, every test/suites/*.py: real clients, browser, services; ten minutes each at most
@@ -95,18 +95,23 @@ def count_unit(tally, report, status, preset):
     tally.failed += [f"unit ({preset}) {name}" for name in failed]
 
 
-def sim(tally, seeds=100, preset="dev"):
+def sim(tally, preset="dev"):
+    """Seeds of the spine's histories, and of the feature store's beside them."""
     out = build.build(preset, ["slipway"])
-    since = time.monotonic()
-    common.say(f"+ {out}/slipway sim --seeds {seeds}")
-    done = subprocess.run([out / "slipway", "sim", "--seeds", str(seeds)], text=True, errors="replace",
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    common.say(f"sim: {time.monotonic() - since:.1f} s: {(done.stdout.strip().splitlines() or ['no output'])[-1]}")
-    if done.returncode or str(seeds) not in done.stdout:  # It says how many seeds it ran.
-        sys.stdout.write(done.stdout)
-        tally.failed.append(f"slipway sim --seeds {seeds}")
-    else:
-        tally.passed += 1
+    running = []
+    for part, seeds in (("spine", 100), ("features", 20)):
+        cmd = [out / "slipway", "sim", "--seeds", str(seeds), "--of", part]
+        common.say("+ " + " ".join(map(str, cmd)))
+        running.append((part, seeds, subprocess.Popen(cmd, text=True, errors="replace", stdout=subprocess.PIPE,
+                                                      stderr=subprocess.STDOUT)))
+    for part, seeds, process in running:
+        text, _ = process.communicate()
+        common.say((text.strip().splitlines() or ["no output"])[-1])
+        if process.returncode or str(seeds) not in text:  # It says how many seeds it ran.
+            sys.stdout.write(text)
+            tally.failed.append(f"slipway sim --seeds {seeds} --of {part}")
+        else:
+            tally.passed += 1
 
 
 def script(tally, file, seconds, preset="dev"):
