@@ -602,15 +602,15 @@ def test_the_command_line_applies_a_repository(server):
 
     feast("plan", "Created feature view daily")
     feast("apply")
-    feast("apply")
-    feast("feature-views list", "daily")
     registry = config(server, "again", "rides").registry
     equal(registry.get_feature_view("daily", "rides").batch_source.name, "rides", "it is there")
     (root / "definitions.py").write_text((root / "definitions.py").read_text().split("rides =")[0])
     feast("apply")  # What isn't declared any more goes, read or not.
     got = [o.name for kind in ("data_sources", "feature_views", "feature_services", "entities") for o in getattr(registry, f"list_{kind}")("rides")]
     equal(got, ["rider"], "what is left")
-    refused("where others declare, too", AssertionError, lambda: (config(server, "repository"), feast("apply")), "is read by")
+    # In which order it deletes differs from run to run; at the first thing of ours it ends.
+    error = refused("where others declare, too", AssertionError, lambda: (config(server, "repository"), feast("apply")), "Error")
+    true("is read by" in str(error) or "is declared by" in str(error), f"why: {error}")
     true("spend" in {v.name for v in native(server).list_feature_views()}, "nothing of theirs goes")
 
 
