@@ -30,6 +30,7 @@ Status Features::open() {
   turns_.go_on(std::max(last.seq, from), last.ingest_us);
   TRY(finish_erasures());
   const Status online = finish_materializations();
+  begun_ = !online.ok();
   if (!online.ok())  // tidy() tries again; what is there is served.
     deps_.notes.warn("history isn't online yet",
                      {{"reason", std::string_view(online.error().reason)}});
@@ -280,6 +281,7 @@ Result<std::vector<Change>> Features::plan(const Ctx& ctx, std::vector<Definitio
 Result<std::vector<Change>> Features::apply(const Ctx& ctx, std::vector<Definition> definitions,
                                             Severity allow) {
   std::vector<Change> changes = TRY(catalog_.apply(ctx, std::move(definitions), allow));
+  begun_ = true;
   Materializing wanted;
   for (const Change& c : changes)
     if (c.kind == Kind::kView && (c.action == "create" || c.action == "new_version"))

@@ -222,6 +222,7 @@ class Features {
   std::atomic<int64_t> unlogged_{0};
   sys::Mutex saving_;
   sys::Mutex materializing_;
+  std::atomic<bool> begun_{false};  // Something that tidy() finishes, should it have failed.
   // By view: up to where windows hold the history though its materialisation isn't written yet.
   sys::Guarded<std::map<std::string, int64_t>> installed_;
   int64_t saved_seq_ = 0;

@@ -332,6 +332,7 @@ Result<Erased> Features::erase(const Ctx& ctx, const Erasing& what) {
       TRY(match_of(source, known->columns, what));
     objects.push_back({.kind = "feature_source", .uid = source, .name = source});
   }
+  begun_ = true;
   const int64_t arrived = applied_seq();
   const Begun begun{ctx, new_uuid7(deps_.clock, deps_.rng).text(), what, arrived > 0 ? arrived : -1,
                     false};

@@ -293,6 +293,7 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* through_seq, int6
 
 // Noted with all that it takes to do it again, should it be interrupted.
 Status Features::bring(const ViewPtr& view, Materialization what, int64_t* rows) {
+  begun_ = true;
   if (what.begin_us == 0)
     what.begin_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
   TRY(deps_.db.write(
@@ -515,9 +516,12 @@ Status Features::tidy() {
   }
   TRY(history_.archive(saved_seq_));
   TRY(drop_old_served());
+  if (!begun_.exchange(false)) return {};
   const sys::Lock lock(materializing_);
-  TRY(finish_erasures());
-  return finish_materializations();
+  Status done = finish_erasures();
+  if (done.ok()) done = finish_materializations();
+  if (!done.ok()) begun_ = true;
+  return done;
 }
 
 }  // namespace slip::features

@@ -14,7 +14,8 @@
 // A segmented append-only log of framed records, for what arrives faster than a database wants it:
 // predictions first of all. A segment is a file of at most `segment_bytes` (header: magic, format,
 // segment number, checksum; frame: length, XXH3 of number and payload, payload). Closed segments
-// never change; whoever has taken a segment over (compaction) removes it.
+// never change, not by a crash either: one that could not be synced counts as closed when what was
+// never acknowledged is cut off it. Whoever has taken a segment over (compaction) removes it.
 //
 // What append() promises is the ack: kKernel: the bytes have been written (survive SIGKILL);
 // kDisk: synced together with whoever else waits (survive power loss); kNone: queued in memory and
