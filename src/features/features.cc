@@ -147,11 +147,11 @@ Result<std::vector<Features::Ready>> Features::transform(const Batch& batch) con
 Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready, Again* again) {
   const engine::Column event = batch.event.view();
   for (const Ready& one : ready) {
-    std::vector<engine::Column> keys;
-    for (const size_t k : one.view->key_columns) keys.push_back(one.source_columns[k].view());
     ViewClocks& clocks = *one.view->clocks;
     std::vector<engine::Column> source_columns;
     for (const engine::Values& v : one.source_columns) source_columns.push_back(v.view());
+    std::vector<engine::Column> keys;
+    for (const size_t k : one.view->key_columns) keys.push_back(source_columns[k]);
     std::optional<RowMarks> marks;
     if (one.view->plan) marks.emplace(*one.view, source_columns);
     for (int64_t i = 0; i < batch.rows(); ++i) {
@@ -165,14 +165,12 @@ Status Features::apply_ready(const Batch& batch, const std::vector<Ready>& ready
       if (!batch.seqs) clocks.lateness.add(at.ingest_us - at.event_us);
       if (at.event_us <= at.ingest_us) raise(&clocks.newest_event_us, at.event_us);
       raise(&clocks.newest_received_us, at.ingest_us);
-      std::string key;
-      bool whole = true;
-      for (const engine::Column& k : keys) whole = whole && append_key(&key, k, i);
-      if (!whole) continue;
+      std::optional<std::string> key = key_at(keys, i);
+      if (!key) continue;
       const std::string row_marks = marks ? marks->at(i) : std::string();
       at.marks = row_marks;
-      const Result<bool> done = online_.apply(*one.view, key, at, one.made.columns, i);
-      if (done.ok() && !*done) (*again)[one.view].insert(std::move(key));
+      const Result<bool> done = online_.apply(*one.view, *key, at, one.made.columns, i);
+      if (done.ok() && !*done) (*again)[one.view].insert(std::move(*key));
       if (!done.ok())  // Lists of another length than the ones before: no window holds both.
         deps_.notes.warn("row left out of windows",
                          {{"view", std::string_view(one.view->name)},

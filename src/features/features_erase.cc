@@ -105,10 +105,7 @@ Result<int64_t> Features::erase_rows(const std::string& project, const std::stri
       if (b.seq(i) > affected->through_seq || !matches(*match, b, i)) continue;
       (*drop)[static_cast<size_t>(i)] = true;
       for (size_t v = 0; v < affected->views.size(); ++v) {
-        std::string key;
-        bool whole = true;
-        for (const engine::Values& k : columns[v]) whole = whole && append_key(&key, k.view(), i);
-        if (whole) affected->keys[v].insert(std::move(key));
+        if (auto key = key_at(columns[v], i)) affected->keys[v].insert(std::move(*key));
       }
     }
     return {};
@@ -139,12 +136,8 @@ Status Features::affect_all(const std::string& project, Affected* affected) {
   return left.visit([&](const History::Chunk& chunk) -> Status {
     for (size_t v = 0; v < affected->views.size(); ++v) {
       const auto columns = columns_as(chunk.batch, affected->views[v]->join_keys);
-      for (int64_t i = 0; i < chunk.batch.rows(); ++i) {
-        std::string key;
-        bool whole = true;
-        for (const engine::Values& k : columns) whole = whole && append_key(&key, k.view(), i);
-        if (whole) affected->keys[v].insert(std::move(key));
-      }
+      for (int64_t i = 0; i < chunk.batch.rows(); ++i)
+        if (auto key = key_at(columns, i)) affected->keys[v].insert(std::move(*key));
     }
     return {};
   });
@@ -218,10 +211,8 @@ Status Features::bring_back(const Returning& what, const History::View& left) {
     std::vector<bool> drop(static_cast<size_t>(b.rows()), true);
     bool any = false;
     for (int64_t i = 0; i < b.rows(); ++i) {
-      std::string key;
-      bool whole = true;
-      for (const engine::Values& k : key_columns) whole = whole && append_key(&key, k.view(), i);
-      const bool stays = whole && what.keys.contains(key) && is_online(what.came, chunk, i);
+      const std::optional<std::string> key = key_at(key_columns, i);
+      const bool stays = key && what.keys.contains(*key) && is_online(what.came, chunk, i);
       drop[static_cast<size_t>(i)] = !stays;
       any = any || stays;
     }

@@ -316,10 +316,8 @@ Status window_join(const ReadPlan::Read& read, const Frame& frame, const From& f
   const std::vector<Column> keys = views_of(frame.keys);
   std::unordered_map<std::string, Entity> entities;
   for (int64_t i = 0; i < times.n; ++i) {
-    std::string key;
-    bool whole = !times.is_null(i);
-    for (const Column& k : keys) whole = whole && append_key(&key, k, i);
-    if (whole) entities[key].queries.push_back(i);
+    if (times.is_null(i)) continue;
+    if (auto key = key_at(keys, i)) entities[std::move(*key)].queries.push_back(i);
   }
   const Looking looking{.wanted = [&](const std::string& key) { return entities.contains(key); },
                         .max_seq = joining.max_seq};

@@ -145,4 +145,18 @@ bool append_key(std::string* out, const Column& column, int64_t row) {
   return true;
 }
 
+std::optional<std::string> key_at(std::span<const Column> keys, int64_t row) {
+  std::string out;
+  for (const Column& k : keys)
+    if (!append_key(&out, k, row)) return std::nullopt;
+  return out;
+}
+
+std::optional<std::string> key_at(std::span<const engine::Values> keys, int64_t row) {
+  std::string out;
+  for (const engine::Values& k : keys)
+    if (!append_key(&out, k.view(), row)) return std::nullopt;
+  return out;
+}
+
 }  // namespace slip::features

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,5 +23,8 @@ Cell unpack_cell(std::string_view packed, size_t features, size_t i, const Featu
 // Appends one key's value. False for null: no key.
 bool append_key(std::string* out, const Cell& cell);
 bool append_key(std::string* out, const engine::Column& column, int64_t row);
+// The keys of one row. Nothing when one of them is null.
+std::optional<std::string> key_at(std::span<const engine::Column> keys, int64_t row);
+std::optional<std::string> key_at(std::span<const engine::Values> keys, int64_t row);
 
 }  // namespace slip::features

@@ -16,6 +16,8 @@ Status each_seen(const ViewPtr& view, const History::Chunk& chunk, const Looking
   for (const engine::Values& v : columns) in.push_back(v.view());
   const Transform::Output made = TRY(Transform(view).run(in, b.event.view()));
   const RowMarks marks(*view, in);
+  std::vector<engine::Column> keys;
+  for (const size_t k : view->key_columns) keys.push_back(in[k]);
   const engine::Column event = b.event.view();
   for (int64_t i = 0; i < b.rows(); ++i) {
     SeenRow seen;
@@ -23,9 +25,9 @@ Status each_seen(const ViewPtr& view, const History::Chunk& chunk, const Looking
     seen.deleted = b.is_deleted(i);
     if (!made.concerns(i, seen.deleted)) continue;
     if (b.seq(i) <= what.after_seq || b.seq(i) > what.max_seq) continue;
-    bool whole = true;
-    for (const size_t k : view->key_columns) whole = whole && append_key(&seen.key, in[k], i);
-    if (!whole || (what.wanted && !what.wanted(seen.key))) continue;
+    std::optional<std::string> key = key_at(keys, i);
+    if (!key || (what.wanted && !what.wanted(*key))) continue;
+    seen.key = std::move(*key);
     seen.record.at = {.ts_us = event.i64(i), .seq = static_cast<uint64_t>(b.seq(i))};
     seen.record.note = note_of(b.created_at(i), marks.at(i));
     if (!seen.deleted)
