@@ -12,6 +12,7 @@
 #include "core/hold/hold.h"
 #include "core/ledger/ledger.h"
 #include "features/features.h"
+#include "sim/life.h"
 #include "sim/promises.h"
 #include "sys/log.h"
 #include "sys/sim/sim_executor.h"
@@ -424,12 +425,13 @@ class FeatureLife {
 
   void run(int number) {
     SimRng rng(spec_.seed * 1000 + static_cast<uint64_t>(number));
-    choose_faults();
+    faults_ =
+        choose_faults(fs_, dice_, {.crash_below = 3000, .change_below = 600, .full_one_in = 8});
     Result<std::unique_ptr<World>> world = World::open(executor_, fs_, rng);
     if (world.ok()) {
       work(**world);
       world->reset();
-    } else if (!faulty_) {
+    } else if (!faults_.any) {
       shared_.violations.add("does not open: " + world.error().text);
     }
     fs_.set_capacity(INT64_MAX);
@@ -440,30 +442,15 @@ class FeatureLife {
   }
 
  private:
-  void choose_faults() {
-    crash_at_ = dice_.one_in(2) ? dice_.below(3000) : 0;
-    const bool nth = dice_.one_in(2);
-    if (nth)
-      fs_.fail_nth_change(1 + static_cast<int64_t>(dice_.below(600)),
-                          dice_.one_in(2) ? SimFs::Fault::kIo : SimFs::Fault::kFull);
-    full_ = dice_.one_in(8);
-    faulty_ = nth || full_;
-  }
-
   void work(World& world) {
     ignore(world.features->apply(Ctx(), features::parse_definitions(kDefinitions).value()),
            "a fault; a later life tries again");
-    if (full_) fs_.set_capacity(static_cast<int64_t>(200'000 + dice_.below(600'000)));
+    if (faults_.full) fs_.set_capacity(static_cast<int64_t>(200'000 + dice_.below(600'000)));
     std::vector<std::unique_ptr<FeatureClient>> clients;
-    std::vector<std::unique_ptr<Task>> tasks;
     for (int c = 0; c < spec_.clients; ++c) {
       clients.push_back(std::make_unique<FeatureClient>(world, executor_, shared_, dice_.next()));
-      tasks.push_back(executor_.spawn(
-          "client", [&, client = clients.back().get()] { client->run(spec_.steps); }));
     }
-    for (uint64_t i = 0; i < crash_at_; ++i) executor_.yield("until the crash");
-    if (crash_at_ > 0) fs_.freeze();
-    for (const std::unique_ptr<Task>& t : tasks) t->join();
+    run_clients(executor_, fs_, clients, spec_.steps, faults_.crash_at);
   }
 
   // Opens cleanly and looks, twice: the second time from a snapshot.
@@ -488,9 +475,7 @@ class FeatureLife {
   SimFs& fs_;
   SimRng& dice_;
   Shared shared_;
-  uint64_t crash_at_ = 0;
-  bool full_ = false;
-  bool faulty_ = false;
+  Faults faults_;
 };
 
 }  // namespace

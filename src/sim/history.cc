@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "registry/governance.h"
 #include "sim/client.h"
+#include "sim/life.h"
 
 namespace slip::sim {
 namespace {
@@ -16,12 +17,13 @@ class Life {
 
   void run(int number) {
     SimRng rng(spec_.seed * 1000 + static_cast<uint64_t>(number));
-    choose_faults();
+    faults_ =
+        choose_faults(fs_, dice_, {.crash_below = 600, .change_below = 400, .full_one_in = 6});
     Result<std::unique_ptr<Spine>> spine = Spine::open(executor_, fs_, rng);
     if (spine.ok()) {
       work(**spine, number);
       spine->reset();
-    } else if (!faulty_) {
+    } else if (!faults_.any) {
       shared_.violations.add("does not open: " + spine.error().text);
     }
     fs_.set_capacity(INT64_MAX);
@@ -31,17 +33,6 @@ class Life {
   }
 
  private:
-  // Each kind of fault is left out in half of the lives, so that the others get their turn.
-  void choose_faults() {
-    crash_at_ = dice_.one_in(2) ? dice_.below(600) : 0;
-    const bool nth = dice_.one_in(2);
-    if (nth)
-      fs_.fail_nth_change(1 + static_cast<int64_t>(dice_.below(400)),
-                          dice_.one_in(2) ? SimFs::Fault::kIo : SimFs::Fault::kFull);
-    full_ = dice_.one_in(6);
-    faulty_ = nth || full_;
-  }
-
   // Versions that may be promoted, so that the clients have something to fight about.
   static void prepare_models(Spine& spine) {
     Ctx author;
@@ -65,18 +56,13 @@ class Life {
 
   void work(Spine& spine, int number) {
     prepare_models(spine);
-    if (full_) fs_.set_capacity(static_cast<int64_t>(100'000 + dice_.below(600'000)));
+    if (faults_.full) fs_.set_capacity(static_cast<int64_t>(100'000 + dice_.below(600'000)));
     std::vector<std::unique_ptr<Client>> clients;
-    std::vector<std::unique_ptr<Task>> tasks;
     for (int c = 0; c < spec_.clients; ++c) {
       const std::string name = concat({"c", std::to_string(c), ".", std::to_string(number)});
       clients.push_back(std::make_unique<Client>(spine, executor_, shared_, name, dice_.next()));
-      tasks.push_back(executor_.spawn(
-          "client", [&, client = clients.back().get()] { client->run(spec_.steps); }));
     }
-    for (uint64_t i = 0; i < crash_at_; ++i) executor_.yield("until the crash");
-    if (crash_at_ > 0) fs_.freeze();
-    for (const std::unique_ptr<Task>& t : tasks) t->join();
+    run_clients(executor_, fs_, clients, spec_.steps, faults_.crash_at);
   }
 
   // Opens cleanly and looks.
@@ -92,9 +78,7 @@ class Life {
   SimFs& fs_;
   SimRng& dice_;
   Client::Shared shared_;
-  uint64_t crash_at_ = 0;
-  bool full_ = false;
-  bool faulty_ = false;
+  Faults faults_;
 };
 
 }  // namespace
