@@ -26,6 +26,7 @@
 #include "core/telemetry/metrics.h"
 #include "data/data.h"
 #include "features/features.h"
+#include "features/files.h"
 #include "grpc/health.h"
 #include "grpc/server.h"
 #include "http/server.h"
@@ -108,6 +109,7 @@ struct World {
   std::unique_ptr<store::SegmentLog> arrivals;         // Of features.
   std::unique_ptr<store::SegmentLog> served_features;  // Vectors that features served.
   std::unique_ptr<features::Features> features;
+  std::unique_ptr<features::SourceFiles> feature_files;
   std::unique_ptr<wire::native::LiveFeed> live;
   // Domains.
   RegistryClaims claims;

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "features/features.h"
+#include "features/files.h"
 #include "wire/feast/errors.h"
 #include "wire/feast/feature_calls.h"
 #include "wire/feast/frames.h"
@@ -98,6 +99,22 @@ Result<std::vector<std::string>> views_of(const Json& body) {
   return out;
 }
 
+// On-demand views are computed when they are read: what they read is brought online.
+std::vector<std::string> views_read(const features::Shelf& shelf,
+                                    const std::vector<std::string>& names) {
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& name) {
+    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+  };
+  for (const std::string& name : names) {
+    const auto on_demand = shelf.view(name) == nullptr ? shelf.find_on_demand(name, 0) : nullptr;
+    if (on_demand == nullptr || on_demand->definition.inputs.empty()) add(name);
+    if (on_demand == nullptr) continue;
+    for (const features::OnDemand::Input& input : on_demand->definition.inputs) add(input.of.view);
+  }
+  return out;
+}
+
 Result<Reply> materialize(const App& app, const Ctx& ctx, Request& request, bool incremental) {
   const Json body = TRY(body_of(request));
   features::Features::Materializing wanted;
@@ -114,6 +131,8 @@ Result<Reply> materialize(const App& app, const Ctx& ctx, Request& request, bool
       wanted.start_us = TRY(features::parse_time_us(start));
     }
   }
+  wanted.views = views_read(*app.features.catalog().shelf(ctx.project.text), wanted.views);
+  TRY(app.files.refresh_views(ctx, wanted.views));
   TRY(app.features.materialize(ctx, wanted));
   return text_reply("null");
 }
