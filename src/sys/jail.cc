@@ -25,7 +25,9 @@ namespace slip::sys {
 namespace {
 
 constexpr rlim_t kFilesMax = 256;
-constexpr rlim_t kThreadsMax = 128;
+// Counted over all that its user runs, and not at all of root.
+constexpr rlim_t kOwnThreadsMax = 128;
+constexpr rlim_t kUserThreadsMax = 4096;
 constexpr rlim_t kFileBytesMax = 64 << 10;  // What it says on standard error is the only file.
 constexpr std::string_view kMoreReadily = "500";  // Killed before the server when memory is short.
 
@@ -86,8 +88,8 @@ Status limit(const JailSpec& spec) {
                            {RLIMIT_MEMLOCK, 0},
                            {RLIMIT_MSGQUEUE, 0},
                            {RLIMIT_DATA, static_cast<rlim_t>(spec.memory_bytes)},
-                           {RLIMIT_AS, static_cast<rlim_t>(spec.address_bytes)}};
-  if (spec.own_user) rows.push_back({RLIMIT_NPROC, kThreadsMax});
+                           {RLIMIT_AS, static_cast<rlim_t>(spec.address_bytes)},
+                           {RLIMIT_NPROC, spec.own_user ? kOwnThreadsMax : kUserThreadsMax}};
   for (const Row& row : rows) {
     rlimit now{};
     ::getrlimit(row.what, &now);

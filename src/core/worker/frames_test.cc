@@ -62,7 +62,7 @@ TEST(FramesTest, WhatIsNoFrameIsRefused) {
       {"no JSON", raw("SLWK", 2, 0, "{]"), "worker.frame"},
       {"no object", raw("SLWK", 2, 0, "[]"), "worker.frame"},
       {"no head", raw("SLWK", 0, 0, ""), "worker.frame"},
-      {"broken text", raw("SLWK", 8, 0, "{\"a\":\"\xff"), "worker.frame"},
+      {"broken text", raw("SLWK", 9, 0, "{\"a\":\"\xff\"}"), "worker.frame"},
   };
   for (const auto& row : kRows) {
     FrameReader reader(1000);

@@ -423,7 +423,9 @@ def main():
     sys.argv = ["slipway-worker"]
     import faulthandler
     import gc
+    import tempfile
 
+    tempfile.tempdir = "/tmp"  # Else it tries to write where it can, to find out; some libraries ask as they are imported.
     faulthandler.enable(file=2, all_threads=False)
     sys.stdout = sys.stderr = Nowhere()
     import pyarrow as pa
