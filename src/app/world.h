@@ -24,6 +24,7 @@
 #include "core/ledger/ledger.h"
 #include "core/sign/sign.h"
 #include "core/telemetry/metrics.h"
+#include "core/worker/worker.h"
 #include "data/data.h"
 #include "features/features.h"
 #include "grpc/health.h"
@@ -103,6 +104,7 @@ struct World {
   std::unique_ptr<auth::Auth> auth;
   std::unique_ptr<auth::Directory> directory;
   std::unique_ptr<jobs::Jobs> jobs;
+  std::unique_ptr<worker::Workers> workers;  // Of functions in Python.
   std::unique_ptr<hold::Holds> holds;
   std::unique_ptr<data::Data> data;
   std::unique_ptr<store::SegmentLog> arrivals;         // Of features.

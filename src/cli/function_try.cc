@@ -100,12 +100,13 @@ Result<int> try_function(Call& call, const Machine& machine) {
   worker::Options options;
   options.python = call.text("python", machine.process.env("SLIPWAY_PYTHON"));
   if (options.python.empty()) options.python = "python3";
+  options.strict = call.on("strict");
   options.call_ms = TRY(call.number("seconds")).value_or(30) * 1000;
   const int64_t times = TRY(call.number("times")).value_or(1);
   if (times < 1 || options.call_ms < 1)
     return invalid("usage.number", "--times and --seconds are at least 1");
-  const auto workers = worker::make_workers(
-      {machine.process, machine.clock, machine.executor, null_log()}, options);
+  const auto workers =
+      worker::make_workers({machine.process, machine.clock, machine.executor, null_log()}, options);
   std::vector<int64_t> took_ns;
   std::string answer;
   for (int64_t i = 0; i < times; ++i) {
@@ -136,6 +137,7 @@ void add_function_commands(Commands& commands, const Machine& machine) {
         {"entry", "NAME", "Which function of FILE [the last]."},
         {"pickle", "", "FILE is a pickle of dill or cloudpickle instead."},
         {"python", "PATH", "The interpreter [python3] [env: SLIPWAY_PYTHON]."},
+        {"strict", "", "Don't, unless all parts of the confinement hold."},
         {"seconds", "N", "How long a call may take [30]."},
         {"times", "N", "Calls it so often, and says how long that takes [1]."}},
        [machine](Call& call) { return try_function(call, machine); },

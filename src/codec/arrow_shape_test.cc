@@ -47,7 +47,9 @@ TEST(ArrowShapeTest, WhatIsNoStreamIsRefused) {
     for (uint64_t n = dice.below(4); n > 0 && !broken.empty(); --n)
       broken[dice.below(broken.size())] = static_cast<char>(dice.below(256));
     const Result<ArrowShape> shape = arrow_shape(broken);
-    if (shape.ok()) { EXPECT_GE(shape->rows, 0) << seed; }
+    if (shape.ok()) {
+      EXPECT_GE(shape->rows, 0) << seed;
+    }
   }
 }
 

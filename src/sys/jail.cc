@@ -176,18 +176,18 @@ std::vector<JailPart> enter_jail(const JailSpec& spec, int keep) {
   ::setsid();
   die_first();
   const bool root = ::geteuid() == 0;
-  out.push_back(part("capabilities", drop_capabilities(), root ? "none, but root's own files" : "none"));
-  out.push_back(part("parent", holds_if(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0),
-                     "ends with the server's"));
+  out.push_back(
+      part("capabilities", drop_capabilities(), root ? "none, but root's own files" : "none"));
+  out.push_back(
+      part("parent", holds_if(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0), "ends with the server's"));
   const bool sealed = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
   out.push_back(part("privileges", holds_if(sealed), "none to gain"));
   const bool closed = ::syscall(SYS_close_range, keep + 1, UINT32_MAX, 0) == 0;
   out.push_back(part("descriptors", holds_if(closed), "none inherited"));
-  out.push_back(part("limits", limit(spec),
-                     concat({format_size(spec.memory_bytes), " of memory"})));
-  const Status placed = keep_to_places(spec);
   out.push_back(
-      part("files", placed, concat({"landlock ", std::to_string(landlock_version())})));
+      part("limits", limit(spec), concat({format_size(spec.memory_bytes), " of memory"})));
+  const Status placed = keep_to_places(spec);
+  out.push_back(part("files", placed, concat({"landlock ", std::to_string(landlock_version())})));
   const FilterRules rules{::getpid(), std::bit_cast<uintptr_t>(spec.program.c_str()), !placed.ok()};
   out.push_back(part("calls", install_filter(make_filter(rules)), "seccomp, no sockets"));
   return out;

@@ -136,16 +136,14 @@ class PosixProcess final : public Process {
     std::unique_ptr<Conn> conn = posix::stream_conn(ends[0]);
     const Descriptor theirs(ends[1]);
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
-    auto printed =
-        std::make_shared<const Descriptor>(::memfd_create("printed", MFD_CLOEXEC));
+    auto printed = std::make_shared<const Descriptor>(::memfd_create("printed", MFD_CLOEXEC));
     if (printed->get() < 0) return failed("memory file", errno);
     SpawnOptions with = options;
     with.stdout_fd = printed->get();
     with.stderr_fd = printed->get();
     std::unique_ptr<Child> child = TRY(spawn_with(with, theirs.get()));
-    return Connected{std::move(child), std::move(conn), [printed](size_t bytes_max) {
-                       return end_of(printed->get(), bytes_max);
-                     }};
+    return Connected{std::move(child), std::move(conn),
+                     [printed](size_t bytes_max) { return end_of(printed->get(), bytes_max); }};
   }
 
   Result<std::unique_ptr<Child>> spawn_with(const SpawnOptions& options, int talk_fd) {

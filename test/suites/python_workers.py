@@ -2,11 +2,13 @@
 
 Run through `slipway function try`, which confines as the server does. Prints the latency of a call of one row.
 """
+import ctypes
 import json
 import os
 import pathlib
 import re
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -41,14 +43,14 @@ def command(folder, source, returns, *args):
             "--python", common.venv_python(), *args]
 
 
-def attempt(source, returns, *args, rows=None, env=None):
+def attempt(source, returns, *args, rows=None, env=None, before=None):
     """(exit code, rows that came back, what was said)"""
     with tempfile.TemporaryDirectory(prefix="slipway-worker-") as name:
         folder = pathlib.Path(name)
         if rows is not None:
             pd.DataFrame(rows).to_parquet(folder / "rows.parquet")
         done = subprocess.run(command(folder, source, returns, *args), capture_output=True, text=True, timeout=120,
-                              env={**os.environ, "PYTHONPATH": PACKAGES, **(env or {})})
+                              env={**os.environ, "PYTHONPATH": PACKAGES, **(env or {})}, preexec_fn=before)
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
@@ -219,8 +221,8 @@ REACHES = {
 }
 
 
-def test_what_is_out_of_reach(server):
-    body = "\n".join(f"    reach({name!r}, lambda: {code})" for name, code in REACHES.items())
+def reach(server, before=None):
+    body = "\n".join(f"    attempt({name!r}, lambda: {code})" for name, code in REACHES.items())
     source = f"""import ctypes, os, resource, socket, subprocess
 PORT, ROWS = {int(server.ready["http"].rpartition(":")[2])}, {str(pathlib.Path(__file__).resolve())!r}
 def libc(*args):
@@ -229,7 +231,7 @@ def libc(*args):
         raise OSError(ctypes.get_errno(), "refused")
 def f(rows):
     out = {{}}
-    def reach(name, what):
+    def attempt(name, what):
         try:
             what()
             out[name] = "reached"
@@ -249,19 +251,61 @@ def opened():
     return out
 """
     row, = good(source, "result:string,environment:string,descriptors:string", "--mode", "python", "--entry", "f",
-                rows={"a": [1]}, env={"SLIPWAY_TOKEN": "secret", "HOME": "/somewhere"})
+                rows={"a": [1]}, env={"SLIPWAY_TOKEN": "secret", "HOME": "/somewhere"}, before=before)
     results = eval(row["result"])  # pylint: disable=eval-used — its own repr
     equal(sorted(results), sorted(REACHES), "all were tried")
-    # A kernel without Landlock can't tell places apart when something is read.
-    reading = {"outside", "rows of the caller", "folders", "its parent"} if not landlock() else set()
-    equal({name: result for name, result in results.items() if result == "reached" and name not in reading}, {}, "reached")
     true("SLIPWAY_TOKEN" not in row["environment"] and "HOME" not in row["environment"], row["environment"])
     equal(row["descriptors"], "0 1 2 3", "descriptors")
+    return {name for name, result in results.items() if result == "reached"}
 
 
 def landlock():
-    import ctypes
     return ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
+
+
+def without_landlock():
+    """In the child before it starts: the call that asks for Landlock isn't there."""
+    libc = ctypes.CDLL(None)
+    code = b"".join(struct.pack("<HBBI", *i) for i in [(0x20, 0, 0, 0), (0x15, 0, 1, 444), (6, 0, 0, 0x50026), (6, 0, 0, 0x7FFF0000)])
+    buffer = ctypes.create_string_buffer(code)
+    program = struct.pack("HxxxxxxP", 4, ctypes.addressof(buffer))
+    libc.prctl(38, 1, 0, 0, 0)
+    if libc.prctl(22, 2, program) != 0:
+        os._exit(99)
+
+
+READING = {"outside", "rows of the caller", "folders", "its parent"}
+
+
+def test_what_is_out_of_reach(server):
+    equal(reach(server), set() if landlock() else reach(server) & READING, "reached")
+
+
+def test_a_kernel_without_landlock(server):
+    """Places can't be told apart, so nothing is written anywhere; the rest holds, and strict refuses."""
+    equal(reach(server, before=without_landlock) - READING, set(), "reached")
+    _, _, said = attempt("def f(df): return df", "a:int64", "--strict", before=without_landlock)
+    true("[worker.unavailable]" in said and "no Landlock" in said, said)
+    done = subprocess.run([str(harness.BINARY), "doctor", "--python", common.venv_python(), "--json", "--server", server.url],
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": PACKAGES}, preexec_fn=without_landlock)
+    found = {i["what"]: i["ok"] for i in json.loads(done.stdout)["items"]}
+    equal([ok for what, ok in found.items() if "no Landlock" in what], [False], str(found))
+    equal(found.get("a worker can read a file outside of Python"), False, str(found))
+
+
+def test_doctor(server):
+    done = subprocess.run([str(harness.BINARY), "doctor", "--python", common.venv_python(), "--server", server.url],
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": PACKAGES})
+    print("    ", "\n     ".join(line for line in done.stdout.splitlines() if "confined" in line or "Python" in line))
+    true("functions in Python: " in done.stdout and "seccomp" in done.stdout, done.stdout)
+    if landlock():
+        equal(done.returncode, 0, done.stdout + done.stderr)
+        true("a worker can " not in done.stdout, done.stdout)
+
+
+def test_metrics(server):
+    text = server.api().send("GET", "/metrics").body.decode()
+    true("slipway_workers 0" in text and "slipway_worker_starts_total 0" in text, "workers start when they are needed")
 
 
 def test_bombs_are_bounded(_):

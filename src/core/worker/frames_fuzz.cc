@@ -1,4 +1,5 @@
 #include "core/worker/frames.h"
+
 #include "test/fuzz/fuzz.h"
 
 // Whatever a worker writes, in whatever pieces: frames come out that can be written again, nothing

@@ -101,8 +101,9 @@ Result<Python> look_at(Process& process, const Spec& spec) {
       if (n.is_int()) out.version += (out.version.empty() ? "" : ".") + std::to_string(n.as_int());
   if (std::find(out.absent.begin(), out.absent.end(), "pyarrow") != out.absent.end())
     return unavailable("worker.unavailable",
-                       concat({where(spec), " has no module pyarrow: install it there, or set "
-                                            "--python"}));
+                       concat({where(spec),
+                               " has no module pyarrow: install it there, or set "
+                               "--python"}));
   return out;
 }
 
@@ -160,8 +161,8 @@ bool is_required(const sys::JailPart& part) { return part.name != "user" && part
 
 std::map<std::string, std::string> environment(const Process& process) {
   std::map<std::string, std::string> out;
-  for (const char* name : {"PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV",
-                           "LD_LIBRARY_PATH"})
+  for (const char* name :
+       {"PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH"})
     if (std::string value = process.env(name); !value.empty()) out[name] = std::move(value);
   // One call, one thread: calls share the machine by being several.
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
@@ -191,6 +192,8 @@ Status become_worker(Process& process, std::string_view spec_json) {
   jail.own_user = !spec.user.empty();
   jail.memory_bytes = spec.memory_bytes;
   jail.address_bytes = spec.memory_bytes + kMappedBytes;
+  if (::chdir("/") != 0)
+    return unavailable("worker.unavailable", "a worker can't leave its folder");
   const std::string open = exposed(spec, jail.readable);
   parts.push_back({"data", open.empty(), open.empty() ? "out of reach" : open});
   for (sys::JailPart& part : sys::enter_jail(jail, kServerFd)) parts.push_back(std::move(part));
@@ -218,7 +221,6 @@ Status become_worker(Process& process, std::string_view spec_json) {
 
 int jail_main(Process& process, std::string_view spec_json) {
   ::fcntl(kServerFd, F_SETFD, FD_CLOEXEC);
-  if (::chdir("/") != 0) return 1;
   const Status failed = become_worker(process, spec_json);
   if (!failed.ok()) tell(Json::object({{"jail", Json::array()}, {"failed", failed.error().text}}));
   return 1;

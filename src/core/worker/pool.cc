@@ -42,6 +42,8 @@ struct Slot {
   int64_t used_ns = 0;
 };
 
+Error ending() { return unavailable("worker.unavailable", "the server is ending"); }
+
 class Pool final : public Workers {
  public:
   Pool(const Deps& deps, Options options) : deps_(deps), options_(std::move(options)) {
@@ -49,11 +51,7 @@ class Pool final : public Workers {
     slots_.resize(std::clamp<size_t>(options_.count, 1, std::max<size_t>(1, cores)));
   }
   ~Pool() override {
-    stopping_.store(true);
-    {
-      const sys::Lock lock(mutex_);
-      wake_.notify_all();
-    }
+    stop();
     for (Slot& slot : slots_) slot.task.reset();
   }
   Pool(const Pool&) = delete;
@@ -62,6 +60,12 @@ class Pool final : public Workers {
   Result<std::string> call(const Ctx& ctx, const PythonFunction& function,
                            std::string_view rows) override;
   Status warm(const Ctx& ctx) override;
+  void stop() override {
+    const sys::Lock lock(mutex_);
+    stopping_.store(true);
+    wake_.notify_all();
+    done_.notify_all();
+  }
   Level level() const override {
     const sys::Lock lock(mutex_);
     return level_;
@@ -103,8 +107,7 @@ class Pool final : public Workers {
   int64_t no_start_until_ns_ = 0;
 };
 
-Result<JobPtr> Pool::job_of(const Ctx& ctx, const PythonFunction& function,
-                            std::string_view rows) {
+Result<JobPtr> Pool::job_of(const Ctx& ctx, const PythonFunction& function, std::string_view rows) {
   if (function.outputs.empty())
     return invalid("worker.function", function.name + ": promises no columns");
   if (function.source.empty() && function.pickle.empty())
@@ -147,12 +150,12 @@ Status Pool::warm(const Ctx& ctx) {
 }
 
 Status Pool::admit(const Job& job) const {
+  if (stopping_.load()) return ending();
   const int64_t now_ns = deps_.clock.steady_ns();
   Status good = strikes_.check(job.definition.digest, now_ns);
   if (!good.ok()) return std::move(good).error().within(job.function.name);
   const bool any = std::any_of(slots_.begin(), slots_.end(), [](auto& s) { return s.running; });
-  if (!any && now_ns < no_start_until_ns_)
-    return unavailable("worker.unavailable", level_.problem);
+  if (!any && now_ns < no_start_until_ns_) return unavailable("worker.unavailable", level_.problem);
   if (queue_.size() >= options_.waiting_max)
     return exhausted("worker.busy", concat({job.function.name, ": ", std::to_string(queue_.size()),
                                             " calls are waiting for a worker"}));
@@ -165,16 +168,14 @@ Result<std::string> Pool::wait_for(const JobPtr& job, int64_t deadline_ns) {
   job->queued_ns = deps_.clock.steady_ns();
   queue_.push_back(job);
   dispatch();
-  while (!job->answer)
-    if (!done_.wait_until(lock, deadline_ns) && !job->answer) {
-      const auto at = std::find(queue_.begin(), queue_.end(), job);
-      const bool waiting = at != queue_.end();
-      if (waiting) queue_.erase(at);
-      return timed_out("worker.deadline",
-                       concat({job->function.name, waiting ? ": no worker was free in time"
-                                                           : ": no answer in time"}));
-    }
-  return *job->answer;
+  bool late = false;
+  while (!job->answer && !late && !stopping_.load()) late = !done_.wait_until(lock, deadline_ns);
+  if (job->answer) return *job->answer;
+  const bool waiting = std::erase(queue_, job) > 0;
+  if (!late) return ending();
+  return timed_out("worker.deadline",
+                   concat({job->function.name,
+                           waiting ? ": no worker was free in time" : ": no answer in time"}));
 }
 
 // 0: has it all; 1: must be started; 2: belongs to another project; 3: busy.
@@ -246,18 +247,17 @@ void Pool::work(Slot& slot) {
     done_.notify_all();
     dispatch();
   }
-  if (slot.job) slot.job->answer = unavailable("worker.unavailable", "the server is ending");
-  done_.notify_all();
 }
 
 Status Pool::start(std::unique_ptr<Session>& session) {
   Level learnt;
-  Result<std::unique_ptr<Session>> made =
-      Session::start({deps_, options_, stopping_}, &learnt);
+  Result<std::unique_ptr<Session>> made = Session::start({deps_, options_, stopping_}, &learnt);
   const sys::Lock lock(mutex_);
   ++counters_.starts;
   level_ = std::move(learnt);
   if (made.ok()) {
+    deps_.log.info("worker started", {{"python", std::string_view(level_.python)},
+                                      {"confined", std::string_view(level_.text())}});
     start_failures_ = 0;
     no_start_until_ns_ = 0;
     session = std::move(*made);
@@ -276,7 +276,7 @@ Result<std::string> Pool::serve(std::unique_ptr<Session>& session, const Job& jo
     if (!session) TRY(start(session));
     if (job.start_only) return std::string();
     const int64_t deadline_ns = deps_.clock.steady_ns() + options_.call_ms * 1'000'000;
-    Outcome outcome = session->run(job.function, job.definition, job.rows, deadline_ns);
+    Outcome outcome = session->run(job.definition, job.rows, deadline_ns);
     if (outcome.process != Outcome::Process::kAlive) session.reset();
     if (outcome.process == Outcome::Process::kUnread && again) continue;
     Result<std::string> answer = settle(job, std::move(outcome));
@@ -285,7 +285,7 @@ Result<std::string> Pool::serve(std::unique_ptr<Session>& session, const Job& jo
       Status good = check_answer(job.function, *answer, job.row_count);
       if (good.ok()) return answer;
       session.reset();
-      return std::move(good).error();
+      return std::move(good).error().within(job.function.name);
     }
     return answer;
   }
@@ -293,18 +293,34 @@ Result<std::string> Pool::serve(std::unique_ptr<Session>& session, const Job& jo
 
 Result<std::string> Pool::settle(const Job& job, Outcome outcome) {
   const sys::Lock lock(mutex_);
-  if (outcome.process == Outcome::Process::kKilled) {
-    Error error = std::move(outcome.answer).error();
-    strikes_.killed(job.definition.digest, error.text, deps_.clock.steady_ns());
+  const std::string& who = job.definition.digest;
+  if (outcome.answer.ok()) {
+    strikes_.answered(who);
+    return std::move(outcome.answer);
+  }
+  Error error = std::move(outcome.answer).error();
+  const bool killed = outcome.process == Outcome::Process::kKilled;
+  if (killed || error.reason == "worker.memory") {
+    strikes_.killed(who, error.text, deps_.clock.steady_ns());
     deps_.log.warn("worker ended", {{"function", std::string_view(job.function.name)},
                                     {"why", std::string_view(error.text)}});
-    return std::move(error).within(job.function.name);
+  } else if (outcome.process != Outcome::Process::kUnread) {
+    strikes_.answered(who);
   }
-  if (outcome.process != Outcome::Process::kUnread) strikes_.answered(job.definition.digest);
-  return std::move(outcome.answer);
+  return std::move(error).within(job.function.name);
 }
 
 }  // namespace
+
+std::string Level::text() const {
+  std::string holds;
+  std::string lacks;
+  for (const Part& part : parts) {
+    std::string& into = part.holds ? holds : lacks;
+    into += concat({into.empty() ? "" : ", ", part.name, " (", part.text, ")"});
+  }
+  return lacks.empty() ? holds : concat({holds, "; not: ", lacks});
+}
 
 std::unique_ptr<Workers> make_workers(const Deps& deps, Options options) {
   return std::make_unique<Pool>(deps, std::move(options));

@@ -87,6 +87,16 @@ TEST(WorkerPoolTest, AWorkerThatDiedBeforeItReadIsReplacedOnce) {
   });
 }
 
+TEST(WorkerPoolTest, AWorkerThatDoesNotListenIsReplaced) {
+  PoolWorld w(3);
+  w.run([&] {
+    w.process->fates = {{1, Fate::kIsDeaf}};
+    EXPECT_EQ(w.reason("echo"), "ok");
+    EXPECT_EQ(w.process->started, 2);
+    EXPECT_EQ(w.now_s(), 10);
+  });
+}
+
 TEST(WorkerPoolTest, AFunctionThatKillsIsRefusedForAWhile) {
   PoolWorld w(5);
   w.run([&] {
@@ -102,6 +112,9 @@ TEST(WorkerPoolTest, AFunctionThatKillsIsRefusedForAWhile) {
     EXPECT_EQ(w.reason("die"), "worker.refused") << "20 s this time";
     w.wait_s(10);
     EXPECT_EQ(w.reason("die"), "worker.died");
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(w.reason("memory"), "worker.memory");
+    EXPECT_EQ(w.reason("memory"), "worker.refused");
+    for (int i = 0; i < 9; ++i) EXPECT_EQ(w.reason("raise"), "worker.failed") << "costs nothing";
   });
 }
 
@@ -213,7 +226,8 @@ TEST(WorkerPoolTest, NobodyGetsAnothersAnswer) {
           ctx.project = {caller % 3 == 0 ? "a" : "b"};
           for (int64_t i = 0; i < 8; ++i) {
             const std::string rows = test::rows_of({caller, i});
-            const auto f = test::function_of(i % 5 == 4 ? "raise" : concat({"echo", caller % 2 == 0 ? "0" : "1"}));
+            const auto f = test::function_of(
+                i % 5 == 4 ? "raise" : concat({"echo", caller % 2 == 0 ? "0" : "1"}));
             const Result<std::string> out = w.pool->call(ctx, f, rows);
             if (out.ok()) {
               EXPECT_EQ(*out, rows) << seed;
@@ -236,10 +250,23 @@ TEST(WorkerPoolTest, NobodyGetsAnothersAnswer) {
 TEST(WorkerPoolTest, EndsSoonWhateverRuns) {
   PoolWorld w(11);
   w.run([&] {
-    EXPECT_EQ(w.call("hang", "default", 1).error().reason, "worker.deadline");
-    const int64_t begun_ns = w.executor.clock().steady_ns();
-    w.pool.reset();
-    EXPECT_LT(w.executor.clock().steady_ns() - begun_ns, 1'000'000'000);
+    std::vector<std::unique_ptr<Task>> callers;
+    std::map<std::string, int> outcomes;
+    for (int i = 0; i < 3; ++i)
+      callers.push_back(w.executor.spawn("caller", [&] { ++outcomes[w.reason("hang")]; }));
+    w.wait_s(1);
+    w.pool->stop();
+    callers.clear();
+    EXPECT_EQ(outcomes, (std::map<std::string, int>{{"worker.unavailable", 3}}));
+    EXPECT_LE(w.now_s(), 2);
+    EXPECT_EQ(w.reason("echo"), "worker.unavailable");
+  });
+  PoolWorld again(11);
+  again.run([&] {
+    EXPECT_EQ(again.call("hang", "default", 1).error().reason, "worker.deadline");
+    const int64_t begun_ns = again.executor.clock().steady_ns();
+    again.pool.reset();
+    EXPECT_LT(again.executor.clock().steady_ns() - begun_ns, 1'000'000'000);
   });
 }
 

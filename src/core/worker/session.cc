@@ -19,6 +19,7 @@ constexpr size_t kTextMax = 4000;      // Of what a worker says of an error.
 constexpr size_t kLastWordsMax = 4 << 10;
 constexpr int64_t kBurialMs = 2000;  // How long a process may take to be gone after its stream.
 constexpr int64_t kLookMs = 200;
+constexpr int64_t kTakeMs = 10'000;  // A worker that is idle reads a request at once.
 constexpr int kKillSignal = 9;
 
 // The worker's word for what went wrong, and ours.
@@ -81,8 +82,8 @@ std::vector<std::string> texts_at(const Json& head, std::string_view key) {
 
 // What of the server's environment a worker may see; the jail leaves HOME out before Python starts.
 constexpr std::array<const char*, 9> kPassedOn = {
-    "PATH", "HOME",        "LANG",           "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV",
-    "LD_LIBRARY_PATH", "PYENV_VERSION"};
+    "PATH",         "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
+    "PYENV_VERSION"};
 
 SpawnOptions spawn_options(const Deps& deps, const Options& options) {
   SpawnOptions out;
@@ -193,10 +194,13 @@ std::string Session::how_it_ended() {
 }
 
 Outcome Session::broken(const Error& error, bool taken) {
+  if (error.code == Code::kTimeout && !taken)  // What ran in it before left something behind.
+    return {kUnread, unavailable("worker.died", "its worker didn't listen and was ended")};
   if (error.code == Code::kTimeout)
-    return {kKilled, timed_out("worker.deadline",
-                               concat({"no answer within ", std::to_string(world_.options.call_ms / 1000),
-                                       " s; its worker was ended"}))};
+    return {kKilled,
+            timed_out("worker.deadline",
+                      concat({"no answer within ", std::to_string(world_.options.call_ms / 1000),
+                              " s; its worker was ended"}))};
   if (error.reason == "worker.too_large")
     return {kKilled, exhausted("worker.too_large", "its answer: " + error.text)};
   if (error.reason == "worker.frame")
@@ -214,8 +218,7 @@ Result<Frame> Session::reply(int64_t id, int64_t deadline_ns) {
   return frame;
 }
 
-Outcome Session::run(const PythonFunction& function, const Definition& definition,
-                     std::string_view rows, int64_t deadline_ns) {
+Outcome Session::run(const Definition& definition, std::string_view rows, int64_t deadline_ns) {
   const int64_t id = ++last_id_;
   const auto size = [](size_t n) { return static_cast<int64_t>(n); };
   Frame request;
@@ -227,19 +230,19 @@ Outcome Session::run(const PythonFunction& function, const Definition& definitio
     request.body = definition.json + definition.bytes;
   }
   request.body += rows;
-  const Status sent = process_.conn->write(encode_frame(request), deadline_ns);
+  const int64_t take_ns = world_.deps.clock.steady_ns() + kTakeMs * 1'000'000;
+  const Status sent = process_.conn->write(encode_frame(request), take_ns);
   if (!sent.ok()) return broken(sent.error(), false);
-  const Result<Frame> taken = reply(id, deadline_ns);
+  const Result<Frame> taken = reply(id, take_ns);
   if (!taken.ok()) return broken(taken.error(), false);
   if (!is_true(taken->head, "taken"))
     return broken(invalid("worker.frame", "an answer before the request was read"), true);
   const Result<Frame> answer = reply(id, deadline_ns);
   if (!answer.ok()) return broken(answer.error(), true);
-  return finish(function, definition, *answer);
+  return finish(definition, *answer);
 }
 
-Outcome Session::finish(const PythonFunction& function, const Definition& definition,
-                        const Frame& reply) {
+Outcome Session::finish(const Definition& definition, const Frame& reply) {
   if (is_true(reply.head, "defined")) known_.insert(definition.digest);
   const bool full = known_.size() >= kFunctionsMax;
   const Json* error = reply.head.find("error");
@@ -247,10 +250,9 @@ Outcome Session::finish(const PythonFunction& function, const Definition& defini
   const std::string word = text_at(*error, "word");
   for (const Trouble& t : kTroubles) {
     if (t.word != word) continue;
-    std::string text = concat({function.name, function.name.empty() ? "" : ": ",
-                               text_at(*error, "text")});
     const bool spent = full || t.reason == "worker.memory";
-    return {spent ? kSpent : kAlive, Error{t.code, std::string(t.reason), std::move(text), {}}};
+    return {spent ? kSpent : kAlive,
+            Error{t.code, std::string(t.reason), text_at(*error, "text"), {}}};
   }
   return broken(invalid("worker.frame", "an error without a name"), true);
 }
@@ -258,22 +260,20 @@ Outcome Session::finish(const PythonFunction& function, const Definition& defini
 Status check_answer(const PythonFunction& function, std::string_view answer, int64_t rows) {
   const Result<codec::ArrowShape> shape = codec::arrow_shape(answer);
   if (!shape.ok())
-    return invalid("worker.output",
-                   concat({function.name, ": its answer is no table: ", shape.error().text}));
+    return invalid("worker.output", concat({"its answer is no table: ", shape.error().text}));
   if (shape->rows != rows)
-    return invalid("worker.rows", concat({function.name, ": ", std::to_string(shape->rows),
-                                          " rows for ", std::to_string(rows)}));
+    return invalid("worker.rows",
+                   concat({std::to_string(shape->rows), " rows for ", std::to_string(rows)}));
   for (size_t i = 0; i < function.outputs.size(); ++i) {
     const PythonOutput& want = function.outputs[i];
     if (i >= shape->columns.size() || shape->columns[i].name != want.name)
-      return invalid("worker.output",
-                     concat({function.name, ": column `", want.name, "` is missing"}));
+      return invalid("worker.output", concat({"column `", want.name, "` is missing"}));
     if (shape->columns[i].type != want.type)
-      return invalid("worker.output", concat({function.name, ": column `", want.name, "` is ",
+      return invalid("worker.output", concat({"column `", want.name, "` is ",
                                               shape->columns[i].type, ", not ", want.type}));
   }
   if (shape->columns.size() != function.outputs.size())
-    return invalid("worker.output", concat({function.name, ": more columns than were promised"}));
+    return invalid("worker.output", "more columns than were promised");
   return {};
 }
 

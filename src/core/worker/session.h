@@ -25,8 +25,8 @@ Definition define(const PythonFunction& function);
 
 struct Outcome {
   enum class Process : uint8_t {
-    kAlive,  // May be used again.
-    kSpent,  // Answered, but better ended.
+    kAlive,   // May be used again.
+    kSpent,   // Answered, but better ended.
     kUnread,  // Gone before it had read the request: another may be asked the same.
     kKilled,  // The function took it along, or had to be stopped.
   };
@@ -45,8 +45,7 @@ class Session {
   // parts outlive it.
   static Result<std::unique_ptr<Session>> start(const World& world, Level* level);
 
-  Outcome run(const PythonFunction& function, const Definition& definition, std::string_view rows,
-              int64_t deadline_ns);
+  Outcome run(const Definition& definition, std::string_view rows, int64_t deadline_ns);
 
  private:
   Session(const World& world, Connected process)
@@ -54,7 +53,7 @@ class Session {
   Status greet(Level* level, int64_t deadline_ns);
   Result<Frame> next_frame(int64_t deadline_ns);
   Result<Frame> reply(int64_t id, int64_t deadline_ns);
-  Outcome finish(const PythonFunction& function, const Definition& definition, const Frame& reply);
+  Outcome finish(const Definition& definition, const Frame& reply);
   Outcome broken(const Error& error, bool taken);
   std::string how_it_ended();
   std::string last_words();

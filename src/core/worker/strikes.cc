@@ -17,10 +17,9 @@ Status Strikes::check(const std::string& who, int64_t now_ns) const {
   if (found == entries_.end() || found->second.refused_until_ns <= now_ns) return {};
   const Entry& e = found->second;
   const int64_t left_s = (e.refused_until_ns - now_ns + 999'999'999) / 1'000'000'000;
-  return unavailable("worker.refused",
-                     concat({"refused for ", std::to_string(left_s), " s, after ",
-                             std::to_string(e.count), " calls in a row that cost a worker: ",
-                             e.how}));
+  return unavailable("worker.refused", concat({"refused for ", std::to_string(left_s), " s, after ",
+                                               std::to_string(e.count),
+                                               " calls in a row that cost a worker: ", e.how}));
 }
 
 void Strikes::killed(const std::string& who, std::string how, int64_t now_ns) {

@@ -57,7 +57,7 @@ class FakeProcess final : public Process {
   }
 
   // What becomes of the nth process that is started, from 1 on; others serve.
-  enum class Fate : uint8_t { kServes, kDiesUnread, kFailsToStart, kIsSilent };
+  enum class Fate : uint8_t { kServes, kDiesUnread, kFailsToStart, kIsSilent, kIsDeaf };
   std::map<int64_t, Fate> fates;
   std::atomic<int64_t> started = 0;
   std::atomic<int64_t> defined = 0;
@@ -101,6 +101,7 @@ class FakeProcess final : public Process {
     send(conn, Json::object({{"jail", Json::array()}, {"python", "python3 3.11"}}));
     send(conn, Json::object({{"hello", 1}}));
     if (mine == Fate::kDiesUnread) return;
+    if (mine == Fate::kIsDeaf) executor_.sleep_until(executor_.clock().steady_ns() + 99 * kSecond);
     std::map<std::string, std::string> names;
     while (true) {
       const Result<Frame> request = read_frame(conn, reader, INT64_MAX);
@@ -181,9 +182,7 @@ struct PoolWorld {
     return out.ok() ? "ok" : out.error().reason;
   }
   int64_t now_s() { return executor.clock().steady_ns() / 1'000'000'000; }
-  void wait_s(int64_t s) {
-    executor.sleep_until(executor.clock().steady_ns() + s * 1'000'000'000);
-  }
+  void wait_s(int64_t s) { executor.sleep_until(executor.clock().steady_ns() + s * 1'000'000'000); }
 
   sim::SimExecutor executor;
   std::unique_ptr<FakeProcess> process;

@@ -78,6 +78,8 @@ struct Level {
   std::vector<std::string> absent;  // Modules that it doesn't have, of those one may want.
   std::vector<Part> parts;
   std::string problem;  // Why the last start failed; "".
+
+  std::string text() const;  // "capabilities (none), …; not: user (…)"
 };
 
 struct Counters {
@@ -103,6 +105,8 @@ class Workers {
                                    std::string_view arrow_stream) = 0;
   // Starts one for the project of `ctx`, if none of it is there, and waits for it.
   virtual Status warm(const Ctx& ctx) = 0;
+  // What waits or runs is given up soon, and nothing is begun any more; the destructor does it too.
+  virtual void stop() = 0;
 
   virtual Level level() const = 0;
   virtual Counters counters() const = 0;
