@@ -68,7 +68,8 @@ worker::Options worker_options(const Call& call, const Machine& machine) {
   };
   out.python = setting("python", "SLIPWAY_PYTHON", "python3");
   out.user = setting("workers-user", "SLIPWAY_WORKERS_USER", "");
-  out.private_dirs = {path_in(machine.process.working_dir(), call.text("data-dir", "."))};
+  if (call.has("data-dir"))
+    out.private_dirs = {path_in(machine.process.working_dir(), call.text("data-dir"))};
   return out;
 }
 

@@ -47,12 +47,16 @@ Result<std::vector<worker::PythonOutput>> parse_outputs(const std::string& text)
 
 Result<PythonFunction> function_of(const Call& call, Fs& fs) {
   PythonFunction out;
-  out.name = call.argument(0);
+  const std::string file = call.argument(0);
+  const std::string pickle = call.text("pickle");
+  if (file.empty() && pickle.empty())
+    return invalid("usage.function", "name a file with its text, or --pickle, or both");
+  out.name = file.empty() ? pickle : file;
   out.mode = TRY(parse_mode(call.text("mode", "pandas")));
   out.entry = call.text("entry");
   out.outputs = TRY(parse_outputs(call.text("returns")));
-  (call.on("pickle") ? out.pickle : out.source) =
-      TRY(read_file(fs, call.argument(0), kSourceBytesMax));
+  if (!file.empty()) out.source = TRY(read_file(fs, file, kSourceBytesMax));
+  if (!pickle.empty()) out.pickle = TRY(read_file(fs, pickle, kSourceBytesMax));
   return out;
 }
 
@@ -130,12 +134,12 @@ void add_function_commands(Commands& commands, const Machine& machine) {
   commands.add(
       {"function try",
        "Runs a Python function on rows of a file, confined as the server confines it.",
-       {{"FILE", "Python text that defines it"}},
+       {{"FILE", "Python text that defines it", false}},
        {{"rows", "FILE", "Parquet, CSV or JSON lines.", true},
         {"returns", "COLUMNS", "What it promises: ratio:double,label:string.", true},
         {"mode", "MODE", "pandas, python (dict of lists) or singleton (a row at a time) [pandas]."},
         {"entry", "NAME", "Which function of FILE [the last]."},
-        {"pickle", "", "FILE is a pickle of dill or cloudpickle instead."},
+        {"pickle", "FILE", "What dill or cloudpickle made of it; FILE is for errors then, and in need."},
         {"python", "PATH", "The interpreter [python3] [env: SLIPWAY_PYTHON]."},
         {"strict", "", "Don't, unless all parts of the confinement hold."},
         {"seconds", "N", "How long a call may take [30]."},

@@ -3,6 +3,7 @@
 Run through `slipway function try`, which confines as the server does. Prints the latency of a call of one row.
 """
 import ctypes
+import inspect
 import json
 import os
 import pathlib
@@ -22,6 +23,7 @@ from dev import common, setup  # noqa: E402
 
 PACKAGES = str(setup.packages("pip_features"))  # pandas, pyarrow and dill, for PYTHONPATH.
 sys.path.insert(0, PACKAGES)
+import cloudpickle  # noqa: E402
 import dill  # noqa: E402
 import pandas as pd  # noqa: E402
 
@@ -30,16 +32,19 @@ MANY = 1000
 
 
 def command(folder, source, returns, *args):
-    path = folder / "function.py"
-    if isinstance(source, bytes):
-        path.write_bytes(source)
-        args = ("--pickle", *args)
-    else:
-        path.write_text(textwrap.dedent(source))
+    """`source`: text, a pickle, or both as a pair."""
+    files = []
+    for part in source if isinstance(source, tuple) else (source,):
+        if isinstance(part, bytes):
+            (folder / "function.pkl").write_bytes(part)
+            files += ["--pickle", str(folder / "function.pkl")]
+        else:
+            (folder / "function.py").write_text(textwrap.dedent(part))
+            files.append(str(folder / "function.py"))
     rows = folder / "rows.parquet"
     if not rows.exists():
         pd.DataFrame(ROWS).to_parquet(rows)
-    return [str(harness.BINARY), "function", "try", str(path), "--rows", str(rows), "--returns", returns,
+    return [str(harness.BINARY), "function", "try", *files, "--rows", str(rows), "--returns", returns,
             "--python", common.venv_python(), *args]
 
 
@@ -116,20 +121,29 @@ def test_types_and_texts(_):
     equal(good("f = lambda df: df[['a']].rename(columns={'a': 'x'})", "x:int64")[0], {"x": 1}, "a lambda")
 
 
-def make_pickle():
-    offset = 10
-
+def make_pickle(offset=10):
     def shifted(df):
         out = df[["a"]].copy()
         out["x"] = df["a"] + offset
         return out
 
-    return dill.dumps(shifted, recurse=True)
+    return dill.dumps(shifted, recurse=True), inspect.getsource(shifted)
 
 
 def test_pickles(_):
-    equal([r["x"] for r in good(make_pickle(), "x:int64")], [11, 12, 13], "dill")
-    bad("worker.function", "pickle can't be opened", b"\x80\x04garbage", "x:int64")
+    """They are preferred to the text, which then says where something happened, and is what is left without them."""
+    pickle, text = make_pickle()
+    equal([r["x"] for r in good(pickle, "x:int64")], [11, 12, 13], "dill")
+    equal([r["x"] for r in good(("def f(df): return 3", pickle), "x:int64")], [11, 12, 13], "dill, not the text")
+    broken = b"\x80\x04garbage"
+    equal([r["x"] for r in good(("def f(df): return df.assign(x=df.a)", broken), "x:int64")], [1, 2, 3], "the text")
+    bad("worker.function", "pickle can't be opened", broken, "x:int64")
+    bad("worker.failed", r"NameError: .*offset.*line 3: out\[.*; its pickle can't be opened", (text, broken), "x:int64")
+    pickle, text = make_pickle("word")
+    bad("worker.failed", r'Error: .*\(line 3: out\["x"\] = df\["a"\] \+ offset\)', (text, pickle), "x:int64")
+    bad("worker.failed", r"Error: .*\(line 3 of shifted\)", pickle, "x:int64")
+    cloud = cloudpickle.dumps(lambda rows: {"x": [a * 3 for a in rows["a"]]})
+    equal(good(cloud, "x:int64", "--mode", "python")[2], {"x": 9}, "cloudpickle")
 
 
 def test_no_rows(_):

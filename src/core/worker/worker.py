@@ -177,7 +177,7 @@ class Function:
         self.name, self.mode = facts["name"], facts["mode"]
         self.fields = [pa.field(name, parse_type(text)) for name, text in facts["outputs"]]
         self.schema = pa.schema(self.fields)
-        self.source = source
+        self.source, self.refused = source, ""
         if self.mode == "pandas":
             need("pandas")
         self.call = self.load(facts["entry"], pickled)
@@ -187,19 +187,18 @@ class Function:
         self.run = {"pandas": self.on_frame, "python": self.on_lists, "singleton": self.on_values}[self.mode]
 
     def load(self, entry, pickled):
-        refused = None
         if pickled:
             try:
                 return unpickle(pickled)
             except Exception as error:  # pylint: disable=broad-except — the text may still do
-                refused = f"its pickle can't be opened ({kind_of(error)}: {short(error)})"
+                self.refused = f"its pickle can't be opened ({kind_of(error)}: {short(error)})"
         if self.source.strip():
             try:
                 self.from_text = True
                 return compile_function(self.source, entry)
             except Trouble as error:
-                raise Trouble("function", f"{refused}; {error}" if refused else str(error)) from None
-        raise Trouble("function", refused or "there is no function")
+                raise Trouble("function", "; ".join(filter(None, (self.refused, str(error))))) from None
+        raise Trouble("function", self.refused or "there is no function")
 
     from_text = False
 
@@ -259,7 +258,10 @@ class Function:
 
     # ---- what went wrong in it
     def where(self, error):
-        """The last line of the user's own, if the text is there; never a path."""
+        """The last line of the user's own, if the text is there; never a path. And why it was the text, if there was more."""
+        return self.line(error) + (f"; {self.refused}" if self.refused else "")
+
+    def line(self, error):
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == self.file]
         if not frames:
             return ""
