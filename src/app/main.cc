@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "app/commands.h"
+#include "core/worker/jail.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/log.h"
@@ -32,6 +33,9 @@ int main(int argc, char** argv) {
   keep_memory_small();
   forbid_library_telemetry();
   const std::vector<std::string> words(argv + 1, argv + argc);
+  // No command for people: how the server starts its workers.
+  if (words.size() == 2 && words[0] == worker::kJailWord)
+    return worker::jail_main(real_process(), words[1]);
   const app::Sys sys{real_fs(),      real_clock(),    real_rng(),
                      real_process(), real_executor(), null_log()};
   cli::Terminal terminal{[](std::string_view text) { print(stdout, text); },

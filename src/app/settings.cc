@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 34> kSettings = {{
+constexpr std::array<SettingRow, 38> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -51,6 +51,13 @@ constexpr std::array<SettingRow, 34> kSettings = {{
     {"grpc_threads", kInt, "0", "", "Queues of gRPC; 0: one a core."},
     {"pool_threads", kInt, "64", "", "Most threads for blocking requests."},
     {"job_runners", kInt, "2", "", "Background steps that run at once."},
+    {"python", kText, "python3", "",
+     "Interpreter, with pyarrow, that runs functions in Python; off: none are run."},
+    {"workers", kInt, "1", "", "Processes that run them, at most; each for one project at a time."},
+    {"workers_isolation", kChoice, "best", "best|strict",
+     "How they are confined: as well as it goes here, or not started at all."},
+    {"workers_user", kText, "", "",
+     "Whom they run as, by name or number, when the server may choose; empty: as itself."},
     {"memory_max", kSize, "0", "bytes", "What all shares may hold; 0: 70 % of what there is."},
     {"drain_ms", kInt, "10000", "ms", "How long requests may go on after SIGTERM."},
     {"log_level", kChoice, "info", "debug|info|warn|error", "Least level that is logged."},

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "app/feature_metrics.h"
+#include "app/worker_metrics.h"
 #include "app/world.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -48,6 +49,22 @@ auth::Options auth_options(const World& w) {
   return options;
 }
 
+std::unique_ptr<worker::Workers> make_workers(const World& w) {
+  const std::string dir = w.sys.process.working_dir();
+  worker::Options options;
+  options.python = w.config.text("python");
+  options.count = static_cast<size_t>(w.config.number("workers"));
+  options.strict = w.config.text("workers_isolation") == "strict";
+  options.user = w.config.text("workers_user");
+  for (const char* name : {"data_dir", "artifacts_destination"}) {
+    const std::string& path = w.config.text(name);
+    if (path.empty()) continue;
+    options.private_dirs.push_back(path.starts_with('/') ? path : concat({dir, "/", path}));
+  }
+  return worker::make_workers({w.sys.process, w.sys.clock, w.sys.executor, w.sys.log},
+                              std::move(options));
+}
+
 Status open_core(World& w) {
   const std::vector<store::Migration> steps = all_migrations();
   TRY(store::migrate(*w.db, steps, whole_schema()));
@@ -60,6 +77,7 @@ Status open_core(World& w) {
       auth::Directory::Deps{*w.db, *w.ledger, w.sys.clock, w.sys.rng, *w.auth});
   w.jobs = std::make_unique<jobs::Jobs>(
       jobs::Jobs::Deps{*w.db, w.sys.clock, w.sys.rng, w.sys.executor, w.sys.log});
+  w.workers = make_workers(w);
   w.live = std::make_unique<wire::native::LiveFeed>(*w.ledger);
   w.holds =
       std::make_unique<hold::Holds>(hold::Holds::Deps{*w.db, *w.ledger, w.sys.clock, w.sys.rng});
@@ -123,9 +141,10 @@ Status open_features(World& w) {
                                            w.data_dir + "/arrivals", {}));
   w.served_features = TRY(store::open_segment_log(
       {w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log}, w.data_dir + "/served-features", {}));
+  w.functions = std::make_unique<WorkerFunctions>(*w.workers);
   w.features = std::make_unique<features::Features>(features::Features::Deps{
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
-      w.sys.log, w.data_dir + "/features"});
+      w.sys.log, w.data_dir + "/features", w.functions.get()});
   w.feature_files = std::make_unique<features::SourceFiles>(features::SourceFiles::Deps{
       *w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w),
       tracking::absolute_location(w.data_dir, w.sys.process.working_dir())});
@@ -259,6 +278,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   TRY(lock_data_dir(*w));
   w->metrics.declare(server_metrics());
   w->metrics.declare(feature_metrics());
+  w->metrics.declare(worker_metrics());
   w->db = TRY(open_db(*w));
   w->blobs =
       TRY(store::open_blobs({sys.fs, sys.clock, sys.executor, sys.log}, w->data_dir + "/blobs"));

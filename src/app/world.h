@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/functions.h"
 #include "app/gate.h"
 #include "app/keeping.h"
 #include "app/model_origins.h"
@@ -24,6 +25,7 @@
 #include "core/ledger/ledger.h"
 #include "core/sign/sign.h"
 #include "core/telemetry/metrics.h"
+#include "core/worker/worker.h"
 #include "data/data.h"
 #include "features/features.h"
 #include "features/files.h"
@@ -104,10 +106,12 @@ struct World {
   std::unique_ptr<auth::Auth> auth;
   std::unique_ptr<auth::Directory> directory;
   std::unique_ptr<jobs::Jobs> jobs;
+  std::unique_ptr<worker::Workers> workers;  // Of functions in Python.
   std::unique_ptr<hold::Holds> holds;
   std::unique_ptr<data::Data> data;
   std::unique_ptr<store::SegmentLog> arrivals;         // Of features.
   std::unique_ptr<store::SegmentLog> served_features;  // Vectors that features served.
+  std::unique_ptr<WorkerFunctions> functions;
   std::unique_ptr<features::Features> features;
   std::unique_ptr<features::SourceFiles> feature_files;
   std::unique_ptr<wire::native::LiveFeed> live;

@@ -1,9 +1,14 @@
+#include <algorithm>
+
 #include "base/text.h"
 #include "base/version.h"
+#include "cli/files.h"
 #include "cli/print.h"
 #include "cli/rest.h"
+#include "core/worker/examine.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
+#include "sys/log.h"
 #include "sys/process.h"
 
 namespace slip::cli {
@@ -55,9 +60,60 @@ void examine_server(Call& call, const Connect& connect, std::vector<Finding>* ou
                   "use the same version for both"});
 }
 
+worker::Options worker_options(const Call& call, const Machine& machine) {
+  worker::Options out;
+  const auto setting = [&](std::string_view name, const char* variable, std::string fallback) {
+    const std::string set = machine.process.env(variable);
+    return call.text(name, set.empty() ? fallback : set);
+  };
+  out.python = setting("python", "SLIPWAY_PYTHON", "python3");
+  out.user = setting("workers-user", "SLIPWAY_WORKERS_USER", "");
+  if (call.has("data-dir"))
+    out.private_dirs = {path_in(machine.process.working_dir(), call.text("data-dir"))};
+  return out;
+}
+
+// Whether the parts of the isolation that don't need a right of the server hold.
+bool confined(const worker::Level& level) {
+  return std::all_of(level.parts.begin(), level.parts.end(), [](const worker::Part& p) {
+    return p.holds || p.name == "user" || p.name == "group";
+  });
+}
+
+// Starts a worker and lets it try what it must not be able to.
+void examine_workers(Call& call, const Machine& machine, std::vector<Finding>* out) {
+  const worker::Options options = worker_options(call, machine);
+  const auto workers =
+      worker::make_workers({machine.process, machine.clock, machine.executor, null_log()}, options);
+  const Result<std::vector<worker::Attempt>> attempts = worker::examine(*workers, Ctx());
+  const worker::Level level = workers->level();
+  if (!attempts.ok()) {
+    // A server without functions in Python is a whole one, unless they are asked for.
+    const bool asked = call.has("python") && options.python != "off";
+    out->push_back({!asked, concat({"functions in Python: none: ", attempts.error().text}),
+                    "name an interpreter that has pyarrow and pandas: --python PATH"});
+    return;
+  }
+  const std::string absent = join(level.absent, ", ");
+  const auto lacks = [&](std::string_view module) {
+    return std::find(level.absent.begin(), level.absent.end(), module) != level.absent.end();
+  };
+  out->push_back({!lacks("pandas"),
+                  concat({"functions in Python: ", level.python,
+                          absent.empty() ? "" : ", without the modules ", absent}),
+                  "install pandas there: functions of frames need it"});
+  out->push_back({confined(level), "workers are confined: " + level.text(),
+                  "Linux 5.13 with Landlock and seccomp, data outside of where Python lies"});
+  for (const worker::Attempt& a : *attempts)
+    if (!a.held)
+      out->push_back({false, concat({"a worker can ", a.what}),
+                      "don't run functions of people you don't trust here: --python off"});
+}
+
 Result<int> doctor(Call& call, const Machine& machine, const Connect& connect) {
   std::vector<Finding> findings;
   examine_machine(call, machine, &findings);
+  examine_workers(call, machine, &findings);
   examine_server(call, connect, &findings);
   bool all = true;
   Json items = Json::array();
@@ -78,7 +134,9 @@ void add_doctor(Commands& commands, const Machine& machine, const Connect& conne
   commands.add({"doctor",
                 "What is wrong here, and what to do about it.",
                 {},
-                {{"data-dir", "DIR", "Whose disk to look at [.]."}},
+                {{"data-dir", "DIR", "Whose disk to look at [.]."},
+                 {"python", "PATH", "Of functions in Python [python3] [env: SLIPWAY_PYTHON]."},
+                 {"workers-user", "USER", "Whom they run as [env: SLIPWAY_WORKERS_USER]."}},
                 [machine, connect](Call& call) { return doctor(call, machine, connect); },
                 ""});
 }

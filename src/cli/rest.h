@@ -63,6 +63,9 @@ void add_feature_verify_command(Commands& commands, const Connect& connect);
 // feature join: files to a file.
 void add_feature_commands(Commands& commands, const Machine& machine);
 
+// function try: runs workers here.
+void add_function_commands(Commands& commands, const Machine& machine);
+
 // contract check|infer|diff|import: files of the caller's machine.
 void add_contract_commands(Commands& commands, const Machine& machine);
 

@@ -16,6 +16,7 @@
 
 #include "base/text.h"
 #include "sys/clock.h"
+#include "sys/posix.h"
 
 namespace slip {
 namespace {
@@ -45,12 +46,12 @@ Status await(int fd, short events, int64_t deadline_ns) {
   }
 }
 
-class TcpConn final : public Conn {
+class StreamConn final : public Conn {
  public:
-  explicit TcpConn(int fd) : fd_(fd) {}
-  ~TcpConn() override { ::close(fd_); }
-  TcpConn(const TcpConn&) = delete;
-  TcpConn& operator=(const TcpConn&) = delete;
+  explicit StreamConn(int fd) : fd_(fd) {}
+  ~StreamConn() override { ::close(fd_); }
+  StreamConn(const StreamConn&) = delete;
+  StreamConn& operator=(const StreamConn&) = delete;
 
   Result<size_t> read(std::span<char> out, int64_t deadline_ns) override {
     for (;;) {
@@ -130,7 +131,7 @@ class RealNet final : public Net {
     const SocketAddress to = TRY(to_sockaddr(address));
     const int fd = ::socket(to.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return from_errno(errno, "socket");
-    auto conn = std::make_unique<TcpConn>(fd);
+    auto conn = std::make_unique<StreamConn>(fd);
     const int one = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (::connect(fd, reinterpret_cast<const sockaddr*>(&to.storage), to.length) != 0) {
@@ -186,6 +187,8 @@ bool is_public_v6(const std::array<uint8_t, 16>& b) {
 }
 
 }  // namespace
+
+std::unique_ptr<Conn> posix::stream_conn(int fd) { return std::make_unique<StreamConn>(fd); }
 
 Net& real_net() {
   static RealNet net;

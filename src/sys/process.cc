@@ -10,15 +10,19 @@
 #include <fstream>
 #include <thread>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <spawn.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
+#include "sys/posix.h"
 
 extern char** environ;
 
@@ -81,25 +85,78 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
-std::vector<std::string> merged_environment(const std::map<std::string, std::string>& added) {
+std::vector<std::string> merged_environment(const SpawnOptions& options) {
   std::vector<std::string> out;
-  for (char** e = environ; *e != nullptr; ++e) {
+  for (char** e = environ; options.inherit_env && *e != nullptr; ++e) {
     const std::string_view pair = *e;
-    if (!added.contains(std::string(pair.substr(0, pair.find('='))))) out.emplace_back(pair);
+    if (!options.env.contains(std::string(pair.substr(0, pair.find('='))))) out.emplace_back(pair);
   }
-  for (const auto& [name, value] : added) out.push_back(concat({name, "=", value}));
+  for (const auto& [name, value] : options.env) out.push_back(concat({name, "=", value}));
   return out;
 }
+
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_ = -1;
+};
+
+std::string end_of(int fd, size_t bytes_max) {
+  struct stat info{};
+  if (::fstat(fd, &info) != 0) return {};
+  const auto size = static_cast<size_t>(info.st_size);
+  std::string out(std::min(size, bytes_max), '\0');
+  const auto at = static_cast<off_t>(size - out.size());
+  const ssize_t n = ::pread(fd, out.data(), out.size(), at);
+  out.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  return out;
+}
+
+constexpr int kTalkFd = 3;  // What spawn_connected promises.
 
 class PosixProcess final : public Process {
  public:
   Result<std::unique_ptr<Child>> spawn(const SpawnOptions& options) override {
+    return spawn_with(options, -1);
+  }
+
+  Result<Connected> spawn_connected(const SpawnOptions& options) override {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+      return failed("socket pair", errno);
+    std::unique_ptr<Conn> conn = posix::stream_conn(ends[0]);
+    const Descriptor theirs(ends[1]);
+    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    auto printed = std::make_shared<const Descriptor>(::memfd_create("printed", MFD_CLOEXEC));
+    if (printed->get() < 0) return failed("memory file", errno);
+    SpawnOptions with = options;
+    with.stdout_fd = printed->get();
+    with.stderr_fd = printed->get();
+    std::unique_ptr<Child> child = TRY(spawn_with(with, theirs.get()));
+    return Connected{std::move(child), std::move(conn),
+                     [printed](size_t bytes_max) { return end_of(printed->get(), bytes_max); }};
+  }
+
+  Result<std::unique_ptr<Child>> spawn_with(const SpawnOptions& options, int talk_fd) {
     if (options.argv.empty()) return invalid("process.argv", "no program was named");
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     if (!options.cwd.empty()) posix_spawn_file_actions_addchdir_np(&actions, options.cwd.c_str());
     if (options.stdout_fd >= 0) posix_spawn_file_actions_adddup2(&actions, options.stdout_fd, 1);
     if (options.stderr_fd >= 0) posix_spawn_file_actions_adddup2(&actions, options.stderr_fd, 2);
+    if (talk_fd >= 0) {
+      posix_spawn_file_actions_adddup2(&actions, talk_fd, kTalkFd);
+      posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    }
     // What this process does with signals is no affair of its children.
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
@@ -110,7 +167,7 @@ class PosixProcess final : public Process {
     posix_spawnattr_setsigdefault(&attributes, &signals);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     std::vector<std::string> arguments = options.argv;
-    std::vector<std::string> environment = merged_environment(options.env);
+    std::vector<std::string> environment = merged_environment(options);
     pid_t pid = 0;
     const int rc = posix_spawnp(&pid, arguments[0].c_str(), &actions, &attributes,
                                 pointers(arguments).data(), pointers(environment).data());
@@ -163,6 +220,10 @@ class PosixProcess final : public Process {
 };
 
 }  // namespace
+
+Result<Connected> Process::spawn_connected(const SpawnOptions&) {
+  return unsupported("process.connected", "children can't be talked to here");
+}
 
 void forbid_library_telemetry() {
   // Once set it stays: setenv isn't safe beside threads that read the environment.

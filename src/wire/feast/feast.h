@@ -22,6 +22,7 @@ namespace slip::wire::feast {
 struct App {
   features::Features& features;
   features::SourceFiles& files;
+  Pool& waiting;  // For answers that wait for other processes.
 };
 std::vector<http::Route> routes(App app);
 
