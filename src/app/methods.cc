@@ -64,6 +64,7 @@ std::vector<grpc::Method> all_methods(World& w) {
   for (grpc::Method& row : flights) out.push_back(std::move(row));
   std::vector<grpc::Method> registry = wire::feast::registry_methods(
       {.features = *w.features,
+       .kept = *w.kept_objects,
        .gate = *w.gate,
        .materialized =
            [&w](const std::string& project, const std::string& view_uid) {

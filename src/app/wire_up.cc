@@ -148,6 +148,8 @@ Status open_features(World& w) {
   w.feature_files = std::make_unique<features::SourceFiles>(features::SourceFiles::Deps{
       *w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w),
       tracking::absolute_location(w.data_dir, w.sys.process.working_dir())});
+  w.kept_objects =
+      std::make_unique<features::KeptObjects>(features::KeptObjects::Deps{*w.db, w.sys.clock});
   return w.features->open();
 }
 

@@ -29,6 +29,7 @@
 #include "data/data.h"
 #include "features/features.h"
 #include "features/files.h"
+#include "features/kept_objects.h"
 #include "grpc/health.h"
 #include "grpc/server.h"
 #include "http/server.h"
@@ -114,6 +115,7 @@ struct World {
   std::unique_ptr<WorkerFunctions> functions;
   std::unique_ptr<features::Features> features;
   std::unique_ptr<features::SourceFiles> feature_files;
+  std::unique_ptr<features::KeptObjects> kept_objects;
   std::unique_ptr<wire::native::LiveFeed> live;
   // Domains.
   RegistryClaims claims;

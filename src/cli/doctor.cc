@@ -76,7 +76,7 @@ worker::Options worker_options(const Call& call, const Machine& machine) {
 // Whether the parts of the isolation that don't need a right of the server hold.
 bool confined(const worker::Level& level) {
   return std::all_of(level.parts.begin(), level.parts.end(), [](const worker::Part& p) {
-    return p.holds || p.name == "user" || p.name == "group";
+    return p.holds || p.name == "user" || p.name == "group" || p.name == "scratch";
   });
 }
 

@@ -45,7 +45,10 @@ std::span<const store::Migration> migrations() {
        "CREATE TABLE feature_file ("
        " project TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, size BIGINT NOT NULL,"
        " modified_us BIGINT NOT NULL, columns_text TEXT NOT NULL,"
-       " PRIMARY KEY (project, source, path))"},
+       " PRIMARY KEY (project, source, path));"
+       "CREATE TABLE feature_kept ("
+       " project TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, content TEXT NOT NULL,"
+       " updated_ms BIGINT NOT NULL, PRIMARY KEY (project, kind, name))"},
   };
   return kSteps;
 }

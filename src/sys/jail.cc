@@ -1,5 +1,6 @@
 #include "sys/jail.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cerrno>
@@ -12,6 +13,8 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -28,7 +31,7 @@ constexpr rlim_t kFilesMax = 256;
 // Counted over all that its user runs, and not at all of root.
 constexpr rlim_t kOwnThreadsMax = 128;
 constexpr rlim_t kUserThreadsMax = 4096;
-constexpr rlim_t kFileBytesMax = 64 << 10;  // What it says on standard error is the only file.
+constexpr rlim_t kFileBytesMax = 4 << 20;  // What it says on standard error, and in its scratch.
 constexpr std::string_view kMoreReadily = "500";  // Killed before the server when memory is short.
 
 // Libraries, the zone, who is who: what programs read to start, and no one's secrets.
@@ -145,6 +148,7 @@ Status keep_to_places(const JailSpec& spec) {
   if (const std::string loader = loader_of(spec.program); !loader.empty())
     places.executable.push_back(resolved(loader));
   places.writable = {"/dev/null"};
+  if (!spec.scratch.empty()) places.scratch = {spec.scratch};
   return restrict_files(places);
 }
 
@@ -168,6 +172,45 @@ Status become_user(const std::string& user) {
   if (::setgroups(0, nullptr) != 0 || ::setresgid(gid, gid, gid) != 0 ||
       ::setresuid(uid, uid, uid) != 0)
     return invalid("jail.user", concat({"this process can't become ", user, ": ", why()}));
+  return {};
+}
+
+namespace {
+
+// What root may do outright takes a namespace of users for others, in which it is still itself.
+bool own_mounts() {
+  if (::geteuid() == 0) return ::unshare(CLONE_NEWNS) == 0;
+  const std::string uid = std::to_string(::geteuid());
+  const std::string gid = std::to_string(::getegid());
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
+  const auto put = [](const char* path, const std::string& text) {
+    const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+    const bool done =
+        fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    if (fd >= 0) ::close(fd);
+    return done;
+  };
+  return put("/proc/self/uid_map", concat({uid, " ", uid, " 1"})) &&
+         put("/proc/self/setgroups", "deny") &&
+         put("/proc/self/gid_map", concat({gid, " ", gid, " 1"}));
+}
+
+}  // namespace
+
+std::string make_scratch(const std::vector<std::string>& needed, int64_t bytes) {
+  constexpr std::array<const char*, 4> kPlaces = {"/var/tmp", "/mnt", "/media", "/srv"};
+  for (const char* place : kPlaces) {
+    const std::string below = concat({place, "/"});
+    const bool wanted = std::ranges::any_of(needed, [&](const std::string& path) {
+      return path == place || path.starts_with(below) || resolved(path).starts_with(below);
+    });
+    if (wanted || ::access(place, F_OK) != 0) continue;
+    if (!own_mounts() || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+      return {};
+    const std::string how = concat({"size=", std::to_string(bytes), ",nr_inodes=1024,mode=777"});
+    constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    return ::mount("scratch", place, "tmpfs", kFlags, how.c_str()) == 0 ? place : "";
+  }
   return {};
 }
 

@@ -21,9 +21,14 @@ struct JailPart {
 // Becomes `user` (a name or a number), without further groups. kInvalid `jail.user`.
 Status become_user(const std::string& user);
 
+// A folder of its own in memory, which goes with the process: nothing of `needed` lies below it.
+// "": the kernel doesn't let it. Before all else, while there is one thread.
+std::string make_scratch(const std::vector<std::string>& needed, int64_t bytes);
+
 struct JailSpec {
   std::string program;                // Absolute; outlives the process as it is.
   std::vector<std::string> readable;  // Besides the system's libraries, see jail.cc.
+  std::string scratch;                // Of make_scratch().
   bool own_user = false;              // Nobody else runs as this one: threads can be counted.
   int64_t memory_bytes = 0;           // Written memory; `address_bytes`: mapped in any way.
   int64_t address_bytes = 0;

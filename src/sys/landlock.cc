@@ -26,6 +26,10 @@ constexpr uint64_t kExecute = 1 << 0;
 constexpr uint64_t kWriteFile = 1 << 1;
 constexpr uint64_t kReadFile = 1 << 2;
 constexpr uint64_t kReadDir = 1 << 3;
+constexpr uint64_t kRemove = 1 << 4 | 1 << 5;  // Folders, files.
+constexpr uint64_t kMake = 1 << 7 | 1 << 8;
+constexpr uint64_t kTruncate = 1 << 14;
+constexpr uint64_t kScratch = kReadFile | kReadDir | kWriteFile | kRemove | kMake | kTruncate;
 // How many rights on files each version knows, from the lowest bit on.
 constexpr std::array<int, 6> kFileRights = {0, 13, 14, 15, 15, 16};
 constexpr uint64_t kTcp = 0b11;     // Bind, connect.
@@ -105,6 +109,7 @@ Status restrict_files(const Places& places) {
   for (const std::string& path : places.readable) TRY(rules.allow(path, kReadFile | kReadDir));
   for (const std::string& path : places.executable) TRY(rules.allow(path, kReadFile | kExecute));
   for (const std::string& path : places.writable) TRY(rules.allow(path, kReadFile | kWriteFile));
+  for (const std::string& path : places.scratch) TRY(rules.allow(path, kScratch));
   return rules.enforce();
 }
 

@@ -14,6 +14,7 @@ struct Places {
   std::vector<std::string> readable;    // Files, or folders with all below; missing ones are none.
   std::vector<std::string> executable;  // Files; readable, too.
   std::vector<std::string> writable;    // Devices; readable, too.
+  std::vector<std::string> scratch;     // Folders in which files and folders may come and go.
 };
 
 // The kernel's version of it; 0: none.

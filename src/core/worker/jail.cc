@@ -24,6 +24,7 @@ using codec::Json;
 
 constexpr int kServerFd = 3;
 constexpr int64_t kProbeBytesMax = 1 << 20;
+constexpr int64_t kScratchBytes = 16 << 20;
 // Libraries, code and what is mapped for later aren't written memory.
 constexpr int64_t kMappedBytes = int64_t{3} << 30;
 
@@ -126,6 +127,16 @@ std::vector<std::string> readable(const Process& process, const Python& python) 
   return out;
 }
 
+// What the interpreter will be told to look at.
+std::vector<std::string> places_named(const Process& process, const Spec& spec) {
+  std::vector<std::string> out = {spec.python};
+  for (const char* name : {"PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}) {
+    const std::string value = process.env(name);
+    for (const std::string_view place : split(value, ':')) out.emplace_back(place);
+  }
+  return out;
+}
+
 // The first of the server's own folders that lies where workers may read; "" when none does.
 std::string exposed(const Spec& spec, const std::vector<std::string>& places) {
   for (const std::string& dir : spec.private_dirs) {
@@ -157,7 +168,10 @@ Json to_json(const std::vector<sys::JailPart>& parts) {
 }
 
 // Another user and a control group are more than strict asks for: they need rights of the server.
-bool is_required(const sys::JailPart& part) { return part.name != "user" && part.name != "group"; }
+// A scratch folder is a convenience.
+bool is_required(const sys::JailPart& part) {
+  return part.name != "user" && part.name != "group" && part.name != "scratch";
+}
 
 std::map<std::string, std::string> environment(const Process& process) {
   std::map<std::string, std::string> out;
@@ -172,21 +186,26 @@ std::map<std::string, std::string> environment(const Process& process) {
   return out;
 }
 
-std::string config_of(const Spec& spec, const Python& python) {
+std::string config_of(const Spec& spec, const Python& python, const std::string& scratch) {
   Json path = Json::array();
   for (const std::string& entry : python.path) path.push(entry);
-  return codec::to_json(
-      Json::object({{"path", std::move(path)}, {"answer_bytes", spec.answer_bytes}}));
+  return codec::to_json(Json::object({{"path", std::move(path)},
+                                      {"answer_bytes", spec.answer_bytes},
+                                      {"scratch", scratch.empty() ? "/tmp" : scratch}}));
 }
 
 Status become_worker(Process& process, std::string_view spec_json) {
   const Spec spec = TRY(parse_spec(spec_json));
   std::vector<sys::JailPart> parts;
+  sys::JailSpec jail;
+  jail.scratch = sys::make_scratch(places_named(process, spec), kScratchBytes);
+  parts.push_back({"scratch", !jail.scratch.empty(),
+                   jail.scratch.empty() ? "the kernel lets it have none"
+                                        : concat({format_size(kScratchBytes), " in memory"})});
   if (!spec.user.empty()) TRY(sys::become_user(spec.user));
   parts.push_back({"user", !spec.user.empty(),
                    spec.user.empty() ? "the server's own: set --workers-user" : spec.user});
   const Python python = TRY(look_at(process, spec));
-  sys::JailSpec jail;
   jail.program = python.program;
   jail.readable = readable(process, python);
   jail.own_user = !spec.user.empty();
@@ -213,8 +232,9 @@ Status become_worker(Process& process, std::string_view spec_json) {
     }
   tell(std::move(head));
   ::fcntl(kServerFd, F_SETFD, 0);
-  return sys::exec_jailed(jail, {python.program, "-B", "-c", script(), config_of(spec, python)},
-                          environment(process));
+  return sys::exec_jailed(
+      jail, {python.program, "-B", "-c", script(), config_of(spec, python, jail.scratch)},
+      environment(process));
 }
 
 }  // namespace

@@ -427,7 +427,8 @@ def main():
     import gc
     import tempfile
 
-    tempfile.tempdir = "/tmp"  # Else it tries to write where it can, to find out; some libraries ask as they are imported.
+    # Else it tries to write where it can, to find out; some libraries ask as they are imported.
+    tempfile.tempdir = os.environ["TMPDIR"] = config["scratch"]
     faulthandler.enable(file=2, all_threads=False)
     sys.stdout = sys.stderr = Nowhere()
     import pyarrow as pa

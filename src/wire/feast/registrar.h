@@ -111,5 +111,6 @@ void add_views(const RegistrarPtr& registrar, Rows* rows);         // registry_v
 void add_relations(const RegistrarPtr& registrar, Rows* rows);     // registry_lineage.cc
 void add_changes(const RegistrarPtr& registrar, Rows* rows);       // registry_changes.cc
 void add_view_changes(const RegistrarPtr& registrar, Rows* rows);  // registry_view_changes.cc
+void add_kept(const RegistrarPtr& registrar, Rows* rows);          // registry_kept.cc
 
 }  // namespace slip::wire::feast

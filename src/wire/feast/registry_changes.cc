@@ -4,6 +4,7 @@
 #include <feast/registry.pb.h>
 
 #include "features/features.h"
+#include "features/kept_objects.h"
 #include "wire/feast/changes.h"
 #include "wire/feast/paging.h"
 #include "wire/feast/registry.h"
@@ -343,7 +344,7 @@ Status delete_project(Registrar& r, const Asked& asked, const calls::DeleteProje
   for (const Kind kind : kReadersFirst)
     for (const auto& [name, a] : shelf->latest[static_cast<size_t>(kind)])
       TRY(catalog.remove(asked.ctx, kind, name));
-  return {};
+  return r.app.kept.remove_all(asked.ctx);
 }
 
 // ---- what is no definition
@@ -359,17 +360,11 @@ void refuse(const RegistrarPtr& r, std::string_view name, std::string_view why, 
 void add_refusals(const RegistrarPtr& r, Rows* rows) {
   constexpr std::string_view kGrants = "permissions are grants here: slipway grant, or the console";
   constexpr std::string_view kSaved =
-      "saved datasets aren't offered: slipway feature join writes a table, slipway data keeps it";
-  constexpr std::string_view kChecks =
-      "validation is a data contract's: a document of kind DataContract";
+      "no jobs are run for that: create_saved_dataset keeps what a retrieval gives";
   refuse<calls::ApplyPermissionRequest>(r, "ApplyPermission", kGrants, rows);
   refuse<calls::DeletePermissionRequest>(r, "DeletePermission", kGrants, rows);
-  refuse<calls::ApplySavedDatasetRequest>(r, "ApplySavedDataset", kSaved, rows);
-  refuse<calls::DeleteSavedDatasetRequest>(r, "DeleteSavedDataset", kSaved, rows);
   refuse<calls::CreateDatasetFromRetrievalRequest>(r, "CreateDatasetFromRetrieval", kSaved, rows);
   refuse<calls::GetDatasetJobStatusRequest>(r, "GetDatasetJobStatus", kSaved, rows);
-  refuse<calls::ApplyValidationReferenceRequest>(r, "ApplyValidationReference", kChecks, rows);
-  refuse<calls::DeleteValidationReferenceRequest>(r, "DeleteValidationReference", kChecks, rows);
 }
 
 }  // namespace

@@ -223,23 +223,10 @@ void add_none(const RegistrarPtr& registrar, std::string_view name, Rows* rows) 
 }
 
 void add_absent(const RegistrarPtr& r, Rows* rows) {
-  add_none<calls::ListSavedDatasetsRequest, calls::ListSavedDatasetsResponse>(
-      r, "ListSavedDatasets", rows);
-  add_none<calls::ListValidationReferencesRequest, calls::ListValidationReferencesResponse>(
-      r, "ListValidationReferences", rows);
   add_none<calls::ListPermissionsRequest, calls::ListPermissionsResponse>(r, "ListPermissions",
                                                                           rows);
   add_none<calls::ListDatasetJobsRequest, calls::ListDatasetJobsResponse>(r, "ListDatasetJobs",
                                                                           rows);
-  using Saved = calls::GetSavedDatasetRequest;
-  rows->push_back(registry_row<Saved, core::SavedDataset>(
-      r, "GetSavedDataset", kReads,
-      none_named<Saved, core::SavedDataset>("saved_dataset.not_found", "Saved dataset")));
-  using Reference = calls::GetValidationReferenceRequest;
-  rows->push_back(registry_row<Reference, core::ValidationReference>(
-      r, "GetValidationReference", kReads,
-      none_named<Reference, core::ValidationReference>("validation_reference.not_found",
-                                                       "Validation reference")));
   using Permission = calls::GetPermissionRequest;
   rows->push_back(registry_row<Permission, core::Permission>(
       r, "GetPermission", kReads,
@@ -280,6 +267,7 @@ std::vector<grpc::Method> registry_methods(RegistryApp app) {
   reads("ListProjectMetadata", list_metadata);
   reads("Proto", whole);
   add_absent(r, &rows);
+  add_kept(r, &rows);
   add_views(r, &rows);
   add_relations(r, &rows);
   add_changes(r, &rows);

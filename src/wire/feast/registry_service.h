@@ -10,7 +10,8 @@
 
 namespace slip::features {
 class Features;
-}
+class KeptObjects;
+}  // namespace slip::features
 
 // Feast's registry server as its 0.66 client's remote registry speaks it, over our own definitions
 // (wire/feast/objects.h says which object each one is). A request names its project; what a caller
@@ -23,6 +24,7 @@ namespace slip::wire::feast {
 
 struct RegistryApp {
   features::Features& features;
+  features::KeptObjects& kept;
   http::Gate& gate;
   // Spans of event times, in microseconds, that were brought online: of a view, by its uid.
   using Spans = std::vector<std::pair<int64_t, int64_t>>;

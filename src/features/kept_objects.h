@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "store/db.h"
+#include "sys/ctx.h"
+
+namespace slip {
+class Clock;
+}
+
+// Objects of a client's that mean nothing here and are given back as they came: saved data sets
+// and references of Feast. Any thread; blocks.
+namespace slip::features {
+
+// limits
+inline constexpr size_t kKeptBytesMax = 4 << 20;
+inline constexpr size_t kKeptObjectsMax = 100'000;  // Of a project and kind.
+
+class KeptObjects {
+ public:
+  struct Deps {
+    store::Db& db;
+    Clock& clock;
+  };
+  explicit KeptObjects(Deps deps) : deps_(deps) {}
+
+  // Replaces one of the name. kExhausted `feature.kept`.
+  Status put(const Ctx& ctx, const std::string& kind, const std::string& name,
+             const std::string& content);
+  // By name; all of a kind.
+  Result<std::vector<std::string>> list(const Ctx& ctx, const std::string& kind);
+  Result<std::vector<std::string>> find(const Ctx& ctx, const std::string& kind,
+                                        const std::string& name);  // One, or none.
+  Result<bool> remove(const Ctx& ctx, const std::string& kind, const std::string& name);
+  Status remove_all(const Ctx& ctx);  // Of the project.
+
+ private:
+  Deps deps_;
+};
+
+}  // namespace slip::features
