@@ -53,11 +53,13 @@ std::vector<grpc::Method> all_methods(World& w) {
   std::vector<grpc::Method> out = wire::oip::methods(*w.oip);
   std::vector<grpc::Method> flights = wire::feast::flight_methods(
       {.features = *w.features,
+       .files = *w.feature_files,
        .clock = w.sys.clock,
        .spool = [&w] { return features::make_spool(*w.blobs); },
-       .may_write =
-           [&w](const Ctx& ctx) {
-             return w.gate->authorize(ctx, {http::Right::kEdit, "feature", http::On::kProject});
+       .enter =
+           [&w](const Ctx& ctx, const grpc::Request& request, const std::string& project,
+                http::Right right) {
+             return wire::feast::enter_project(*w.gate, ctx, request, project, right);
            }});
   for (grpc::Method& row : flights) out.push_back(std::move(row));
   std::vector<grpc::Method> registry = wire::feast::registry_methods(
@@ -71,7 +73,8 @@ std::vector<grpc::Method> all_methods(World& w) {
        .describe = [&w](const Ctx& ctx,
                         const std::string& description) { return describe(w, ctx, description); }});
   for (grpc::Method& row : registry) out.push_back(std::move(row));
-  for (grpc::Method& row : wire::feast::serving_methods(*w.features)) out.push_back(std::move(row));
+  for (grpc::Method& row : wire::feast::serving_methods({*w.features, *w.waiting_pool}))
+    out.push_back(std::move(row));
   for (grpc::Method& row : w.health->methods()) out.push_back(std::move(row));
   for (grpc::Method& row : grpc::reflection_methods(out)) out.push_back(std::move(row));
   return out;

@@ -126,14 +126,28 @@ Status open_webhooks(World& w) {
   return {};
 }
 
+// Where only users of this machine come in, they may name its files; else the operator says which.
+std::vector<std::string> feature_file_roots(const World& w) {
+  std::vector<std::string> out;
+  for (const std::string& root : w.config.list("feature_files"))
+    if (root != "off")
+      out.push_back(tracking::absolute_location(root, w.sys.process.working_dir()));
+  if (w.config.list("feature_files").empty() && !w.auth_required()) out.emplace_back("/");
+  return out;
+}
+
 Status open_features(World& w) {
   w.arrivals = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
                                            w.data_dir + "/arrivals", {}));
   w.served_features = TRY(store::open_segment_log(
       {w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log}, w.data_dir + "/served-features", {}));
+  w.functions = std::make_unique<WorkerFunctions>(*w.workers);
   w.features = std::make_unique<features::Features>(features::Features::Deps{
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
-      w.sys.log, w.data_dir + "/features"});
+      w.sys.log, w.data_dir + "/features", w.functions.get()});
+  w.feature_files = std::make_unique<features::SourceFiles>(features::SourceFiles::Deps{
+      *w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w),
+      tracking::absolute_location(w.data_dir, w.sys.process.working_dir())});
   return w.features->open();
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/functions.h"
 #include "app/gate.h"
 #include "app/keeping.h"
 #include "app/model_origins.h"
@@ -27,6 +28,7 @@
 #include "core/worker/worker.h"
 #include "data/data.h"
 #include "features/features.h"
+#include "features/files.h"
 #include "grpc/health.h"
 #include "grpc/server.h"
 #include "http/server.h"
@@ -109,7 +111,9 @@ struct World {
   std::unique_ptr<data::Data> data;
   std::unique_ptr<store::SegmentLog> arrivals;         // Of features.
   std::unique_ptr<store::SegmentLog> served_features;  // Vectors that features served.
+  std::unique_ptr<WorkerFunctions> functions;
   std::unique_ptr<features::Features> features;
+  std::unique_ptr<features::SourceFiles> feature_files;
   std::unique_ptr<wire::native::LiveFeed> live;
   // Domains.
   RegistryClaims claims;

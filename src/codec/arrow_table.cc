@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <arrow/api.h>
 #include <arrow/extension_type.h>
 #include <arrow/ipc/reader.h>
@@ -29,10 +31,27 @@ const arrow::DataType* plain_type(const arrow::DataType* type) {
   return type;
 }
 
-bool is_item(const arrow::DataType& type) {
-  return arrow::is_integer(type.id()) || arrow::is_floating(type.id()) ||
-         arrow::is_base_binary_like(type.id()) || type.id() == arrow::Type::STRING_VIEW ||
-         type.id() == arrow::Type::BOOL || type.id() == arrow::Type::NA;
+constexpr int kNestingMax = 16;
+
+bool has_items(const arrow::DataType& type) {
+  return type.id() == arrow::Type::LIST || type.id() == arrow::Type::LARGE_LIST ||
+         type.id() == arrow::Type::FIXED_SIZE_LIST || type.id() == arrow::Type::STRUCT ||
+         type.id() == arrow::Type::MAP;
+}
+
+// What can stand in a nested column's JSON.
+bool is_item(const arrow::DataType& type, int depth = 0) {
+  if (arrow::is_integer(type.id()) || arrow::is_floating(type.id()) ||
+      arrow::is_base_binary_like(type.id()) || type.id() == arrow::Type::STRING_VIEW ||
+      type.id() == arrow::Type::BOOL || type.id() == arrow::Type::NA)
+    return true;
+  if (!has_items(type) || depth == kNestingMax) return false;
+  if (type.id() == arrow::Type::MAP) {
+    const auto& map = static_cast<const arrow::MapType&>(type);
+    return arrow::is_string(map.key_type()->id()) && is_item(*map.item_type(), depth + 1);
+  }
+  return std::ranges::all_of(type.fields(),
+                             [&](const auto& field) { return is_item(*field->type(), depth + 1); });
 }
 
 Field to_field(const arrow::Field& from, const ReadOptions& options) {
@@ -89,8 +108,10 @@ Field to_field(const arrow::Field& from, const ReadOptions& options) {
     case arrow::Type::LIST:
     case arrow::Type::LARGE_LIST:
     case arrow::Type::FIXED_SIZE_LIST:
+    case arrow::Type::STRUCT:
+    case arrow::Type::MAP:
       out.type = ColumnType::kText;
-      out.readable = options.lists && is_item(*type->field(0)->type());
+      out.readable = options.nested && is_item(*type);
       break;
     default:
       out.readable = false;
@@ -190,7 +211,7 @@ class Appender {
       case Type::DICTIONARY:
         return dictionary(static_cast<const arrow::DictionaryArray&>(from));
       default:
-        return append_list(from);
+        return append_nested(from);
     }
   }
 
@@ -260,7 +281,7 @@ class Appender {
       return {};
     });
   }
-  Status append_list(const arrow::Array& from) {
+  Status append_nested(const arrow::Array& from) {
     using arrow::Type;
     switch (from.type_id()) {
       case Type::LIST:
@@ -269,31 +290,77 @@ class Appender {
         return lists<arrow::LargeListArray>(from);
       case Type::FIXED_SIZE_LIST:
         return lists<arrow::FixedSizeListArray>(from);
+      case Type::STRUCT:
+        return structs(static_cast<const arrow::StructArray&>(from));
+      case Type::MAP:
+        return maps(static_cast<const arrow::MapArray&>(from));
       default:
         return unsupported("table.unsupported", "type " + from.type()->ToString() + " is not read");
     }
   }
-  // A list's items are read as a column of their own.
+
+  // Items of a nested column are read as a column of their own.
+  struct Items {
+    Column column;
+    bool json = false;  // Nested again: its texts are.
+  };
+  Result<Items> items_of(const arrow::Array& from, const arrow::Field& field) const {
+    Items out;
+    out.column.type = to_field(field, {}).type;
+    out.json = has_items(*field.type());
+    if (out.column.type == ColumnType::kText || out.column.type == ColumnType::kBytes)
+      out.column.offsets.push_back(0);
+    TRY(Appender(&out.column, first_row_, how_).append(from));
+    return out;
+  }
   template <class A>
   Status lists(const arrow::Array& any) {
     const A& from = static_cast<const A&>(any);
     return each(any, [&](int64_t i) -> Status {
-      const std::shared_ptr<arrow::Array> items = from.value_slice(i);
-      Column column;
-      column.type = to_field(*any.type()->field(0), {}).type;
-      if (column.type == ColumnType::kText || column.type == ColumnType::kBytes)
-        column.offsets.push_back(0);
-      TRY(Appender(&column, first_row_ + i, how_).append(*items));
+      const Items items = TRY(items_of(*from.value_slice(i), *any.type()->field(0)));
       std::string text = "[";
-      for (int64_t k = 0; k < column.n; ++k) {
+      for (int64_t k = 0; k < items.column.n; ++k) {
         if (k > 0) text += ',';
-        put_item(column, k, &text);
+        put_item(items, k, &text);
       }
       out_->add_text(text + "]");
       return {};
     });
   }
-  static void put_item(const Column& column, int64_t k, std::string* out) {
+  Status structs(const arrow::StructArray& from) {
+    std::vector<Items> members;
+    for (int f = 0; f < from.num_fields(); ++f)
+      members.push_back(TRY(items_of(*from.field(f), *from.type()->field(f))));
+    return each(from, [&](int64_t i) -> Status {
+      std::string text = "{";
+      for (size_t f = 0; f < members.size(); ++f) {
+        if (f > 0) text += ',';
+        append_json_string(&text, from.type()->field(static_cast<int>(f))->name());
+        text += ':';
+        put_item(members[f], i, &text);
+      }
+      out_->add_text(text + "}");
+      return {};
+    });
+  }
+  Status maps(const arrow::MapArray& from) {
+    const auto& type = static_cast<const arrow::MapType&>(*from.type());
+    const Items keys = TRY(items_of(*from.keys(), *type.key_field()));
+    const Items values = TRY(items_of(*from.items(), *type.item_field()));
+    return each(from, [&](int64_t i) -> Status {
+      std::string text = "{";
+      for (int64_t k = from.value_offset(i); k < from.value_offset(i + 1); ++k) {
+        if (k > from.value_offset(i)) text += ',';
+        append_json_string(&text, keys.column.text(k));
+        text += ':';
+        put_item(values, k, &text);
+      }
+      out_->add_text(text + "}");
+      return {};
+    });
+  }
+  static void put_item(const Items& items, int64_t k, std::string* out) {
+    const Column& column = items.column;
     if (column.is_null(k)) {
       *out += "null";
     } else if (column.type == ColumnType::kBool) {
@@ -302,6 +369,8 @@ class Appender {
       append_json_int(out, column.i64(k));
     } else if (column.type == ColumnType::kDouble) {
       append_json_double(out, column.f64(k), NonFinite::kToken);
+    } else if (items.json) {
+      *out += column.text(k);
     } else {
       append_json_string(out, column.text(k));
     }

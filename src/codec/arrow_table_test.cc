@@ -178,7 +178,7 @@ TEST(ArrowTable, ListsAreTextWhenTheyAreAskedFor) {
   ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out).ok());
   const auto source = text_source(out->Finish().ValueOrDie()->ToString());
   ReadOptions options;
-  options.lists = true;
+  options.nested = true;
   const auto reader = open_table(Format::kParquet, *source, options).value();
   const std::optional<Table> batch = reader->next().value();
   ASSERT_TRUE(batch && batch->columns.size() == 2);
@@ -187,6 +187,45 @@ TEST(ArrowTable, ListsAreTextWhenTheyAreAskedFor) {
   EXPECT_EQ(batch->columns[0].text(2), "[null]");
   EXPECT_EQ(batch->columns[0].text(3), "[]");
   EXPECT_EQ(batch->columns[1].text(0), R"(["a\"b"])");
+}
+
+TEST(ArrowTable, StructsAndMapsAreTextToo) {
+  const auto age = std::make_shared<arrow::Int64Builder>();
+  const auto names = std::make_shared<arrow::StringBuilder>();
+  const auto tags = std::make_shared<arrow::ListBuilder>(arrow::default_memory_pool(), names);
+  const auto person =
+      arrow::struct_({arrow::field("age", age->type()), arrow::field("tags", tags->type())});
+  arrow::StructBuilder people(person, arrow::default_memory_pool(), {age, tags});
+  ASSERT_TRUE(people.Append().ok() && age->Append(7).ok() && tags->Append().ok() &&
+              names->Append("a\"b").ok());
+  ASSERT_TRUE(people.AppendNull().ok());
+  ASSERT_TRUE(people.Append().ok() && age->AppendNull().ok() && tags->AppendEmptyValue().ok());
+  const auto keys = std::make_shared<arrow::StringBuilder>();
+  const auto flags = std::make_shared<arrow::BooleanBuilder>();
+  arrow::MapBuilder map(arrow::default_memory_pool(), keys, flags);
+  ASSERT_TRUE(map.Append().ok() && keys->Append("x").ok() && flags->Append(true).ok());
+  ASSERT_TRUE(map.Append().ok());
+  ASSERT_TRUE(map.Append().ok() && keys->Append("y").ok() && flags->AppendNull().ok() &&
+              keys->Append("z").ok() && flags->Append(false).ok());
+  const auto type = map.type();
+  const auto table =
+      arrow::Table::Make(arrow::schema({arrow::field("v", person), arrow::field("w", type)}),
+                         {people.Finish().ValueOrDie(), map.Finish().ValueOrDie()});
+  const auto out = arrow::io::BufferOutputStream::Create().ValueOrDie();
+  ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out).ok());
+  const auto source = text_source(out->Finish().ValueOrDie()->ToString());
+  ReadOptions options;
+  options.nested = true;
+  options.batch_rows = 2;  // The second batch begins inside the arrays.
+  const auto reader = open_table(Format::kParquet, *source, options).value();
+  std::vector<std::vector<std::string>> got(2);
+  while (const std::optional<Table> batch = reader->next().value())
+    for (size_t c = 0; c < 2; ++c)
+      for (int64_t i = 0; i < batch->rows; ++i)
+        got[c].emplace_back(batch->columns[c].is_null(i) ? "null" : batch->columns[c].text(i));
+  EXPECT_EQ(got[0], (std::vector<std::string>{R"({"age":7,"tags":["a\"b"]})", "null",
+                                              R"({"age":null,"tags":[]})"}));
+  EXPECT_EQ(got[1], (std::vector<std::string>{R"({"x":true})", "{}", R"({"y":null,"z":false})"}));
 }
 
 // Three row groups; the second has no values, hence no bounds.

@@ -118,7 +118,8 @@ struct ReadOptions {
   // Parquet, Arrow: what no type of ours holds.
   bool nanoseconds = false;               // They lie in Column::fine; else they are refused.
   bool decimals = false;                  // Text without zeros at the end ("-1.2"); else not read.
-  bool lists = false;                     // Of numbers, texts and bools: JSON; else not read.
+  bool nested = false;                    // Lists, structs and maps of texts, numbers and bools,
+                                          // and of such: JSON; else not read.
   std::vector<std::string> as_bits = {};  // uint64 columns taken as their 64 bits.
 };
 

@@ -47,6 +47,7 @@ Status pin_all(const Shelf& shelf, Definition* d) {
 }
 
 Result<std::shared_ptr<const CompiledOnDemand>> compile_one(const Shelf& shelf,
+                                                            const std::string& project,
                                                             const Definition& d) {
   std::vector<FeatureType> types;
   for (const OnDemand::Input& i : d.on_demand.inputs) {
@@ -56,6 +57,7 @@ Result<std::shared_ptr<const CompiledOnDemand>> compile_one(const Shelf& shelf,
     types.push_back(view->features[*at].type);
   }
   CompiledOnDemand made = TRY(compile_on_demand(d, types));
+  made.project = project;
   return std::make_shared<const CompiledOnDemand>(std::move(made));
 }
 
@@ -196,7 +198,7 @@ Result<std::shared_ptr<const Shelf>> Catalog::compile(const std::string& project
     if (!latest || latest->version < ptr->version) latest = ptr;
   }
   for (const auto& [key, a] : out->all[place(Kind::kOnDemand)]) {
-    auto made = compile_one(*out, a->definition);
+    auto made = compile_one(*out, project, a->definition);
     if (!made.ok())
       return std::move(made).error().within(concat({"OnDemand ", a->definition.name}));
     out->on_demand[key] = std::move(*made);

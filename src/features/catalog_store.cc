@@ -41,6 +41,11 @@ std::span<const store::Migration> migrations() {
        "NULL, keys_json TEXT NOT NULL,"
        " reason TEXT NOT NULL, begin_us BIGINT NOT NULL, done_us BIGINT NOT NULL,"
        " through_seq BIGINT NOT NULL, rows_count BIGINT NOT NULL, PRIMARY KEY (project, uid))"},
+      {"features", 3,
+       "CREATE TABLE feature_file ("
+       " project TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, size BIGINT NOT NULL,"
+       " modified_us BIGINT NOT NULL, columns_text TEXT NOT NULL,"
+       " PRIMARY KEY (project, source, path))"},
   };
   return kSteps;
 }

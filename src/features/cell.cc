@@ -447,11 +447,17 @@ Result<Cell> cell_of_column(const codec::Column& column, int64_t row, const Feat
     case codec::ColumnType::kBool:
       return fit(Cell(column.boolean(row)), type);
     case codec::ColumnType::kInt64:
+      // A number that is declared as text (an identifier): its digits.
+      if (type.type == Type::kText) {
+        std::string digits;
+        codec::append_json_int(&digits, column.i64(row));
+        return fit(Cell(std::move(digits)), type);
+      }
+      return fit(Cell(column.i64(row)), type);
     case codec::ColumnType::kTimestampUs:
       return fit(Cell(column.i64(row)), type);
-    case codec::ColumnType::kDouble: {
+    case codec::ColumnType::kDouble:
       return fit(Cell(column.f64(row)), type);
-    }
     case codec::ColumnType::kText:
       if (type.type == Type::kText || type.type == Type::kBytes)
         return fit(Cell(std::string(column.text(row))), type);

@@ -61,7 +61,8 @@ void add_cell(engine::Values* values, const Cell& cell);  // Of the column's typ
 Cell cell_at(const engine::Column& column, int64_t row);
 window::Datum datum_of(const Cell& cell);
 
-// A column of a file as the declared type. Lists lie there as JSON text.
+// A column of a file as the declared type. Lists lie there as JSON text; whole numbers are text
+// where that is declared.
 Result<Cell> cell_of_column(const codec::Column& column, int64_t row, const FeatureType& type);
 codec::ColumnType column_type_of(const FeatureType& type);
 void add_to_column(codec::Column* column, const Cell& cell, const FeatureType& type);

@@ -349,10 +349,12 @@ Result<CompiledOnDemand> compile_on_demand(const Definition& definition,
   out.digest = definition.digest();
   out.definition = definition.on_demand;
   CHECK(inputs.size() == out.definition.inputs.size());
+  out.input_types.assign(inputs.begin(), inputs.end());
   for (size_t i = 0; i < inputs.size(); ++i)
     out.schema.push_back({.name = out.definition.inputs[i].name, .type = inputs[i].expr()});
   for (const FeatureField& f : out.definition.request)
     out.schema.push_back({.name = concat({"request.", f.name}), .type = f.type.expr()});
+  out.features = out.definition.outputs;
   for (const RowFeature& r : out.definition.features) {
     Program program = TRY(compile_named(r.name, r.expression, out.schema));
     out.features.push_back({r.name, type_of_expr(program.output_type())});

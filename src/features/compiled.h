@@ -84,12 +84,14 @@ class Transform {
 Cell cell_of_answer(const CompiledView& view, size_t feature, const window::Answer& answer);
 
 struct CompiledOnDemand {
+  std::string project;
   std::string name;
   int64_t version = 0;
   std::string digest;  // Of the definition.
   OnDemand definition;
   engine::expr::Schema schema;  // Inputs by name, then "request.x".
-  std::vector<engine::expr::Program> programs;
+  std::vector<FeatureType> input_types;
+  std::vector<engine::expr::Program> programs;  // None: it is a function.
   std::vector<FeatureField> features;
 };
 // `inputs`: the types of its inputs, in their order.

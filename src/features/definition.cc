@@ -99,12 +99,26 @@ Json view_meaning(const View& v) {
   return out;
 }
 
+std::string_view python_mode_name(PythonFunction::Mode mode) {
+  constexpr std::string_view kNames[] = {"pandas", "python", "singleton"};
+  return kNames[static_cast<size_t>(mode)];
+}
+
 Json on_demand_meaning(const OnDemand& o) {
   Json inputs = Json::object();
   for (const OnDemand::Input& i : o.inputs) inputs.set(i.name, i.of.text());
-  return Json::object({{"inputs", std::move(inputs)},
-                       {"request", fields_json(o.request)},
-                       {"features", rows_json(o.features)}});
+  Json out = Json::object({{"inputs", std::move(inputs)}, {"request", fields_json(o.request)}});
+  if (!o.python) {
+    out.set("features", rows_json(o.features));
+    return out;
+  }
+  Json python = Json::object({{"mode", python_mode_name(o.python->mode)}});
+  if (!o.python->source.empty()) python.set("source", o.python->source);
+  if (!o.python->entry.empty()) python.set("function", o.python->entry);
+  if (!o.python->pickle.empty()) python.set("pickle", to_base64(o.python->pickle));
+  out.set("python", std::move(python));
+  out.set("outputs", fields_json(o.outputs));
+  return out;
 }
 
 Json service_meaning(const Service& s) {
@@ -154,6 +168,11 @@ std::optional<Kind> parse_kind(std::string_view name) {
   for (int k = 0; k < kKindCount; ++k)
     if (kKinds[k] == name) return static_cast<Kind>(k);
   return std::nullopt;
+}
+
+const std::string& Source::name_of(const std::string& in_file) const {
+  const auto found = renamed.find(in_file);
+  return found == renamed.end() ? in_file : found->second;
 }
 
 const FeatureField* Source::find(std::string_view column) const {
@@ -240,6 +259,12 @@ Json Definition::document() const {
   }
   if (kind == Kind::kSource && source.retention_us)
     out.set("retention", duration_text(*source.retention_us));
+  if (kind == Kind::kSource && !source.file.empty()) out.set("file", source.file);
+  if (kind == Kind::kSource && !source.renamed.empty()) {
+    Json renamed = Json::object();
+    for (const auto& [from, to] : source.renamed) renamed.set(from, to);
+    out.set("rename", std::move(renamed));
+  }
   if (kind == Kind::kService && service.log_sample > 0)
     out.set("log", Json::object({{"sample_by_key", service.log_sample}}));
   return out;

@@ -54,7 +54,10 @@ struct Source {
   std::string contract;      // "ID" or "ID#object" that rows must satisfy; "": none.
   std::optional<int64_t>
       retention_us;  // Rows with older event times leave the history. No meaning.
+  std::string file;  // Where rows lie on the server's machine (files.h); "": nowhere. No meaning.
+  std::map<std::string, std::string> renamed;  // What files call a column or time -> its name here.
   const FeatureField* find(std::string_view column) const;
+  const std::string& name_of(const std::string& in_file) const;
 };
 
 struct RowFeature {
@@ -102,6 +105,20 @@ struct Reference {
 // Also "view@v3:f", "view@latest:f"; another "@x" belongs to the name.
 Result<Reference> parse_reference(std::string_view text);
 
+// A function that somebody wrote; it runs in a process of its own (functions.h). What it computes
+// is no part of the promise that both readings give the same bits.
+struct PythonFunction {
+  enum class Mode : uint8_t {
+    kPandas,     // f(DataFrame) -> DataFrame
+    kPython,     // f({column: [values]}) -> the same
+    kSingleton,  // f({column: value}) -> the same, a row at a time
+  };
+  Mode mode = Mode::kPandas;
+  std::string source;  // Defines `entry`, or one function.
+  std::string entry;
+  std::string pickle;  // Instead: the function as Feast's client sends it. Never opened here.
+};
+
 struct OnDemand {
   struct Input {
     std::string name;  // In the expressions.
@@ -110,6 +127,8 @@ struct OnDemand {
   std::vector<Input> inputs;
   std::vector<FeatureField> request;
   std::vector<RowFeature> features;
+  std::optional<PythonFunction> python;  // Then `features` is empty, and these come back:
+  std::vector<FeatureField> outputs;
 };
 
 struct Service {

@@ -264,6 +264,8 @@ Status join_keys_of(Members& m, View* view) {
   view->join_keys = TRY(fields_of(keys, m.at("join_keys")));
   const Json* one = m.take("entity");
   const Json* several = m.take("entities");
+  // Rows of the whole world, without a key, are asked for by saying so: `entities: []`.
+  const bool said = keys != nullptr || one != nullptr || several != nullptr;
   for (const Json* given : {one, several}) {
     if (given == nullptr) continue;
     if (given->is_object()) {
@@ -278,8 +280,9 @@ Status join_keys_of(Members& m, View* view) {
       return bad(m.at("entity"), "{key: type} or the names of entities are wanted");
     }
   }
-  if (view->join_keys.empty() && view->entities.empty())
-    return bad(m.at("entity"), "a view has a key: entity: {user_id: int64}");
+  if (!said)
+    return bad(m.at("entity"),
+               "a view says its key, entity: {user_id: int64}, or that it has none, entities: []");
   if (view->join_keys.size() > kJoinKeysMax) return bad(m.at("entity"), "at most 8 keys");
   return {};
 }
@@ -390,6 +393,28 @@ Result<View> view_of(Members& m, const std::string& name) {
   return out;
 }
 
+Result<PythonFunction> python_of(const Json& json, const std::string& path) {
+  Members m(json, path);
+  PythonFunction out;
+  const std::string mode = TRY(m.text("mode", "pandas"));
+  if (mode == "python")
+    out.mode = PythonFunction::Mode::kPython;
+  else if (mode == "singleton")
+    out.mode = PythonFunction::Mode::kSingleton;
+  else if (mode != "pandas")
+    return bad(m.at("mode"), "pandas, python or singleton is wanted");
+  out.source = TRY(m.text("source"));
+  out.entry = TRY(m.text("function"));
+  const std::string pickle = TRY(m.text("pickle"));
+  const std::optional<std::string> bytes = from_base64(pickle);
+  if (!bytes) return bad(m.at("pickle"), "base64 is wanted");
+  out.pickle = *bytes;
+  TRY(m.end());
+  if (out.source.empty() && out.pickle.empty())
+    return bad(m.at("source"), "the text of a function is wanted");
+  return out;
+}
+
 Result<OnDemand> on_demand_of(Members& m) {
   OnDemand out;
   if (const Json* inputs = TRY(m.object("inputs"))) {
@@ -405,6 +430,13 @@ Result<OnDemand> on_demand_of(Members& m) {
   }
   const Json* request = TRY(m.object("request"));
   out.request = TRY(fields_of(request, m.at("request")));
+  if (const Json* python = TRY(m.object("python"))) {
+    out.python = TRY(python_of(*python, m.at("python")));
+    const Json* outputs = TRY(m.object("outputs"));
+    out.outputs = TRY(fields_of(outputs, m.at("outputs")));
+    if (out.outputs.empty()) return bad(m.at("outputs"), "{feature: type} is wanted");
+    return out;
+  }
   const Json* features = TRY(m.object("features"));
   out.features = TRY(rows_of(features, m.at("features")));
   if (out.features.empty()) return bad(m.at("features"), "expressions are wanted");
@@ -466,6 +498,12 @@ Status fill(Members& m, Definition* out) {
         out->source.retention_us = TRY(parse_duration_us(text));
         if (*out->source.retention_us <= 0) return bad(m.at("retention"), "a time is wanted");
       }
+      out->source.file = TRY(m.text("file"));
+      if (const Json* renamed = TRY(m.object("rename")))
+        for (const auto& [from, to] : renamed->members()) {
+          if (!to.is_string()) return bad(m.at("rename"), "{name in files: name} is wanted");
+          out->source.renamed[from] = to.as_string();
+        }
       // None as yet is to be said: `columns: {}`.
       if (m.take("columns") == nullptr) return bad(m.at("columns"), "a source has columns");
       return {};

@@ -37,6 +37,7 @@ class Fs;
 namespace slip::features {
 
 struct Materialization;
+class Functions;
 
 class Features {
  public:
@@ -51,6 +52,7 @@ class Features {
     Rng& rng;
     Log& notes;
     std::string dir;  // Of the snapshots of the online table.
+    Functions* functions = nullptr;
   };
   explicit Features(Deps deps);
 
@@ -58,6 +60,7 @@ class Features {
   Status open();
 
   Catalog& catalog() { return catalog_; }
+  const Catalog& catalog() const { return catalog_; }
   History& history() { return history_; }
 
   // What apply() would do, with the rows of history that new versions would read.
@@ -87,6 +90,7 @@ class Features {
   struct Loading {
     std::string source;
     To to = To::kBoth;
+    std::function<bool(int64_t row)> wanted = {};  // Of the file's rows; empty: all.
   };
   Result<Pushed> load(const Ctx& ctx, const Loading& loading, codec::TableReader& rows);
 
@@ -234,9 +238,5 @@ class Features {
   };
   sys::Guarded<std::map<std::string, Plans>> plans_;
 };
-
-// Evaluates what is computed on demand. `inputs` by Computed::inputs, one value a row.
-Status compute_on_demand(const CompiledOnDemand& what, const std::vector<std::vector<Cell>>& inputs,
-                         const RequestColumns& request, std::vector<std::vector<Cell>>* out);
 
 }  // namespace slip::features

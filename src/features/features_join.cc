@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "engine/pit/pit.h"
 #include "features/features.h"
+#include "features/functions.h"
 #include "features/materialized.h"
 #include "features/packed.h"
 #include "features/rebuild.h"
@@ -382,7 +383,7 @@ Result<Features::Joined> Features::join(const std::string& project, const ReadPl
     std::vector<std::vector<Cell>> inputs;
     for (const auto& [read, place] : plan.computed[c].inputs)
       inputs.push_back(got[read].values[place]);
-    TRY(compute_on_demand(*plan.computed[c].what, inputs, request, &computed[c]));
+    TRY(compute_on_demand(deps_.functions, *plan.computed[c].what, inputs, request, &computed[c]));
   }
   Joined out;
   for (const ReadPlan::Out& o : plan.outs) {

@@ -6,6 +6,7 @@
 #include "engine/window/backfill.h"
 #include "engine/window/bytes.h"
 #include "features/features.h"
+#include "features/file_batches.h"
 #include "features/materialized.h"
 #include "features/packed.h"
 #include "features/ready.h"
@@ -26,102 +27,12 @@ constexpr size_t kSnapshotBufferBytes = 1 << 20;
 constexpr size_t kWarningsMax = 20;  // Of one file.
 constexpr size_t kFrameBytesMax = 256 << 20;
 
-constexpr std::string_view kDeletedColumn = "_deleted";  // bool: a tombstone, as in a push.
-
-struct Places {
-  std::vector<std::pair<size_t, size_t>> columns;  // Of the file's readable ones, of the source.
-  std::vector<bool> decimal;                       // Which of them are text of decimals.
-  size_t event = SIZE_MAX;
-  size_t created = SIZE_MAX;
-  size_t deleted = SIZE_MAX;
-};
-
-Result<Places> places_of(const std::vector<codec::Field>& fields, const Source& source) {
-  Places out;
-  size_t i = 0;  // Batches have the readable ones alone.
-  for (const codec::Field& field : fields) {
-    const std::string& name = field.name;
-    const bool time = name == source.event_time || name == source.created_time;
-    const FeatureField* column = source.find(name);
-    if (!field.readable && (time || column != nullptr))
-      return invalid("feature.column",
-                     concat({"column '", name, "' is ", field.type_name, ", which is not read"}));
-    if (!field.readable) continue;
-    if (name == source.event_time) out.event = i;
-    if (!source.created_time.empty() && name == source.created_time) out.created = i;
-    if (name == kDeletedColumn) out.deleted = i;
-    if (column != nullptr) {
-      out.columns.emplace_back(i, static_cast<size_t>(column - source.columns.data()));
-      out.decimal.push_back(field.type_name.starts_with("decimal"));
-    }
-    ++i;
-  }
-  if (out.event == SIZE_MAX)
-    return invalid("feature.time", concat({"the file has no column '", source.event_time, "'"}));
-  return out;
-}
-
-Status take_times(const codec::Column& from, std::string_view name, int64_t first_row,
-                  engine::Values* to) {
-  static constexpr FeatureType kTime{.type = engine::Type::kTimestampUs};
-  for (int64_t i = 0; i < from.n; ++i) {
-    Result<Cell> cell = cell_of_column(from, i, kTime);
-    if (!cell.ok())
-      return std::move(cell).error().within(
-          concat({"row ", std::to_string(first_row + i), ", ", name}));
-    add_cell(to, *cell);
-  }
-  return {};
-}
-
-// The double that is nearest, or the integer.
-Result<Cell> cell_of_decimal(const codec::Column& from, int64_t row, const FeatureType& type) {
-  const bool number = type.type == engine::Type::kDouble || type.type == engine::Type::kInt64;
-  if (from.is_null(row) || !number) return cell_of_column(from, row, type);
-  if (const std::optional<int64_t> whole = parse_int(from.text(row))) return fit(*whole, type);
-  const std::optional<double> real = parse_double(from.text(row));
-  if (!real) return invalid("feature.value", concat({from.text(row), " is no number"}));
-  return fit(*real, type);
-}
-
-Result<Batch> batch_of(const codec::Table& table, const Places& places, const Source& source,
-                       int64_t first_row) {
-  std::vector<FeatureField> schema;
-  for (const auto& [from, to] : places.columns) schema.push_back(source.columns[to]);
-  Batch out = make_batch(std::move(schema));
-  for (size_t c = 0; c < places.columns.size(); ++c) {
-    const codec::Column& from = table.columns[places.columns[c].first];
-    for (int64_t i = 0; i < table.rows; ++i) {
-      Result<Cell> cell = places.decimal[c] ? cell_of_decimal(from, i, out.schema[c].type)
-                                            : cell_of_column(from, i, out.schema[c].type);
-      if (!cell.ok())
-        return std::move(cell).error().within(
-            concat({"row ", std::to_string(first_row + i), ", ", out.schema[c].name}));
-      add_cell(&out.columns[c], *cell);
-    }
-  }
-  TRY(take_times(table.columns[places.event], source.event_time, first_row, &out.event));
-  if (places.created != SIZE_MAX)
-    TRY(take_times(table.columns[places.created], source.created_time, first_row, &out.created));
-  else
-    for (int64_t i = 0; i < table.rows; ++i) out.created.add_null();
-  static constexpr FeatureType kFlag{.type = engine::Type::kBool};
-  for (int64_t i = 0; places.deleted != SIZE_MAX && i < table.rows; ++i) {
-    const Result<Cell> cell = cell_of_column(table.columns[places.deleted], i, kFlag);
-    if (!cell.ok())
-      return invalid("feature.value", concat({"row ", std::to_string(first_row + i), ", ",
-                                              kDeletedColumn, ": true or false is wanted"}));
-    out.deleted.add_bool(!is_null(*cell) && std::get<bool>(*cell));
-  }
-  return out;
-}
-
 class BlobRows final : public FileRows {
  public:
   explicit BlobRows(std::unique_ptr<store::BlobReader> blob) : source_(std::move(blob)) {}
   Status open(codec::Format format) {
     codec::ReadOptions options;
-    options.decimals = options.lists = true;
+    options.decimals = options.nested = options.nanoseconds = true;  // Which are cut.
     reader_ = TRY(codec::open_table(format, source_, std::move(options)));
     return {};
   }
@@ -147,29 +58,29 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   const Source source = TRY(source_for(ctx, loading.source, ""));
   const std::vector<ViewPtr> views = shelf->views_of(loading.source);
-  const Places places = TRY(places_of(rows.schema(), source));
+  FileBatches file = TRY(FileBatches::open(rows, source));
   Segment about;
   about.project = ctx.project.text;
   about.source = loading.source;
   about.loaded = true;
   about.numbered = false;
   about.to = To::kOffline;
-  for (const auto& [from, to] : places.columns) about.schema.push_back(source.columns[to]);
+  about.schema = file.schema();
   const auto writer = TRY(SegmentWriter::make(deps_.blobs, std::move(about)));
   int64_t n = 0;
-  int64_t seen = 0;
   Pushed out;
   std::vector<Quarantined> apart;
   for (;;) {
-    const std::optional<codec::Table> table = TRY(rows.next());
-    if (!table) break;
-    Batch batch = TRY(batch_of(*table, places, source, seen));
+    std::optional<Batch> next = TRY(file.next());
+    if (!next) break;
+    Batch batch =
+        loading.wanted ? wanted_rows(*next, file.first_row(), loading.wanted) : std::move(*next);
     Status fine = check(batch, source, views);
     if (!fine.ok())
-      return std::move(fine).error().within(concat({"rows from ", std::to_string(seen)}));
+      return std::move(fine).error().within(
+          concat({"rows from ", std::to_string(file.first_row())}));
     batch.source = loading.source;
-    Screened screened = TRY(screen(ctx, std::move(batch), seen));
-    seen += table->rows;
+    Screened screened = TRY(screen(ctx, std::move(batch), file.first_row()));
     batch = std::move(screened.batch);
     std::move(screened.apart.begin(), screened.apart.end(), std::back_inserter(apart));
     std::move(screened.warnings.begin(), screened.warnings.end(), std::back_inserter(out.warnings));

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "features/features.h"
+#include "features/functions.h"
 #include "features/packed.h"
 #include "sys/clock.h"
 
@@ -44,42 +45,6 @@ void count_served(ViewClocks* clocks, const std::vector<EntityRead>& got, int64_
 }
 
 }  // namespace
-
-Status compute_on_demand(const CompiledOnDemand& what, const std::vector<std::vector<Cell>>& inputs,
-                         const RequestColumns& request, std::vector<std::vector<Cell>>* out) {
-  std::vector<engine::Values> columns;
-  const auto add = [&](const std::vector<Cell>& cells,
-                       const engine::expr::ValueType& type) -> Status {
-    engine::Values& values = columns.emplace_back(type.type, type.item);
-    for (const Cell& cell : cells) {
-      const Cell fitted = TRY(fit(cell, type_of_expr(type)));
-      add_cell(&values, fitted);
-    }
-    return {};
-  };
-  const size_t n = what.definition.inputs.size();
-  columns.reserve(what.schema.size());
-  for (size_t i = 0; i < n; ++i) TRY(add(inputs[i], what.schema[i].type));
-  for (size_t i = 0; i < what.definition.request.size(); ++i) {
-    const std::vector<Cell>* cells = find(request, what.definition.request[i].name);
-    if (cells == nullptr) return invalid("feature.request", "request data is missing");
-    TRY(add(*cells, what.schema[n + i].type));
-  }
-  out->clear();
-  for (size_t p = 0; p < what.programs.size(); ++p) {
-    const engine::expr::Program& program = what.programs[p];
-    std::vector<engine::Column> in;
-    for (const size_t i : inputs_of(program, what.schema)) in.push_back(columns[i].view());
-    engine::expr::Evaluator run(program);
-    engine::Values made = run.make_output();
-    Status done = run.evaluate(in, request.rows, &made);
-    if (!done.ok()) return std::move(done).error().within(what.features[p].name);
-    std::vector<Cell>& cells = out->emplace_back();
-    const engine::Column column = made.view();
-    for (int64_t row = 0; row < request.rows; ++row) cells.push_back(cell_at(column, row));
-  }
-  return {};
-}
 
 Status Features::read_one(const ReadPlan::Read& read, const RequestColumns& request,
                           const ReadOptions& options, std::vector<EntityRead>* out) {
@@ -129,7 +94,7 @@ Status Features::read(const ReadPlan& plan, const RequestColumns& request,
       std::vector<Cell>& cells = inputs.emplace_back();
       for (size_t row = 0; row < rows; ++row) cells.push_back(got[read][row].cells[place]);
     }
-    TRY(compute_on_demand(*plan.computed[c].what, inputs, request, &computed[c]));
+    TRY(compute_on_demand(deps_.functions, *plan.computed[c].what, inputs, request, &computed[c]));
   }
   *out = {};
   out->values.reserve(plan.outs.size());

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "features/file_batches.h"
 
 namespace slip::features {
 namespace {
@@ -16,6 +17,9 @@ struct Best {
   bool deleted = false;
 };
 using Key = std::vector<Cell>;
+
+// The same rows in the same order each time.
+using Visit = std::function<Status(const History::OnChunk&)>;
 
 class Puller {
  public:
@@ -30,9 +34,9 @@ class Puller {
     return {};
   }
 
-  Status find_latest(const History::View& rows) {
+  Status find_latest(const Visit& visit) {
     std::map<Key, Best> best;
-    TRY(rows.visit([&](const History::Chunk& chunk) -> Status {
+    TRY(visit([&](const History::Chunk& chunk) -> Status {
       const Batch& batch = chunk.batch;
       const auto columns = columns_as(batch, fields_);
       for (int64_t i = 0; i < batch.rows(); ++i) {
@@ -53,8 +57,8 @@ class Puller {
     return {};
   }
 
-  Status write(const History::View& rows) {
-    TRY(rows.visit([&](const History::Chunk& chunk) { return write_chunk(chunk); }));
+  Status write(const Visit& visit) {
+    TRY(visit([&](const History::Chunk& chunk) { return write_chunk(chunk); }));
     return writer_->finish();
   }
 
@@ -132,8 +136,33 @@ Status pull_file(Features& features, const Pull& pull, codec::Format as, codec::
   reading.from_us = pull.start_us;
   reading.to_us = pull.end_us;
   const History::View rows = TRY(features.history().read(reading));
-  if (pull.latest) TRY(puller.find_latest(rows));
-  return puller.write(rows);
+  const Visit visit = [&](const History::OnChunk& on_chunk) { return rows.visit(on_chunk); };
+  if (pull.latest) TRY(puller.find_latest(visit));
+  return puller.write(visit);
+}
+
+Status pull_rows(const std::function<Result<std::unique_ptr<FileRows>>()>& open, const Pull& pull,
+                 codec::Format as, codec::ByteSink& out) {
+  Source source;
+  source.event_time = pull.event_as;
+  source.created_time = pull.created_as;
+  const std::unique_ptr<FileRows> first = TRY(open());
+  for (const codec::Field& f : first->rows().schema())
+    if (f.readable && f.name != source.event_time && f.name != source.created_time)
+      source.columns.push_back({f.name, type_of_column(f.type)});
+  Puller puller(pull, source);
+  TRY(puller.open(as, out));
+  const Visit visit = [&](const History::OnChunk& on_chunk) -> Status {
+    const std::unique_ptr<FileRows> rows = TRY(open());
+    FileBatches file = TRY(FileBatches::open(rows->rows(), source));
+    while (std::optional<Batch> batch = TRY(file.next())) {
+      batch->first_seq = file.first_row();
+      TRY(on_chunk({.batch = *batch, .first_row = file.first_row(), .loaded = true}));
+    }
+    return {};
+  };
+  if (pull.latest) TRY(puller.find_latest(visit));
+  return puller.write(visit);
 }
 
 Result<std::vector<FeatureField>> columns_of(const Features& features, const std::string& project,

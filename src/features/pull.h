@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,10 @@ struct Pull {
 
 // In order of arrival.
 Status pull_file(Features& features, const Pull& pull, codec::Format as, codec::ByteSink& out);
+
+// Likewise, of the rows of a file; `open` is called once for each reading of it.
+Status pull_rows(const std::function<Result<std::unique_ptr<FileRows>>()>& open, const Pull& pull,
+                 codec::Format as, codec::ByteSink& out);
 
 // "event_timestamp: timestamp, user_id: int64, …" of a source, times first.
 Result<std::vector<FeatureField>> columns_of(const Features& features, const std::string& project,

@@ -149,6 +149,11 @@ class Planner {
 
 }  // namespace
 
+bool ReadPlan::waits() const {
+  return std::any_of(computed.begin(), computed.end(),
+                     [](const Computed& c) { return c.what->definition.python.has_value(); });
+}
+
 Result<ReadPlan> plan_read(const Shelf& shelf, std::span<const Service::Item> items,
                            bool full_names) {
   Planner planner(shelf, full_names);

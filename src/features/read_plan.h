@@ -45,6 +45,8 @@ struct ReadPlan {
   int64_t service_version = 0;
   double log_sample = 0;  // Of the service: part of the keys whose served vectors are logged.
   uint64_t shape = 0;     // Of the meanings of all that is read: other ones, other values.
+
+  bool waits() const;  // For functions, which another process computes.
 };
 
 // `full_names`: "view__feature".

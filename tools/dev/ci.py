@@ -9,7 +9,6 @@ import time
 from dev import bench, budgets, build, check, common, demo, fuzz, setup, test, tidy
 
 ASAN = {"ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
-TSAN = {"TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={common.ROOT}/tools/tsan.supp"}
 
 
 def status_step(call):
@@ -60,7 +59,7 @@ STEPS = [
     ("demo", status_step(lambda: demo.run(["--quick"]))),
 ]
 DEEP = [
-    ("tsan", lambda tally, _: test.unit(tally, preset="tsan", env=TSAN)),
+    ("tsan", lambda tally, _: test.unit(tally, preset="tsan")),
     ("clang-tidy", status_step(lambda: tidy.run(["--all"]))),
     ("fuzz", status_step(lambda: fuzz.run(["smoke", "--seconds", "60"]))),
     ("benches", run_benches),

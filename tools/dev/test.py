@@ -51,10 +51,15 @@ def pattern(text):
     return text if any(c in text for c in "*?:.") else f"*{text}*"
 
 
+TSAN = f"halt_on_error=1:second_deadlock_stack=1:suppressions={common.ROOT}/tools/tsan.supp"
+
+
 def unit(tally, filter_=None, preset="dev", shard=None, env=None):
     """The unit binary, in as many processes as there are cores when everything runs."""
     out = build.build(preset, ["slip_tests"])
     shards = [shard] if shard else [(i, 2) for i in range(2)] if not filter_ and (os.cpu_count() or 1) > 1 else [(0, 1)]
+    if preset == "tsan":
+        env = {"TSAN_OPTIONS": TSAN, **(env or {})}
     since = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         running = []

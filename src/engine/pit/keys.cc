@@ -69,7 +69,7 @@ Keys::Keys(std::span<const Column> like) {
 }
 
 Status Keys::check(std::span<const Column> columns) const {
-  if (columns.size() != stored_.size() || columns.empty())
+  if (columns.size() != stored_.size())
     return invalid("pit.key_type",
                    "the keys of both sides have the same columns, and lists are none");
   for (size_t k = 0; k < columns.size(); ++k)

@@ -11,7 +11,8 @@
 // Keys of one or more columns, numbered 0, 1, … in the order in which they were first seen: an
 // open-address table from a typed tuple to its number. Tuples are compared column by column, never
 // as text put together, so (12, 3) is not (1, 23). A tuple with a null in it is no key. NaN equals
-// NaN and -0 equals 0. Many threads may find at once; add belongs to one.
+// NaN and -0 equals 0. Without columns there is one key, which every row has. Many threads may find
+// at once; add belongs to one.
 namespace slip::engine {
 
 inline constexpr uint32_t kNoKey = UINT32_MAX;

@@ -134,6 +134,16 @@ TEST(Pit, KeysAreTypedTuples) {
   EXPECT_EQ(join_keys({n.view()}, {m.view()}), (Winners{2, -1, 1}));
 }
 
+TEST(Pit, WithoutKeysAllRowsAreOfOneEntity) {
+  const Values at = times({5, {}, 20, 10}), event = times({10, 4, 15});
+  Workers one;
+  Result<PitJoin> join = PitJoin::make({}, at.view(), {{}}, one);
+  ASSERT_TRUE(join.ok());
+  ASSERT_TRUE(join->add({{}, event.view(), {}, {}, {}, 0}).ok());
+  EXPECT_EQ(join->add({{at.view()}, at.view(), {}, {}, {}, 0}).error().reason, "pit.key_type");
+  EXPECT_EQ(join->winners(0), (Winners{1, -1, 2, 0}));
+}
+
 TEST(Pit, RefusesWhatDoesNotFit) {
   const Values n = numbers({1}), t = times({1}), text = texts({"1"}), two = times({1, 2});
   const std::vector<Column> keys = {n.view()};
@@ -141,7 +151,6 @@ TEST(Pit, RefusesWhatDoesNotFit) {
   EXPECT_EQ(PitJoin::make(keys, text.view(), {{}}, one).error().reason, "pit.time_type");
   EXPECT_EQ(PitJoin::make(keys, two.view(), {{}}, one).error().reason, "pit.length");
   EXPECT_EQ(PitJoin::make(keys, t.view(), {{false, false, -1}}, one).error().reason, "pit.ttl");
-  EXPECT_EQ(PitJoin::make({}, t.view(), {{}}, one).error().reason, "pit.key_type");
   Result<PitJoin> join = PitJoin::make(keys, t.view(), {{true, false, {}}}, one);
   ASSERT_TRUE(join.ok());
   const auto why = [&](const SourceRows& rows) { return join->add(rows).error().reason; };

@@ -55,6 +55,10 @@ Spec without_words(Spec spec) {
   return spec;
 }
 
+// The views of a registry for the importer, which takes nothing that it doesn't see: what names
+// their features is imported beside them.
+::feast::core::Registry views_of(const ::feast::core::Registry& all);
+
 // Feast deletes what others still read. Here that goes with its last reader, and is no longer shown
 // till then; but what Feast can't say, or didn't declare, is kConflict `feature.in_use`.
 Status remove(Registrar& registrar, const Asked& asked, features::Kind kind,

@@ -12,6 +12,7 @@ struct ErrorClass {
   std::string_view reason;
   std::string_view name;
   int status;  // 0: the code's.
+  std::string_view module = "feast.errors";
 };
 constexpr ErrorClass kClasses[] = {
     {"entity.not_found", "EntityNotFoundException", 0},
@@ -23,7 +24,9 @@ constexpr ErrorClass kClasses[] = {
     {"feature.none", "FeastObjectNotFoundException", 0},
     {"feature_view.not_found", "FeatureViewNotFoundException", 0},
     {"feature_service.not_found", "FeatureServiceNotFoundException", 0},
-    {"feature.not_found", "SpecifiedFeaturesNotPresentError", 0},
+    {"feature.not_found", "KeyError", 0, "builtins"},  // As of its own stores.
+    {"feature.file", "DataSourceNotFoundException", 0},
+    {"feature.file_exists", "SavedDatasetLocationAlreadyExists", 0},
     {"push_source.not_found", "PushSourceNotFoundException", 422},
     {"feature.name_collision", "FeatureNameCollisionError", 0},
     {"feature.request", "RequestDataNotFoundInEntityRowsException", 0},
@@ -40,10 +43,11 @@ const ErrorClass* class_of(const Error& error) {
 
 std::string error_detail(const Error& error) {
   const ErrorClass* found = class_of(error);
+  constexpr std::string_view kFeast = "feast.errors";
   const std::string_view fallback =
       error.code == Code::kForbidden ? "FeastPermissionError" : "FeastError";
   return codec::to_json(
-      codec::Json::object({{"module", "feast.errors"},
+      codec::Json::object({{"module", std::string(found == nullptr ? kFeast : found->module)},
                            {"class", std::string(found == nullptr ? fallback : found->name)},
                            {"message", error.text}}),
       codec::kSpaced);

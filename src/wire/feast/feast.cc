@@ -4,6 +4,8 @@
 
 #include "base/text.h"
 #include "features/features.h"
+#include "features/files.h"
+#include "sys/executor.h"
 #include "wire/feast/errors.h"
 #include "wire/feast/feature_calls.h"
 #include "wire/feast/frames.h"
@@ -50,15 +52,47 @@ Result<OnlineAsk> ask_of(const Json& body) {
   return out;
 }
 
-Result<Reply> get_online(const App& app, const Ctx& ctx, const Request& request) {
-  const Json body = TRY(body_of(request));
-  const auto plan = TRY(plan_for(app.features, ctx, TRY(ask_of(body))));
-  const Json* entities = body.find("entities");
+struct Online {
+  Json body;
+  std::shared_ptr<const features::ReadPlan> plan;
+};
+Result<Online> asked(const App& app, const Ctx& ctx, const Request& request) {
+  Online out;
+  out.body = TRY(body_of(request));
+  out.plan = TRY(plan_for(app.features, ctx, TRY(ask_of(out.body))));
+  return out;
+}
+
+Result<Reply> get_online(const App& app, const Ctx& ctx, const Online& online) {
+  const Json* entities = online.body.find("entities");
   if (entities == nullptr) return invalid("feature.request", "entities: {key: [values]} is wanted");
-  const features::RequestColumns columns = TRY(request_of(*entities, *plan));
+  const features::RequestColumns columns = TRY(request_of(*entities, *online.plan));
   features::OnlineReply reply;
-  TRY(app.features.serve(ctx, *plan, columns, &reply));
-  return text_reply(reply_text(*entities, *plan, columns, reply));
+  TRY(app.features.serve(ctx, *online.plan, columns, &reply));
+  return text_reply(reply_text(*entities, *online.plan, columns, reply));
+}
+
+void answer(const Ctx& ctx, Result<Reply> reply, http::Responder respond) {
+  std::move(respond)(reply.ok() ? std::move(*reply) : render_error(reply.error(), ctx));
+}
+
+// On the caller's thread, unless a function is waited for.
+void serve_online(const App& app, const Ctx& ctx, const Request& request, http::Responder respond) {
+  Result<Online> online = asked(app, ctx, request);
+  if (!online.ok()) return answer(ctx, online.error(), std::move(respond));
+  if (!online->plan->waits()) return answer(ctx, get_online(app, ctx, *online), std::move(respond));
+  struct Pending {
+    Ctx ctx;
+    Online online;
+    http::Responder respond;
+  };
+  auto pending = std::make_shared<Pending>(Pending{ctx, std::move(*online), std::move(respond)});
+  const Status queued = app.waiting.submit([app, pending] {
+    if (pending->respond.cancelled()) return;  // The client has gone; nobody wants the answer.
+    answer(pending->ctx, get_online(app, pending->ctx, pending->online),
+           std::move(pending->respond));
+  });
+  if (!queued.ok()) answer(ctx, queued.error(), std::move(pending->respond));
 }
 
 const Json* frame_of(const Json& body) {
@@ -98,6 +132,22 @@ Result<std::vector<std::string>> views_of(const Json& body) {
   return out;
 }
 
+// On-demand views are computed when they are read: what they read is brought online.
+std::vector<std::string> views_read(const features::Shelf& shelf,
+                                    const std::vector<std::string>& names) {
+  std::vector<std::string> out;
+  const auto add = [&](const std::string& name) {
+    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+  };
+  for (const std::string& name : names) {
+    const auto on_demand = shelf.view(name) == nullptr ? shelf.find_on_demand(name, 0) : nullptr;
+    if (on_demand == nullptr || on_demand->definition.inputs.empty()) add(name);
+    if (on_demand == nullptr) continue;
+    for (const features::OnDemand::Input& input : on_demand->definition.inputs) add(input.of.view);
+  }
+  return out;
+}
+
 Result<Reply> materialize(const App& app, const Ctx& ctx, Request& request, bool incremental) {
   const Json body = TRY(body_of(request));
   features::Features::Materializing wanted;
@@ -114,6 +164,8 @@ Result<Reply> materialize(const App& app, const Ctx& ctx, Request& request, bool
       wanted.start_us = TRY(features::parse_time_us(start));
     }
   }
+  wanted.views = views_read(*app.features.catalog().shelf(ctx.project.text), wanted.views);
+  TRY(app.files.refresh_views(ctx, wanted.views));
   TRY(app.features.materialize(ctx, wanted));
   return text_reply("null");
 }
@@ -171,8 +223,7 @@ std::vector<http::Route> routes(App app) {
   http::Route get = row_of("/get-online-features", Right::kRead, Audit::kNone,
                            "Feast: features of entities, as they are served now.");
   get.inline_ = [app](const Ctx& ctx, Request& request, http::Responder respond) {
-    Result<Reply> reply = get_online(app, ctx, request);
-    std::move(respond)(reply.ok() ? std::move(*reply) : render_error(reply.error(), ctx));
+    serve_online(app, ctx, request, std::move(respond));
   };
   out.push_back(std::move(get));
   const auto add = [&](std::string_view path, Audit audit, std::string_view summary,

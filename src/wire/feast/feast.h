@@ -6,7 +6,8 @@
 
 namespace slip::features {
 class Features;
-}
+class SourceFiles;
+}  // namespace slip::features
 namespace slip {
 class Pool;
 }
@@ -20,6 +21,8 @@ namespace slip::wire::feast {
 
 struct App {
   features::Features& features;
+  features::SourceFiles& files;
+  Pool& waiting;  // For answers that wait for other processes.
 };
 std::vector<http::Route> routes(App app);
 

@@ -132,11 +132,31 @@ proto::FlightInfo info_of(const std::string& command) {
   return out;
 }
 
+// Who calls, for as long as a stream lasts.
+class Caller {
+ public:
+  explicit Caller(const Request& request)
+      : authorization_(request.header("authorization")), peer_(request.peer) {}
+  // In the project of a command, with the right that it takes.
+  Result<Ctx> enter(const FlightApp& app, const Ctx& ctx, const Command& command) const {
+    Request request;
+    request.metadata = {{"authorization", authorization_}};
+    request.peer = peer_;
+    return app.enter(ctx, request, project_of(app.features, ctx, command),
+                     changes(command) ? http::Right::kEdit : http::Right::kRead);
+  }
+
+ private:
+  std::string authorization_;
+  std::string peer_;
+};
+
 // ---- in
 
 class Put final : public grpc::Exchange {
  public:
-  explicit Put(FlightsPtr flights) : flights_(std::move(flights)) {}
+  Put(FlightsPtr flights, Caller caller)
+      : flights_(std::move(flights)), caller_(std::move(caller)) {}
 
   Status take(const Ctx& ctx, std::string_view message) override {
     return as_feast(take_one(ctx, message));
@@ -153,7 +173,7 @@ class Put final : public grpc::Exchange {
     if (!spool_) {
       text_ = TRY(command_of(data.flight_descriptor()));
       command_ = TRY(parse_command(text_));
-      if (command_.api == Api::kWrite) TRY(flights_->app.may_write(ctx));
+      TRY(caller_.enter(flights_->app, ctx, command_));
       spool_ = TRY(flights_->app.spool());
     }
     if (data.data_header().empty()) return {};  // Words beside the table.
@@ -168,11 +188,14 @@ class Put final : public grpc::Exchange {
     if (!spool_) return invalid("flight.descriptor", "a table and its command are wanted");
     TRY(spool_->write(codec::arrow_end()));
     std::shared_ptr<ByteSource> table = TRY(spool_->bytes());
-    if (writes(command_)) return carry_out(flights_->app.features, ctx, command_, *table);
-    return flights_->keep(ctx, text_, std::move(table));
+    const FlightApp& app = flights_->app;
+    if (!writes(command_)) return flights_->keep(ctx, text_, std::move(table));
+    const Ctx there = TRY(caller_.enter(app, ctx, command_));
+    return carry_out({app.features, app.files}, there, command_, *table);
   }
 
   FlightsPtr flights_;
+  Caller caller_;
   std::string text_;
   Command command_;
   std::unique_ptr<features::Spool> spool_;  // From the first message on.
@@ -183,8 +206,11 @@ class Put final : public grpc::Exchange {
 
 class Get final : public grpc::Exchange {
  public:
-  Get(FlightsPtr flights, std::string text, Command command)
-      : flights_(std::move(flights)), text_(std::move(text)), command_(std::move(command)) {}
+  Get(FlightsPtr flights, Caller caller, std::string text, Command command)
+      : flights_(std::move(flights)),
+        caller_(std::move(caller)),
+        text_(std::move(text)),
+        command_(std::move(command)) {}
 
   Status take(const Ctx&, std::string_view) override { return {}; }
   Result<std::optional<std::string>> next(const Ctx& ctx) override {
@@ -197,7 +223,9 @@ class Get final : public grpc::Exchange {
     if (table == nullptr && wants_table(command_))
       return not_found("flight.not_found", "the table was fetched meanwhile");
     const auto spool = TRY(flights_->app.spool());
-    TRY(answer(flights_->app.features, ctx, command_, table.get(), *spool));
+    const FlightApp& app = flights_->app;
+    const Ctx there = TRY(caller_.enter(app, ctx, command_));
+    TRY(answer({app.features, app.files}, there, command_, table.get(), *spool));
     made_ = TRY(spool->bytes());
     frames_ = TRY(codec::ArrowFrames::open(*made_));
     return {};
@@ -213,6 +241,7 @@ class Get final : public grpc::Exchange {
   }
 
   FlightsPtr flights_;
+  Caller caller_;
   std::string text_;
   Command command_;
   std::unique_ptr<ByteSource> made_;
@@ -242,7 +271,8 @@ Begun begin_get(const FlightsPtr& flights, const Ctx& ctx, const Request& reques
   proto::Ticket ticket = TRY(parsed<proto::Ticket>(request.message));
   Result<Command> command = as_feast(ready(*flights, ctx, ticket.ticket()));
   if (!command.ok()) return command.error();
-  return std::make_unique<Get>(flights, std::move(*ticket.mutable_ticket()), std::move(*command));
+  return std::make_unique<Get>(flights, Caller(request), std::move(*ticket.mutable_ticket()),
+                               std::move(*command));
 }
 
 Begun list_flights(Flights& flights, const Ctx& ctx) {
@@ -288,8 +318,8 @@ std::vector<grpc::Method> flight_methods(FlightApp app) {
       stream("DoPut", Kind::kBidi, "A command of Feast's offline store, and its table.");
   put.message_bytes_max = kFlightMessageBytesMax;
   put.audit = http::Audit::kCounted;
-  put.begin = [flights](const Ctx&, const Request&) -> Begun {
-    return std::make_unique<Put>(flights);
+  put.begin = [flights](const Ctx&, const Request& request) -> Begun {
+    return std::make_unique<Put>(flights, Caller(request));
   };
   stream("DoGet", Kind::kServerStream, "The table that answers a command.").begin =
       [flights](const Ctx& ctx, const Request& r) { return begin_get(flights, ctx, r); };

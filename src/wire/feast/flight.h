@@ -13,7 +13,8 @@ class Clock;
 }
 namespace slip::features {
 class Features;
-}
+class SourceFiles;
+}  // namespace slip::features
 
 // Feast's offline server: Arrow Flight as its 0.66 client speaks it. DoPut brings a command (JSON,
 // wire/feast/offline.h) and its table; one that asks is answered by GetFlightInfo and DoGet with
@@ -34,9 +35,13 @@ inline constexpr int64_t kFlightMessageBytesMax = int64_t{256} << 20;
 
 struct FlightApp {
   features::Features& features;
+  features::SourceFiles& files;
   Clock& clock;
   std::function<Result<std::unique_ptr<features::Spool>>()> spool;
-  std::function<Status(const Ctx&)> may_write;  // kForbidden.
+  // The caller in another project of which it may read (edit) the features.
+  std::function<Result<Ctx>(const Ctx&, const grpc::Request&, const std::string& project,
+                            http::Right right)>
+      enter;
 };
 
 // What `app` refers to outlives the rows.

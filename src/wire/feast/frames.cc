@@ -41,8 +41,18 @@ Result<Cell> cell_of(const Json& value, const FeatureType& type) {
   return features::cell_of_json(value, type);
 }
 
-const Json* time_column(const Json& frame, const std::string& own, std::string_view usual) {
-  const Json* found = own.empty() ? nullptr : frame.find(own);
+// By its name, or by what the source's files call it.
+const Json* column_of(const Json& frame, const features::Source& source, const std::string& name) {
+  if (const Json* found = name.empty() ? nullptr : frame.find(name)) return found;
+  for (const auto& [from, to] : source.renamed)
+    if (to == name)
+      if (const Json* found = frame.find(from)) return found;
+  return nullptr;
+}
+
+const Json* time_column(const Json& frame, const features::Source& source, const std::string& own,
+                        std::string_view usual) {
+  const Json* found = own.empty() ? nullptr : column_of(frame, source, own);
   return found != nullptr ? found : frame.find(usual);
 }
 
@@ -183,21 +193,21 @@ Result<features::Batch> batch_of_frame(const Json& frame, const features::Source
   const size_t rows = TRY(rows_of(frame, names));
   std::vector<features::FeatureField> schema;
   for (const features::FeatureField& f : source.columns)
-    if (frame.find(f.name) != nullptr) schema.push_back(f);
+    if (column_of(frame, source, f.name) != nullptr) schema.push_back(f);
   features::Batch out = features::make_batch(std::move(schema));
   for (size_t c = 0; c < out.schema.size(); ++c) {
-    const Json& column = *frame.find(out.schema[c].name);
+    const Json& column = *column_of(frame, source, out.schema[c].name);
     for (size_t i = 0; i < rows; ++i) {
       Result<Cell> cell = cell_of(column.items()[i], out.schema[c].type);
       if (!cell.ok()) return at_row(std::move(cell).error(), out.schema[c].name, i);
       features::add_cell(&out.columns[c], *cell);
     }
   }
-  const Json* event = time_column(frame, source.event_time, "event_timestamp");
+  const Json* event = time_column(frame, source, source.event_time, "event_timestamp");
   if (event == nullptr && rows > 0)
     return invalid("feature.time", concat({"df has no column ", source.event_time}));
   TRY(take_times(event, source.event_time, rows, &out.event));
-  TRY(take_times(time_column(frame, source.created_time, "created"), "created", rows,
+  TRY(take_times(time_column(frame, source, source.created_time, "created"), "created", rows,
                  &out.created));
   return out;
 }
@@ -222,6 +232,11 @@ Result<features::RequestColumns> request_of(const Json& entities, const features
   };
   for (const features::FeatureField& f : plan.keys) TRY(take(f));
   for (const features::FeatureField& f : plan.request) TRY(take(f));
+  if (!plan.keys.empty() || !plan.request.empty()) return out;
+  // Features without a key: as often as the client has rows of whatever it names, else once.
+  out.rows = 1;
+  for (const auto& [name, column] : entities.members())
+    if (column.is_array()) out.rows = static_cast<int64_t>(column.items().size());
   return out;
 }
 

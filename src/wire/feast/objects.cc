@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "codec/hash.h"
 #include "wire/feast/kept.h"
+#include "wire/feast/registry.h"
 #include "wire/feast/registry_messages.h"
 
 namespace slip::wire::feast {
@@ -153,7 +154,7 @@ class Describer {
       if (told && said(*told) == said(made)) made = std::move(*told);
       set_about(a.definition.about, &made);
     }
-    made.set_name(name);
+    if (made.name().empty() || source_name_of(made.name()) != name) made.set_name(name);
     made.set_project(project_);
     set_times(shelf_, a, made.mutable_meta());
     sources_[name] = made;
@@ -213,6 +214,11 @@ class Describer {
         told != a.definition.about.tags.end())
       for (const std::string_view name : split(told->second, ',')) named.emplace_back(name);
     set_keys(view.join_keys, named, &spec);
+    if (view.join_keys.empty()) {
+      spec.add_entities(std::string(kNoEntity));
+      set_field({.name = std::string(kNoKey), .type = {.type = engine::Type::kText}},
+                spec.add_entity_columns());
+    }
     for (const FeatureField& f : view.features) set_field(f, spec.add_features());
     const int64_t ttl_us = view.view().ttl_us.value_or(0);
     spec.mutable_ttl()->set_seconds(ttl_us / 1'000'000);
@@ -280,9 +286,34 @@ class Describer {
     set_about(about, &spec);
   }
 
+  // A Python function that Feast's client brought goes back to it as it came, with what it reads
+  // of the request. False: it isn't one, or computes something else by now.
+  bool function_view(const features::CompiledOnDemand& made, const Applied& a) {
+    auto told = kept<proto::OnDemandFeatureViewSpec>(a.definition.about, "on_demand_feature_view");
+    if (!told || !made.definition.python) return false;
+    proto::FeatureViewSpec outputs;
+    for (const FeatureField& f : made.features) set_field(f, outputs.add_features());
+    proto::FeatureViewSpec before;
+    *before.mutable_features() = told->features();
+    if (said(before) != said(outputs)) return false;
+    const std::string& body = made.definition.python->pickle;
+    if (told->has_user_defined_function()) told->mutable_user_defined_function()->set_body(body);
+    if (told->feature_transformation().has_user_defined_function())
+      told->mutable_feature_transformation()->mutable_user_defined_function()->set_body(body);
+    for (const auto& [name, source] : told->sources())
+      if (source.has_request_data_source() && sources_.emplace(name, proto::DataSource()).second) {
+        *out_->add_data_sources() = source.request_data_source();
+        out_->mutable_data_sources()->rbegin()->set_project(project_);
+      }
+    proto::OnDemandFeatureView& out = *out_->add_on_demand_feature_views();
+    *out.mutable_spec() = std::move(*told);
+    name_view(a.definition.name, a, &out);
+    return true;
+  }
+
   void on_demand(const Applied& a) {
     const auto made = shelf_.find_on_demand(a.definition.name, a.definition.version);
-    if (made == nullptr) return;
+    if (made == nullptr || function_view(*made, a)) return;
     proto::FeatureView& out = *out_->add_feature_views();
     proto::FeatureViewSpec& spec = *out.mutable_spec();
     std::map<std::string, FeatureField> keys;

@@ -7,6 +7,7 @@
 #include "codec/json.h"
 #include "codec/table.h"
 #include "features/features.h"
+#include "features/files.h"
 
 // What Feast's remote offline store asks for: a JSON command beside a table, whose answer is a
 // table (Arrow IPC streams both). An order to write has no answer. Blocks; any thread.
@@ -16,7 +17,15 @@ namespace slip::wire::feast {
 
 inline constexpr size_t kCommandBytesMax = 1 << 20;
 
-enum class Api : uint8_t { kHistorical, kPullAll, kPullLatest, kColumns, kWrite, kValidate };
+enum class Api : uint8_t {
+  kHistorical,
+  kPullAll,
+  kPullLatest,
+  kColumns,
+  kWrite,
+  kValidate,
+  kPersist,
+};
 struct Command {
   Api api = Api::kHistorical;
   codec::Json body;
@@ -24,13 +33,22 @@ struct Command {
 Result<Command> parse_command(std::string_view text);
 
 bool writes(const Command& command);       // Is done when its table has come.
+bool changes(const Command& command);      // Rows here, or files: for who may edit.
 bool wants_table(const Command& command);  // Says nothing without one.
 
+// The project that a command is about: the one it names, or the only one that has what it names
+// when the caller's has not; "": the caller's. Feast's client names it in some commands alone.
+std::string project_of(const features::Features& features, const Ctx& ctx, const Command& command);
+
+struct Offline {
+  features::Features& features;
+  features::SourceFiles& files;
+};
 // Of a command that writes, or validates.
-Status carry_out(features::Features& features, const Ctx& ctx, const Command& command,
+Status carry_out(const Offline& at, const Ctx& ctx, const Command& command,
                  codec::ByteSource& table);
 // Of one that asks. `table` may be null when it isn't wanted.
-Status answer(features::Features& features, const Ctx& ctx, const Command& command,
-              codec::ByteSource* table, codec::ByteSink& out);
+Status answer(const Offline& at, const Ctx& ctx, const Command& command, codec::ByteSource* table,
+              codec::ByteSink& out);
 
 }  // namespace slip::wire::feast

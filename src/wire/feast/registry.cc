@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "codec/hash.h"
 #include "wire/feast/registry_messages.h"
 
 namespace slip::wire::feast {
@@ -26,11 +27,13 @@ class Importer {
     TRY(each_field(bytes, [&](const ProtoField& f) -> Status {
       if (f.number == 6) return view(TRY(spec_of(f.bytes)), false);
       if (f.number == 14) return view(TRY(spec_of(f.bytes)), true);
-      if (f.number == 8)
-        return named(TRY(spec_of(f.bytes)), "OnDemandFeatureView", "a Python function");
       if (f.number == 19) return named(TRY(spec_of(f.bytes)), "LabelView", "no such thing here");
       if (f.number == 16) return named(TRY(spec_of(f.bytes)), "Permission", "grant roles instead");
       return {};
+    }));
+    // On-demand views read views, services read both.
+    TRY(each_field(bytes, [&](const ProtoField& f) -> Status {
+      return f.number == 8 ? on_demand(TRY(spec_of(f.bytes))) : Status();
     }));
     return each_field(bytes, [&](const ProtoField& f) -> Status {
       return f.number == 7 ? service(TRY(spec_of(f.bytes))) : Status();
@@ -78,7 +81,7 @@ class Importer {
       if (f.number == 10) d.about.owner = f.bytes;
       return {};
     }));
-    if (!wanted(project) || d.name == "__dummy") return {};
+    if (!wanted(project) || d.name == kNoEntity) return {};
     if (d.entity.join_key.name.empty()) d.entity.join_key.name = d.name;
     d.entity.join_key.type = TRY(features::parse_feature_type(type_text(type)));
     entities_[d.name] = d.entity.join_key;
@@ -94,6 +97,8 @@ class Importer {
     d.name = name;
     if (!s.event_time.empty()) d.source.event_time = s.event_time;
     d.source.created_time = s.created_time;
+    if (is_local_file(s.uri)) d.source.file = s.uri;
+    d.source.renamed = s.renamed;
     for (const FeatureField& f : columns) {
       const FeatureField* known = d.source.find(f.name);
       if (known == nullptr && f.name != d.source.event_time && f.name != d.source.created_time)
@@ -109,8 +114,7 @@ class Importer {
   }
 
   static std::string source_name(const FeastView& v, const DataSource& s) {
-    const bool plain = !s.name.empty() && features::check_feature_name("source", s.name).ok();
-    return plain ? s.name : concat({v.name, "_source"});
+    return s.name.empty() ? concat({v.name, "_source"}) : source_name_of(s.name);
   }
 
   Status view(std::string_view spec, bool streaming) {
@@ -127,15 +131,11 @@ class Importer {
                          });
       if (known != entities_.end() && !there) v.keys.push_back(known->second);
     }
-    std::erase_if(v.keys, [](const FeatureField& k) { return k.name == "__dummy_id"; });
+    std::erase_if(v.keys, [](const FeatureField& k) { return k.name == kNoKey; });
     std::erase_if(v.features, [&](const FeatureField& f) {  // Stream views have the keys here, too.
       return std::any_of(v.keys.begin(), v.keys.end(),
                          [&](const FeatureField& k) { return k.name == f.name; });
     });
-    if (v.keys.empty()) {
-      leave_out("FeatureView", v.name, "it has no key");
-      return {};
-    }
     if (!v.stream && !v.batch) {
       leave_out("FeatureView", v.name, "it has no source");
       return {};
@@ -152,7 +152,7 @@ class Importer {
     if (v.ttl_us > 0) d.view.ttl_us = (v.ttl_us + 999'999) / 1'000'000 * 1'000'000;
     std::vector<FeatureField> columns = v.keys;
     if (v.aggregates.empty())
-      take_features(v, s, &columns, &d.view);
+      take_features(v, &columns, &d.view);
     else
       TRY(take_aggregates(v, &columns, &d.view));
     TRY(add_source(v, s, d.view.source, columns));
@@ -160,17 +160,11 @@ class Importer {
     return {};
   }
 
-  static void take_features(const FeastView& v, const DataSource& s,
-                            std::vector<FeatureField>* columns, features::View* view) {
+  static void take_features(const FeastView& v, std::vector<FeatureField>* columns,
+                            features::View* view) {
     for (const FeatureField& f : v.features) {
-      std::string column = f.name;
-      for (const auto& [from, to] : s.renamed)
-        if (to == f.name) column = from;
-      columns->push_back({column, f.type});
-      if (column == f.name)
-        view->columns.push_back(column);
-      else
-        view->row.push_back({f.name, concat({"\"", column, "\""})});
+      columns->push_back(f);
+      view->columns.push_back(f.name);
     }
   }
 
@@ -223,29 +217,58 @@ class Importer {
     return {};
   }
 
-  Status projection(const std::string& service, std::string_view bytes, features::Service* out) {
-    std::string view, alias;
-    std::vector<std::string> names;
-    std::map<std::string, std::string> keys;
-    TRY(each_field(bytes, [&](const ProtoField& f) -> Status {
-      if (f.number == 1) view = f.bytes;
-      if (f.number == 2) names.push_back(TRY(read_field(f.bytes)).name);
-      if (f.number == 3) alias = f.bytes;
-      if (f.number == 4) TRY(read_pair(f.bytes, &keys));
-      return {};
-    }));
-    const bool taken = std::any_of(
-        out_.definitions.begin(), out_.definitions.end(),
-        [&](const Definition& d) { return d.kind == features::Kind::kView && d.name == view; });
-    if (!taken) {
-      leave_out("FeatureService", service, concat({"its features of ", view}));
+  bool taken(const std::string& view) const {
+    return std::any_of(out_.definitions.begin(), out_.definitions.end(), [&](const Definition& d) {
+      return (d.kind == features::Kind::kView || d.kind == features::Kind::kOnDemand) &&
+             d.name == view;
+    });
+  }
+
+  // Its function sees each feature under its own name and under that with the view's.
+  Status on_demand(std::string_view spec) {
+    FeastOnDemand v;
+    TRY(read_on_demand(spec, &v));
+    if (!wanted(v.project)) return {};
+    constexpr std::string_view kKind = "OnDemandFeatureView";
+    if (v.computes_otherwise || v.function.pickle.empty()) {
+      leave_out(kKind, v.name, "it is computed by no Python function");
       return {};
     }
-    for (const std::string& name : names) {
+    Definition d;
+    d.kind = features::Kind::kOnDemand;
+    d.name = v.name;
+    d.about = v.about;
+    d.on_demand.request = v.request;
+    d.on_demand.outputs = v.features;
+    d.on_demand.python = v.function;
+    std::map<std::string, features::Reference> inputs;
+    for (const FeastProjection& p : v.sources) {
+      if (!taken(p.view)) {
+        leave_out(kKind, v.name, concat({"it reads ", p.view}));
+        return {};
+      }
+      for (const FeatureField& f : p.features) {
+        const features::Reference of{.view = p.view, .version = 0, .feature = f.name};
+        inputs[f.name] = of;
+        inputs[concat({p.alias.empty() ? p.view : p.alias, "__", f.name})] = of;
+      }
+    }
+    for (auto& [name, of] : inputs) d.on_demand.inputs.push_back({name, of});
+    out_.definitions.push_back(std::move(d));
+    return {};
+  }
+
+  Status projection(const std::string& service, std::string_view bytes, features::Service* out) {
+    const FeastProjection p = TRY(read_projection(bytes));
+    if (!taken(p.view)) {
+      leave_out("FeatureService", service, concat({"its features of ", p.view}));
+      return {};
+    }
+    for (const FeatureField& f : p.features) {
       features::Service::Item item;
-      item.of = {.view = view, .version = 0, .feature = name};
-      item.join_keys = keys;
-      item.view_as = alias;
+      item.of = {.view = p.view, .version = 0, .feature = f.name};
+      item.join_keys = p.keys;
+      item.view_as = p.alias;
       out->items.push_back(std::move(item));
     }
     return {};
@@ -258,6 +281,21 @@ class Importer {
 };
 
 }  // namespace
+
+bool is_local_file(std::string_view uri) {
+  return uri.starts_with('/') || uri.starts_with("file:///");
+}
+
+std::string source_name_of(const std::string& feasts) {
+  if (features::check_feature_name("source", feasts).ok()) return feasts;
+  std::string_view stem = feasts;
+  stem.remove_prefix(stem.find_last_of('/') + 1);
+  stem = stem.substr(0, stem.find('.'));
+  std::string out;
+  for (const char c : stem.substr(0, features::kNameBytesMax / 2))
+    out += features::check_feature_name("source", std::string_view(&c, 1)).ok() ? c : '_';
+  return concat({out.empty() ? "source" : out, "_", codec::sha256(feasts).hex().substr(0, 8)});
+}
 
 Result<Imported> import_registry(std::string_view bytes, const std::string& project) {
   if (bytes.size() > kRegistryBytesMax)

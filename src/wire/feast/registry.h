@@ -22,6 +22,15 @@ struct Imported {
   std::vector<DataFile> files;
   std::vector<std::string> left_out;  // "OnDemandFeatureView x: a Python function"
 };
+// What Feast's client calls the entity of views that have none, and its key.
+inline constexpr std::string_view kNoEntity = "__dummy";
+inline constexpr std::string_view kNoKey = "__dummy_id";
+
+// A data source's name as our definitions have it: a path, which is what Feast calls a file source
+// without a name, becomes its last part and a few digits of a digest.
+std::string source_name_of(const std::string& feasts);
+bool is_local_file(std::string_view uri);  // Of the machine that opens it.
+
 // `project`: of Feast; "": all there are. kInvalid `feast.registry`.
 Result<Imported> import_registry(std::string_view bytes, const std::string& project);
 

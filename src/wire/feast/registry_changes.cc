@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include <feast/registry.pb.h>
 
@@ -48,6 +49,18 @@ void keep(std::string_view what, const google::protobuf::Message* told, features
   if (told != nullptr) about->tags[tag] = json_of(*told);
 }
 
+core::Registry views_of(const core::Registry& all) {
+  core::Registry out;
+  *out.mutable_feature_views() = all.feature_views();
+  for (const core::StreamFeatureView& v : all.stream_feature_views()) {
+    core::FeatureView& view = *out.add_feature_views();
+    view.mutable_spec()->set_name(v.spec().name());
+    *view.mutable_spec()->mutable_entity_columns() = v.spec().entity_columns();
+    *view.mutable_spec()->mutable_batch_source() = v.spec().batch_source();
+  }
+  return out;
+}
+
 namespace {
 
 // What is the same in each source of a type, or said elsewhere.
@@ -74,6 +87,12 @@ Result<Definition> source_with(const features::Shelf& shelf, const std::string& 
   const std::string times = said(message);
   out.source.event_time = times.substr(0, times.find(','));
   out.source.created_time = times.substr(times.find(',') + 1);
+  const core::DataSource& rows = message.has_batch_source() ? message.batch_source() : message;
+  const std::string& uri = rows.file_options().uri();
+  out.source.file = is_local_file(uri) ? uri : "";
+  const auto& renamed =
+      message.field_mapping().empty() ? rows.field_mapping() : message.field_mapping();
+  out.source.renamed = {renamed.begin(), renamed.end()};
   const core::DataSource told = bare(message);
   keep("data_source", &told, &out.about);
   const auto is_time = [&](const std::string& column) {
@@ -148,7 +167,7 @@ namespace {
 
 Status apply_entity(Registrar& r, const Asked& asked, const calls::ApplyEntityRequest& in, Empty*) {
   const core::EntitySpecV2& spec = in.entity().spec();
-  if (spec.name() == "__dummy") return {};  // Of views without keys, which there are none of.
+  if (spec.name() == kNoEntity) return {};
   const sys::Lock lock(r.changing);
   core::Registry one;
   *one.add_entities() = in.entity();
@@ -183,12 +202,9 @@ Status apply_source(Registrar& r, const Asked& asked, const calls::ApplyDataSour
   const core::DataSource& source = in.data_source();
   if (source.type() == core::DataSource::INVALID)
     return invalid("feast.message", "a data source of some type is wanted");
-  if (source.type() == core::DataSource::REQUEST_SOURCE)
-    return unsaid(concat({"RequestSource ", source.name(),
-                          ": data of requests belongs to on-demand views, which are documents of "
-                          "kind OnDemand"}));
-  Status named = features::check_feature_name("the name of a data source", source.name());
-  if (!named.ok()) return named;
+  if (source.type() == core::DataSource::REQUEST_SOURCE) return {};  // Its on-demand view's.
+  if (source.name().empty()) return invalid("feast.message", "a data source has a name");
+  const std::string name = source_name_of(source.name());
   const sys::Lock lock(r.changing);
   const auto shelf = r.app.features.catalog().shelf(asked.project());
   const auto all = r.registry(asked.project());
@@ -196,15 +212,15 @@ Status apply_source(Registrar& r, const Asked& asked, const calls::ApplyDataSour
   const std::string ours = concat({"slipway://", asked.project(), "/"});
   if (source.file_options().uri().starts_with(ours)) return {};
   const core::DataSource* shown = find_named(all->data_sources(), source.name());
-  const bool own = find_definition(*shelf, Kind::kSource, source.name()) != nullptr;
+  const bool own = find_definition(*shelf, Kind::kSource, name) != nullptr;
   const bool same = shown != nullptr && plain_bytes(bare(*shown)) == plain_bytes(bare(source));
   if (same && !own) return {};
   if (shown != nullptr && !own)
     return conflict("feature.in_use", concat({"Data source ", source.name(),
                                               " is declared by the view of that name"}));
-  Definition made = TRY(source_with(*shelf, source.name(), source, {}));
+  Definition made = TRY(source_with(*shelf, name, source, {}));
   made.about.tags.erase(concat({kTagPrefix, "deleted"}));
-  const Definition* before = find_definition(*shelf, Kind::kSource, source.name());
+  const Definition* before = find_definition(*shelf, Kind::kSource, name);
   if (same) made.about.tags = words_of(source, before).tags;  // It told nothing new.
   std::vector<Definition> definitions;
   definitions.push_back(std::move(made));
@@ -215,9 +231,9 @@ Status delete_source(Registrar& r, const Asked& asked, const calls::DeleteDataSo
                      Empty*) {
   const sys::Lock lock(r.changing);
   const auto shelf = r.app.features.catalog().shelf(asked.project());
-  const Definition* known = find_definition(*shelf, Kind::kSource, in.name());
-  if (known != nullptr && !is_hidden(known->about))
-    return remove(r, asked, Kind::kSource, in.name());
+  const std::string name = source_name_of(in.name());
+  const Definition* known = find_definition(*shelf, Kind::kSource, name);
+  if (known != nullptr && !is_hidden(known->about)) return remove(r, asked, Kind::kSource, name);
   if (find_named(r.registry(asked.project())->data_sources(), in.name()) != nullptr)
     return conflict("feature.in_use",
                     concat({"Data source ", in.name(), " is declared by the view of that name"}));
@@ -252,14 +268,8 @@ Status apply_service(Registrar& r, const Asked& asked, const calls::ApplyFeature
     made = *before;  // With the names it gives; of the latest versions.
     for (features::Service::Item& item : made.service.items) item.of.version = 0;
   } else {
-    core::Registry one;
-    *one.mutable_feature_views() = all->feature_views();
-    for (const core::StreamFeatureView& v : all->stream_feature_views()) {
-      core::FeatureView& view = *one.add_feature_views();
-      view.mutable_spec()->set_name(v.spec().name());
-      *view.mutable_spec()->mutable_entity_columns() = v.spec().entity_columns();
-      *view.mutable_spec()->mutable_batch_source() = v.spec().batch_source();
-    }
+    core::Registry one = views_of(*all);
+    *one.mutable_on_demand_feature_views() = all->on_demand_feature_views();
     *one.add_feature_services() = in.feature_service();
     std::vector<Definition> got = TRY(imported(one, concat({"FeatureService ", spec.name(), ":"})));
     const auto found = std::find_if(got.begin(), got.end(),
@@ -296,13 +306,43 @@ Status apply_project(Registrar& r, const Asked& asked, const calls::ApplyProject
   return r.app.describe(asked.ctx, spec.description());
 }
 
+// Whether Feast's client can say all that the definition means.
+bool is_feasts(const features::Shelf& shelf, Kind kind, const Definition& d) {
+  switch (kind) {
+    case Kind::kEntity:
+    case Kind::kService:
+      return true;
+    case Kind::kSource:
+      return may_wait(shelf, kind, d.name) && d.source.contract.empty();
+    case Kind::kView:
+      return is_feasts(d.view);
+    case Kind::kOnDemand:
+      return d.about.tags.contains(concat({kTagPrefix, "on_demand_feature_view"}));
+    case Kind::kContract:
+      return false;
+  }
+  return false;
+}
+
+// With all that is in it, as Feast's teardown wants; rows stay in the history. Definitions that
+// Feast has no words for aren't its to delete.
 Status delete_project(Registrar& r, const Asked& asked, const calls::DeleteProjectRequest& in,
                       Empty*) {
-  const auto shelf = r.app.features.catalog().shelf(asked.project());
-  for (const auto& kind : shelf->latest)
-    if (!kind.empty())
-      return conflict("feature.in_use",
-                      concat({"Project ", in.name(), " has definitions: delete them one by one"}));
+  const sys::Lock lock(r.changing);
+  features::Catalog& catalog = r.app.features.catalog();
+  const auto shelf = catalog.shelf(asked.project());
+  constexpr std::array kReadersFirst = {Kind::kContract, Kind::kService, Kind::kOnDemand,
+                                        Kind::kView,     Kind::kSource,  Kind::kEntity};
+  for (const Kind kind : kReadersFirst)
+    for (const auto& [name, a] : shelf->latest[static_cast<size_t>(kind)])
+      if (!is_feasts(*shelf, kind, a->definition))
+        return conflict(
+            "feature.in_use",
+            concat({"Project ", in.name(), " has definitions that aren't Feast's (",
+                    features::kind_name(kind), " ", name, "): delete them one by one"}));
+  for (const Kind kind : kReadersFirst)
+    for (const auto& [name, a] : shelf->latest[static_cast<size_t>(kind)])
+      TRY(catalog.remove(asked.ctx, kind, name));
   return {};
 }
 

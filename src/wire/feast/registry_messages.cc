@@ -191,4 +191,75 @@ Status read_view(std::string_view spec, bool streaming, FeastView* out) {
   return each_field(spec, [&](const ProtoField& f) { return view_part(f, numbers, out); });
 }
 
+// ---- on-demand views
+
+Result<FeastProjection> read_projection(std::string_view bytes) {
+  FeastProjection out;
+  TRY(each_field(bytes, [&](const ProtoField& f) -> Status {
+    if (f.number == 1) out.view = f.bytes;
+    if (f.number == 2) out.features.push_back(TRY(read_field(f.bytes)));
+    if (f.number == 3) out.alias = f.bytes;
+    if (f.number == 4) TRY(read_pair(f.bytes, &out.keys));
+    return {};
+  }));
+  return out;
+}
+
+// An entry of the map of sources: one of a view, a projection of one, data of the request.
+static Status on_demand_source(std::string_view entry, FeastOnDemand* out) {
+  return each_field(entry, [&](const ProtoField& pair) -> Status {
+    if (pair.number != 2) return {};
+    return each_field(pair.bytes, [&](const ProtoField& f) -> Status {
+      if (f.number == 1) {
+        FeastView view;
+        TRY(read_view(TRY(spec_of(f.bytes)), false, &view));
+        out->sources.push_back({view.name, "", view.features, {}});
+      }
+      if (f.number == 2) {
+        DataSource data;
+        TRY(read_source(f.bytes, &data));
+        for (const FeatureField& field : data.request) out->request.push_back(field);
+      }
+      if (f.number == 3) out->sources.push_back(TRY(read_projection(f.bytes)));
+      return {};
+    });
+  });
+}
+
+static Status read_function(std::string_view bytes, FeastOnDemand* out) {
+  return each_field(bytes, [&](const ProtoField& f) -> Status {
+    if (f.number == 1) out->function.entry = f.bytes;
+    if (f.number == 2) out->function.pickle = f.bytes;
+    return {};
+  });
+}
+
+Status read_on_demand(std::string_view spec, FeastOnDemand* out) {
+  std::string mode;
+  bool singleton = false;
+  TRY(each_field(spec, [&](const ProtoField& f) -> Status {
+    if (f.number == 1) out->name = f.bytes;
+    if (f.number == 2) out->project = f.bytes;
+    if (f.number == 3) out->features.push_back(TRY(read_field(f.bytes)));
+    if (f.number == 4) TRY(on_demand_source(f.bytes, out));
+    if (f.number == 5) TRY(read_function(f.bytes, out));
+    if (f.number == 6) out->about.description = f.bytes;
+    if (f.number == 7) TRY(read_pair(f.bytes, &out->about.tags));
+    if (f.number == 8) out->about.owner = f.bytes;
+    if (f.number == 10)
+      TRY(each_field(f.bytes, [&](const ProtoField& t) -> Status {
+        if (t.number == 1) return read_function(t.bytes, out);
+        out->computes_otherwise = true;
+        return {};
+      }));
+    if (f.number == 11) mode = f.bytes;
+    if (f.number == 15) singleton = f.value != 0;
+    if (f.number == 16) out->computes_otherwise = true;
+    return {};
+  }));
+  using Mode = features::PythonFunction::Mode;
+  if (mode == "python") out->function.mode = singleton ? Mode::kSingleton : Mode::kPython;
+  return {};
+}
+
 }  // namespace slip::wire::feast

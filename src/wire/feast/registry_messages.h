@@ -54,6 +54,26 @@ struct FeastView {
   std::vector<Aggregate> aggregates;
 };
 
+// What an on-demand view is computed from, and by what.
+struct FeastProjection {
+  std::string view;
+  std::string alias;  // "": none.
+  std::vector<features::FeatureField> features;
+  std::map<std::string, std::string> keys;
+};
+struct FeastOnDemand {
+  std::string name;
+  std::string project;
+  features::About about;
+  std::vector<features::FeatureField> features;
+  std::vector<FeastProjection> sources;
+  std::vector<features::FeatureField> request;
+  features::PythonFunction function;
+  bool computes_otherwise = false;  // By substrait or aggregations.
+};
+Status read_on_demand(std::string_view spec, FeastOnDemand* out);
+Result<FeastProjection> read_projection(std::string_view bytes);
+
 // A view's spec; `streaming`: StreamFeatureViewSpec, which numbers the same things differently.
 Status read_view(std::string_view spec, bool streaming, FeastView* out);
 Status read_pair(std::string_view bytes,

@@ -24,15 +24,20 @@ Error no_such(std::string_view reason, std::string_view what, const std::string&
 
 Result<Ctx> Registrar::enter(const Ctx& ctx, const grpc::Request& request,
                              const std::string& project, http::Right right) const {
+  return enter_project(app.gate, ctx, request, project, right);
+}
+
+Result<Ctx> enter_project(http::Gate& gate, const Ctx& ctx, const grpc::Request& request,
+                          const std::string& project, http::Right right) {
   Ctx there = ctx;
   if (!project.empty() && project != ctx.project.text) {
-    there = TRY(app.gate.authenticate({request.header("authorization"), project, request.peer}));
+    there = TRY(gate.authenticate({request.header("authorization"), project, request.peer}));
     there.request_id = ctx.request_id;
     there.trace_id = ctx.trace_id;
     there.deadline_ns = ctx.deadline_ns;
     there.cancel = ctx.cancel;
   }
-  TRY(app.gate.authorize(there, {right, "feature", http::On::kProject}));
+  TRY(gate.authorize(there, {right, "feature", http::On::kProject}));
   return there;
 }
 

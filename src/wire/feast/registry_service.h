@@ -33,6 +33,10 @@ struct RegistryApp {
   std::function<Status(const Ctx&, const std::string& description)> describe;
 };
 
+// The caller in the project that a request names ("": its own), with the right on its features.
+Result<Ctx> enter_project(http::Gate& gate, const Ctx& ctx, const grpc::Request& request,
+                          const std::string& project, http::Right right);
+
 // What `app` refers to outlives the rows.
 std::vector<grpc::Method> registry_methods(RegistryApp app);
 

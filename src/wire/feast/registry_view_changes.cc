@@ -161,6 +161,33 @@ Status apply_spec(Registrar& r, const Asked& asked, const Spec& spec) {
   return apply(r, asked, std::move(made));
 }
 
+// The function is the definition's, and opened by a worker alone.
+core::OnDemandFeatureViewSpec without_function(core::OnDemandFeatureViewSpec spec) {
+  if (spec.has_user_defined_function()) spec.mutable_user_defined_function()->clear_body();
+  if (spec.feature_transformation().has_user_defined_function())
+    spec.mutable_feature_transformation()->mutable_user_defined_function()->clear_body();
+  return without_words(std::move(spec));
+}
+
+Status apply_on_demand(Registrar& r, const Asked& asked,
+                       const core::OnDemandFeatureViewSpec& spec) {
+  const sys::Lock lock(r.changing);
+  core::Registry one = views_of(*r.registry(asked.project()));
+  *one.add_on_demand_feature_views()->mutable_spec() = spec;
+  std::vector<Definition> made =
+      TRY(imported(one, concat({"OnDemandFeatureView ", spec.name(), ":"})));
+  std::erase_if(made, [&](const Definition& d) {
+    return d.kind != Kind::kOnDemand || d.name != spec.name();
+  });
+  if (made.size() != 1) return invalid("feast.message", "an on-demand view is wanted");
+  const auto shelf = r.app.features.catalog().shelf(asked.project());
+  made[0].about = words_of(spec, find_definition(*shelf, Kind::kOnDemand, spec.name()));
+  const core::OnDemandFeatureViewSpec told = without_function(spec);
+  keep("on_demand_feature_view", &told, &made[0].about);
+  keep("deleted", nullptr, &made[0].about);
+  return apply(r, asked, std::move(made));
+}
+
 Status apply_view(Registrar& r, const Asked& asked, const calls::ApplyFeatureViewRequest& in,
                   Empty*) {
   switch (in.base_feature_view_case()) {
@@ -169,7 +196,7 @@ Status apply_view(Registrar& r, const Asked& asked, const calls::ApplyFeatureVie
     case calls::ApplyFeatureViewRequest::kStreamFeatureView:
       return apply_spec(r, asked, in.stream_feature_view().spec());
     case calls::ApplyFeatureViewRequest::kOnDemandFeatureView:
-      return uses_python("OnDemandFeatureView", in.on_demand_feature_view().spec().name());
+      return apply_on_demand(r, asked, in.on_demand_feature_view().spec());
     case calls::ApplyFeatureViewRequest::kLabelView:
       return unsaid(concat({"LabelView ", in.label_view().spec().name(),
                             ": labels belong to predictions here (docs: labels)"}));

@@ -19,13 +19,23 @@ Error no_view(const Asked& asked, const std::string& name) {
   return no_such("feature_view.not_found", "Feature view", name, asked.project());
 }
 
+template <class Meta>
+constexpr bool kMaterialized = requires(Meta meta) { meta.materialization_intervals(); };
+
+template <class View>
+Status add_spans(const Registrar& r, const Asked& asked, View* view) {
+  if constexpr (kMaterialized<std::decay_t<decltype(view->meta())>>)
+    return r.add_spans(asked.project(), view->spec().name(), view->mutable_meta());
+  return {};
+}
+
 template <class Views, class View>
 Status get_view(Registrar& r, const Asked& asked, const Views& views, const std::string& name,
                 View* out) {
   const auto* found = find_named(views, name);
   if (found == nullptr) return no_view(asked, name);
   *out = *found;
-  return r.add_spans(asked.project(), name, out->mutable_meta());
+  return add_spans(r, asked, out);
 }
 
 Status get_feature_view(Registrar& r, const Asked& asked, const calls::GetFeatureViewRequest& in,
@@ -38,6 +48,12 @@ Status get_stream_view(Registrar& r, const Asked& asked,
   return get_view(r, asked, r.registry(asked.project())->stream_feature_views(), in.name(), out);
 }
 
+Status get_on_demand_view(Registrar& r, const Asked& asked,
+                          const calls::GetOnDemandFeatureViewRequest& in,
+                          core::OnDemandFeatureView* out) {
+  return get_view(r, asked, r.registry(asked.project())->on_demand_feature_views(), in.name(), out);
+}
+
 Status get_any(Registrar& r, const Asked& asked, const calls::GetAnyFeatureViewRequest& in,
                calls::GetAnyFeatureViewResponse* out) {
   const auto all = r.registry(asked.project());
@@ -45,6 +61,9 @@ Status get_any(Registrar& r, const Asked& asked, const calls::GetAnyFeatureViewR
   if (find_named(all->stream_feature_views(), in.name()) != nullptr)
     return get_view(r, asked, all->stream_feature_views(), in.name(),
                     any.mutable_stream_feature_view());
+  if (find_named(all->on_demand_feature_views(), in.name()) != nullptr)
+    return get_view(r, asked, all->on_demand_feature_views(), in.name(),
+                    any.mutable_on_demand_feature_view());
   return get_view(r, asked, all->feature_views(), in.name(), any.mutable_feature_view());
 }
 
@@ -78,6 +97,24 @@ Status list_stream_views(Registrar& r, const Asked& asked,
   return {};
 }
 
+Status list_on_demand_views(Registrar& r, const Asked& asked,
+                            const calls::ListOnDemandFeatureViewsRequest& in,
+                            calls::ListOnDemandFeatureViewsResponse* out) {
+  const auto all = r.registry(asked.project());
+  list_page<core::OnDemandFeatureView>(
+      all->on_demand_feature_views(), in, out,
+      [&](const core::OnDemandFeatureView& one) { *out->add_on_demand_feature_views() = one; });
+  return {};
+}
+
+template <class Spec>
+bool reads_source(const Spec& spec, const std::string& name) {
+  if constexpr (requires { spec.batch_source(); })
+    return spec.batch_source().name() == name || spec.stream_source().name() == name;
+  else
+    return spec.sources().contains(name);
+}
+
 template <class View>
 bool is_wanted(const core::Registry& all, const View& view,
                const calls::ListAllFeatureViewsRequest& in) {
@@ -92,9 +129,7 @@ bool is_wanted(const core::Registry& all, const View& view,
   if (!in.feature().empty() &&
       !holds(spec.features(), [&](const auto& f) { return f.name() == in.feature(); }))
     return false;
-  if (!in.data_source().empty() && spec.batch_source().name() != in.data_source() &&
-      spec.stream_source().name() != in.data_source())
-    return false;
+  if (!in.data_source().empty() && !reads_source(spec, in.data_source())) return false;
   if (!in.feature_service().empty()) {
     const auto* service = find_named(all.feature_services(), in.feature_service());
     if (service == nullptr || !holds(service->spec().features(), [&](const auto& p) {
@@ -117,15 +152,20 @@ Status list_all(Registrar& r, const Asked& asked, const calls::ListAllFeatureVie
     if (is_wanted(*all, one, in)) items.push_back(&one);
   for (const core::StreamFeatureView& one : all->stream_feature_views())
     if (is_wanted(*all, one, in)) items.push_back(&one);
+  for (const core::OnDemandFeatureView& one : all->on_demand_feature_views())
+    if (is_wanted(*all, one, in)) items.push_back(&one);
   page(in.pagination(), in.sorting(), &items, out->mutable_pagination());
   const auto put = [&](const auto& one, auto* view) -> Status {
     *view = one;
-    return r.add_spans(asked.project(), one.spec().name(), view->mutable_meta());
+    return add_spans(r, asked, view);
   };
   for (const google::protobuf::Message* one : items) {
     calls::AnyFeatureView& any = *out->add_feature_views();
     if (one->GetDescriptor() == core::FeatureView::descriptor())
       TRY(put(static_cast<const core::FeatureView&>(*one), any.mutable_feature_view()));
+    else if (one->GetDescriptor() == core::OnDemandFeatureView::descriptor())
+      TRY(put(static_cast<const core::OnDemandFeatureView&>(*one),
+              any.mutable_on_demand_feature_view()));
     else
       TRY(put(static_cast<const core::StreamFeatureView&>(*one),
               any.mutable_stream_feature_view()));
@@ -166,6 +206,8 @@ std::vector<calls::Feature> features_of(const core::Registry& all, const std::st
   for (const core::FeatureView& one : all.feature_views()) add_features(one, view, name, &out);
   for (const core::StreamFeatureView& one : all.stream_feature_views())
     add_features(one, view, name, &out);
+  for (const core::OnDemandFeatureView& one : all.on_demand_feature_views())
+    add_features(one, view, name, &out);
   return out;
 }
 
@@ -203,14 +245,12 @@ void add_views(const RegistrarPtr& registrar, Rows* rows) {
   reads("GetFeatureView", get_feature_view);
   reads("GetStreamFeatureView", get_stream_view);
   reads("GetAnyFeatureView", get_any);
-  reads("GetOnDemandFeatureView",
-        no_such_view<calls::GetOnDemandFeatureViewRequest, core::OnDemandFeatureView>);
+  reads("GetOnDemandFeatureView", get_on_demand_view);
   reads("GetLabelView", no_such_view<calls::GetLabelViewRequest, core::LabelView>);
   reads("ListFeatureViews", list_views);
   reads("ListStreamFeatureViews", list_stream_views);
   reads("ListAllFeatureViews", list_all);
-  reads("ListOnDemandFeatureViews",
-        no_views<calls::ListOnDemandFeatureViewsRequest, calls::ListOnDemandFeatureViewsResponse>);
+  reads("ListOnDemandFeatureViews", list_on_demand_views);
   reads("ListLabelViews", no_views<calls::ListLabelViewsRequest, calls::ListLabelViewsResponse>);
   reads("ListFeatures", list_features);
   reads("GetFeature", get_feature);

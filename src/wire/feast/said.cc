@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "wire/feast/kept.h"
 #include "wire/feast/objects.h"
+#include "wire/feast/registry.h"
 #include "wire/feast/registry_messages.h"
 
 // Messages of Feast's registry as the little of them that a definition means.
@@ -119,7 +120,7 @@ std::string source_meant(const features::Shelf& shelf, const std::string& name) 
   const auto there = [&](const std::string& source) {
     return shelf.latest[kSources].contains(source) || !shelf.views_of(source).empty();
   };
-  if (there(name)) return name;
+  if (const std::string ours = source_name_of(name); there(ours)) return ours;
   for (const std::string_view suffix : {kHistorySuffix, kEventsSuffix})
     if (name.ends_with(suffix))
       if (std::string source = name.substr(0, name.size() - suffix.size()); there(source))

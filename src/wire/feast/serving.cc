@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "features/features.h"
+#include "sys/executor.h"
 #include "wire/feast/errors.h"
 #include "wire/feast/feature_calls.h"
 #include "wire/feast/frames.h"
@@ -91,13 +92,23 @@ void answer(const features::ReadPlan& plan, const features::RequestColumns& requ
   }
 }
 
-Result<grpc::Reply> get_online(Features& features, const Ctx& ctx, const grpc::Request& request) {
-  const auto in = TRY(parsed<proto::GetOnlineFeaturesRequest>(request));
+struct Online {
+  proto::GetOnlineFeaturesRequest in;
+  std::shared_ptr<const features::ReadPlan> plan;
+};
+Result<Online> asked(Features& features, const Ctx& ctx, const grpc::Request& request) {
+  Online out;
+  out.in = TRY(parsed<proto::GetOnlineFeaturesRequest>(request));
   OnlineAsk ask;
-  ask.service = in.feature_service();
-  ask.references.assign(in.features().val().begin(), in.features().val().end());
-  ask.full_names = in.full_feature_names();
-  const auto plan = TRY(plan_for(features, ctx, ask));
+  ask.service = out.in.feature_service();
+  ask.references.assign(out.in.features().val().begin(), out.in.features().val().end());
+  ask.full_names = out.in.full_feature_names();
+  out.plan = TRY(plan_for(features, ctx, ask));
+  return out;
+}
+
+Result<grpc::Reply> get_online(Features& features, const Ctx& ctx, const Online& online) {
+  const auto& [in, plan] = online;
   const Json columns = TRY(columns_of(in));
   const features::RequestColumns wanted = TRY(request_of(columns, *plan));
   features::OnlineReply reply;
@@ -175,9 +186,33 @@ grpc::Method row_of(std::string name, http::Right right, http::Audit audit, std:
   return r;
 }
 
+void answer(Result<grpc::Reply> reply, grpc::Responder respond) {
+  if (!reply.ok()) reply = as_ended(std::move(reply).error());
+  std::move(respond)(std::move(reply));
+}
+
+// On the caller's thread, unless a function is waited for.
+void serve_online(const ServingApp& app, const Ctx& ctx, const grpc::Request& request,
+                  grpc::Responder respond) {
+  Result<Online> online = asked(app.features, ctx, request);
+  if (!online.ok()) return answer(online.error(), std::move(respond));
+  if (!online->plan->waits())
+    return answer(get_online(app.features, ctx, *online), std::move(respond));
+  struct Pending {
+    Online online;
+    grpc::Responder respond;
+  };
+  auto pending = std::make_shared<Pending>(Pending{std::move(*online), std::move(respond)});
+  const Status queued = app.waiting.submit([&features = app.features, &ctx, pending] {
+    answer(get_online(features, ctx, pending->online), std::move(pending->respond));
+  });
+  if (!queued.ok()) answer(queued.error(), std::move(pending->respond));
+}
+
 }  // namespace
 
-std::vector<grpc::Method> serving_methods(Features& features) {
+std::vector<grpc::Method> serving_methods(ServingApp app) {
+  Features& features = app.features;
   using http::Audit;
   using http::Right;
   std::vector<grpc::Method> out;
@@ -185,10 +220,8 @@ std::vector<grpc::Method> serving_methods(Features& features) {
     grpc::Method& get =
         out.emplace_back(row_of(concat({service, "/GetOnlineFeatures"}), Right::kRead, Audit::kNone,
                                 "Feast: features of entities, as they are served now."));
-    get.inline_ = [&features](const Ctx& ctx, grpc::Request& r, grpc::Responder respond) {
-      Result<grpc::Reply> reply = get_online(features, ctx, r);
-      if (!reply.ok()) reply = as_ended(std::move(reply).error());
-      std::move(respond)(std::move(reply));
+    get.inline_ = [app](const Ctx& ctx, grpc::Request& r, grpc::Responder respond) {
+      serve_online(app, ctx, r, std::move(respond));
     };
   }
   grpc::Method& info =

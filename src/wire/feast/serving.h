@@ -4,6 +4,9 @@
 
 #include "grpc/method.h"
 
+namespace slip {
+class Pool;
+}
 namespace slip::features {
 class Features;
 }
@@ -16,7 +19,11 @@ namespace slip::wire::feast {
 
 inline constexpr int64_t kServingBytesMax = int64_t{64} << 20;
 
-// `features` outlives the rows.
-std::vector<grpc::Method> serving_methods(features::Features& features);
+struct ServingApp {
+  features::Features& features;
+  Pool& waiting;  // For answers that wait for other processes.
+};
+// What `app` refers to outlives the rows.
+std::vector<grpc::Method> serving_methods(ServingApp app);
 
 }  // namespace slip::wire::feast

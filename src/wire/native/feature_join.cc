@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "features/file_join.h"
+#include "features/files.h"
 #include "wire/native/native.h"
 
 namespace slip::wire::native {
@@ -38,11 +39,12 @@ Result<std::unique_ptr<features::FileRows>> open_spooled(features::Features& fea
   return features.open_file(parsed, std::move(request.draft));
 }
 
-Result<http::Reply> join_file(features::Features& features, const Ctx& ctx,
-                              http::Request& request) {
+Result<http::Reply> join_file(features::Features& features, features::SourceFiles& files,
+                              const Ctx& ctx, http::Request& request) {
   features::FileJoin join;
   join.project = ctx.project.text;
   join.plan = TRY(plan_of(features, ctx, request));
+  TRY(files.refresh_plan(ctx, *join.plan));
   join.time = query_text(request, "time");
   const std::string mode = query_text(request, "mode");
   if (mode == "as_known")

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "features/features.h"
+#include "features/files.h"
 #include "wire/native/feature_facts.h"
 #include "wire/native/feature_join.h"
 #include "wire/native/native.h"
@@ -292,6 +293,7 @@ Result<http::Reply> materialize(const FeaturesApp& app, const Ctx& ctx, http::Re
   };
   wanted.start_us = TRY(time("start"));
   wanted.end_us = TRY(time("end")).value_or(INT64_MAX);
+  TRY(app.files.refresh_views(ctx, wanted.views));
   const int64_t rows = TRY(app.features.materialize(ctx, wanted));
   return json_reply(Json::object({{"rows", rows}}));
 }
@@ -353,7 +355,7 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
        " time, \"until\", \"limit\"}; `holds` says that none differs but for what data explain."},
       {Method::kPost, "/features:join", Right::kRead, Audit::kNone, http::spool(kFileBytesMax),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
-         return join_file(a.features, ctx, request);
+         return join_file(a.features, a.files, ctx, request);
        },
        "A file of keys and times in, the same rows with features out: ?format=, ?out=, ?features= "
        "or"

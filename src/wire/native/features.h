@@ -6,7 +6,8 @@
 
 namespace slip::features {
 class Features;
-}
+class SourceFiles;
+}  // namespace slip::features
 
 // The feature store over our own REST: definitions (plan, apply, list, remove), sources (rows in,
 // files in), training sets (a file of entities in, a file with features out), one reading, and
@@ -15,6 +16,7 @@ namespace slip::wire::native {
 
 struct FeaturesApp {
   features::Features& features;
+  features::SourceFiles& files;
 };
 std::vector<http::Route> feature_routes(FeaturesApp app);
 
