@@ -78,7 +78,7 @@ Result<std::string> rows_of(const std::string& path, Fs& fs) {
 Status print_answer(Call& call, const std::string& answer) {
   const auto source = codec::text_source(answer);
   codec::ReadOptions options;
-  options.lists = true;
+  options.nested = true;
   options.nanoseconds = true;
   const auto reader = TRY(codec::open_table(codec::Format::kArrow, *source, options));
   std::vector<codec::Field> fields;
