@@ -129,6 +129,7 @@ constexpr uint32_t kRefused[] = {
     SYS_lookup_dcookie,
     // The machine.
     SYS_kexec_load,
+    SYS_kexec_file_load,
     SYS_init_module,
     SYS_finit_module,
     SYS_delete_module,
@@ -175,7 +176,6 @@ constexpr uint32_t kRefused[] = {
     SYS_sysfs,
     SYS__sysctl,
     SYS_create_module,
-    SYS_kexec_file_load,
 #endif
 };
 
