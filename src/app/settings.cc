@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 38> kSettings = {{
+constexpr std::array<SettingRow, 39> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -30,6 +30,8 @@ constexpr std::array<SettingRow, 38> kSettings = {{
     {"feature_files", kList, "", "",
      "Directories whose files feature sources may name, or off; empty: any when no credentials are "
      "needed, else none."},
+    {"feast_ignore_ttl", kSwitch, "off", "",
+     "Whether features are served however old they are, as Feast's own servers do."},
     {"admin_user", kText, "", "", "First administrator, made when no principal exists."},
     {"admin_password", kText, "", "", "Its password, at least 12 bytes.", true, false},
     {"admin_password_file", kText, "", "", "File that holds the password instead."},

@@ -144,7 +144,7 @@ Status open_features(World& w) {
   w.functions = std::make_unique<WorkerFunctions>(*w.workers);
   w.features = std::make_unique<features::Features>(features::Features::Deps{
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
-      w.sys.log, w.data_dir + "/features", w.functions.get()});
+      w.sys.log, w.data_dir + "/features", w.functions.get(), w.config.on("feast_ignore_ttl")});
   w.feature_files = std::make_unique<features::SourceFiles>(features::SourceFiles::Deps{
       *w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w),
       tracking::absolute_location(w.data_dir, w.sys.process.working_dir())});

@@ -53,6 +53,7 @@ class Features {
     Log& notes;
     std::string dir;  // Of the snapshots of the online table.
     Functions* functions = nullptr;
+    bool ignore_ttl = false;  // Of what is served: as Feast's own servers do.
   };
   explicit Features(Deps deps);
 
@@ -131,6 +132,7 @@ class Features {
   Result<VerifyReport> verify(const Ctx& ctx, const VerifyWanted& wanted);
   // "1h": so long ago; or a time. kInvalid `feature.time`.
   Result<int64_t> moment(std::string_view text) const;
+  bool ignores_ttl() const { return deps_.ignore_ttl; }
   int64_t unlogged() const { return unlogged_.load(std::memory_order_relaxed); }
 
   // The features as they were at each row's time. Rows and order are the request's.

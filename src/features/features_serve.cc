@@ -38,7 +38,7 @@ bool within(const ReadPlan& plan, const OnlineReply& reply, int64_t now_us) {
 
 Status Features::serve(const Ctx& ctx, const ReadPlan& plan, const RequestColumns& request,
                        OnlineReply* out) {
-  if (plan.log_sample <= 0) return read(plan, request, {}, out);
+  if (plan.log_sample <= 0) return read(plan, request, {.ignore_ttl = deps_.ignore_ttl}, out);
   ServedVector as;
   for (int i = 0; i < kSettleTries && !as.settled; ++i) {
     const int64_t ended = turns_.ended();
@@ -46,7 +46,7 @@ Status Features::serve(const Ctx& ctx, const ReadPlan& plan, const RequestColumn
     as.applied_seq = applied_seq();
     const int64_t arrived_us = turns_.applied_ingest_us();
     as.served_us = deps_.clock.now_us();
-    TRY(read(plan, request, {.now_us = as.served_us}, out));
+    TRY(read(plan, request, {.ignore_ttl = deps_.ignore_ttl, .now_us = as.served_us}, out));
     as.settled = still && turns_.begun() == ended && arrived_us <= as.served_us &&
                  within(plan, *out, as.served_us);
   }

@@ -113,7 +113,8 @@ class Replay {
   Status explain(const std::vector<Pair>& differ) {
     TRY(learn_sources());
     std::set<Pair> open(differ.begin(), differ.end());
-    Features::Joining how{.mode = JoinMode::kAsKnown, .served = true};
+    Features::Joining how{
+        .mode = JoinMode::kAsKnown, .ignore_ttl = features_.ignores_ttl(), .served = true};
     TRY(take_away(
         how,
         [&](Pair at) {
@@ -147,7 +148,10 @@ class Replay {
     size_t moments = 0;
     for (auto& [seq, pairs] : by_seq) {
       if (++moments > kVerifySeqsMax) break;
-      const Features::Joining how{.mode = JoinMode::kAsKnown, .max_seq = seq, .served = true};
+      const Features::Joining how{.mode = JoinMode::kAsKnown,
+                                  .max_seq = seq,
+                                  .ignore_ttl = features_.ignores_ttl(),
+                                  .served = true};
       const std::set<Pair> before = pairs;
       TRY(take_away(how, [](Pair) { return Cause::kInFlight; }, &pairs));
       for (const Pair& at : before)

@@ -7,6 +7,10 @@
 
 #include "features/definition.h"
 
+namespace feast::core {
+class FeatureViewSpec;
+class OnDemandFeatureViewSpec;
+}  // namespace feast::core
 namespace google::protobuf {
 class Message;
 class Timestamp;
@@ -22,6 +26,11 @@ std::string json_of(const google::protobuf::Message& message);
 std::string plain_bytes(const google::protobuf::Message& message);  // Equal messages, equal bytes.
 
 void set_time(int64_t us, google::protobuf::Timestamp* out);  // Microseconds since 1970.
+
+// Puts the function into what a client said of an on-demand view. False: it said it of one with
+// other outputs.
+bool with_function(const ::feast::core::FeatureViewSpec& outputs, const std::string& function,
+                   ::feast::core::OnDemandFeatureViewSpec* told);
 
 template <class Message>
 std::optional<Message> kept(const features::About& about, std::string_view what) {

@@ -293,13 +293,7 @@ class Describer {
     if (!told || !made.definition.python) return false;
     proto::FeatureViewSpec outputs;
     for (const FeatureField& f : made.features) set_field(f, outputs.add_features());
-    proto::FeatureViewSpec before;
-    *before.mutable_features() = told->features();
-    if (said(before) != said(outputs)) return false;
-    const std::string& body = made.definition.python->pickle;
-    if (told->has_user_defined_function()) told->mutable_user_defined_function()->set_body(body);
-    if (told->feature_transformation().has_user_defined_function())
-      told->mutable_feature_transformation()->mutable_user_defined_function()->set_body(body);
+    if (!with_function(outputs, made.definition.python->pickle, &*told)) return false;
     for (const auto& [name, source] : told->sources())
       if (source.has_request_data_source() && sources_.emplace(name, proto::DataSource()).second) {
         *out_->add_data_sources() = source.request_data_source();

@@ -94,6 +94,15 @@ std::string said(const proto::DataSource& source) {
 std::string said(const proto::FeatureViewSpec& spec) { return view_said(spec); }
 std::string said(const proto::StreamFeatureViewSpec& spec) { return view_said(spec); }
 
+bool with_function(const proto::FeatureViewSpec& outputs, const std::string& function,
+                   proto::OnDemandFeatureViewSpec* told) {
+  if (fields_said(told->features()) != fields_said(outputs.features())) return false;
+  if (told->has_user_defined_function()) told->mutable_user_defined_function()->set_body(function);
+  if (told->feature_transformation().has_user_defined_function())
+    told->mutable_feature_transformation()->mutable_user_defined_function()->set_body(function);
+  return true;
+}
+
 std::string said(const proto::FeatureServiceSpec& spec) {
   std::vector<std::string> out;
   for (const proto::FeatureViewProjection& p : spec.features()) {
