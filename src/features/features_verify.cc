@@ -127,13 +127,18 @@ class Replay {
     TRY(take_away(how, [](Pair) { return Cause::kTtl; }, &open));
     for (auto at = open.begin(); at != open.end();) {
       const bool erased = group_.vectors[at->first].served_us <= erased_us_;
-      if (erased) differs(*at, Cause::kErased);
-      at = erased ? open.erase(at) : std::next(at);
+      const bool function = is_function(group_.plan.outs[at->second]);
+      if (erased || function) differs(*at, erased ? Cause::kErased : Cause::kFunction);
+      at = erased || function ? open.erase(at) : std::next(at);
     }
     for (const Pair& at : open)
       differs(at, group_.vectors[at.first].engine != engine_fingerprint() ? Cause::kEngine
                                                                           : Cause::kUnexplained);
     return {};
+  }
+
+  bool is_function(const ReadPlan::Out& out) const {
+    return out.computed && group_.plan.computed[out.from].what->definition.python;
   }
 
   // What had been stamped and was not yet applied: as of the last row that had been.
@@ -237,8 +242,8 @@ bool fits(const ServedVector& v, const ReadPlan& plan) {
 }  // namespace
 
 std::string_view cause_name(Cause cause) {
-  constexpr std::string_view kNames[kCauses] = {"in_flight", "late_data", "one_sided",  "erased",
-                                                "ttl",       "engine",    "unexplained"};
+  constexpr std::string_view kNames[kCauses] = {
+      "in_flight", "late_data", "one_sided", "erased", "udf", "ttl", "engine", "unexplained"};
   return kNames[static_cast<size_t>(cause)];
 }
 

