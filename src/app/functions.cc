@@ -1,11 +1,14 @@
 #include "app/functions.h"
 
 #include "base/text.h"
+#include "sys/clock.h"
 
 namespace slip::app {
 namespace {
 
 using features::FeatureType;
+
+constexpr int64_t kCallNs = 30'000'000'000;
 
 // As Arrow calls it.
 std::string arrow_type(const FeatureType& type) {
@@ -51,6 +54,12 @@ worker::PythonFunction function_of(const features::CompiledOnDemand& what) {
   out.source = from.source;
   out.entry = from.entry;
   out.pickle = from.pickle;
+  const features::OnDemand& d = what.definition;
+  for (size_t i = 0; i < d.inputs.size(); ++i)
+    if (what.input_types[i].type == engine::Type::kList)
+      out.lists.push_back({d.inputs[i].name, arrow_type(what.input_types[i])});
+  for (const features::FeatureField& f : d.request)
+    if (f.type.type == engine::Type::kList) out.lists.push_back({f.name, arrow_type(f.type)});
   for (const features::FeatureField& f : what.features)
     out.outputs.push_back({f.name, arrow_type(f.type)});
   return out;
@@ -67,6 +76,7 @@ Result<codec::Table> WorkerFunctions::call(const features::CompiledOnDemand& wha
   TRY(writer->finish());
   Ctx ctx;
   ctx.project.text = what.project;
+  ctx.deadline_ns = clock_.steady_ns() + kCallNs;  // Waiting for a worker counts.
   const auto source = codec::text_source(TRY(workers_.call(ctx, function_of(what), stream)));
   codec::ReadOptions options;
   options.nested = true;
@@ -77,7 +87,7 @@ Result<codec::Table> WorkerFunctions::call(const features::CompiledOnDemand& wha
     if (out.rows == 0)
       out = std::move(*batch);
     else
-      return internal("feature.function", "an answer in several batches");
+      return invalid("worker.output", concat({what.name, ": an answer in several batches"}));
   }
   return out;
 }

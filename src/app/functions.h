@@ -8,12 +8,13 @@ namespace slip::app {
 
 class WorkerFunctions final : public features::Functions {
  public:
-  explicit WorkerFunctions(worker::Workers& workers) : workers_(workers) {}
+  WorkerFunctions(worker::Workers& workers, Clock& clock) : workers_(workers), clock_(clock) {}
   Result<codec::Table> call(const features::CompiledOnDemand& what,
                             const codec::Table& in) override;
 
  private:
   worker::Workers& workers_;
+  Clock& clock_;
 };
 
 }  // namespace slip::app

@@ -1,4 +1,5 @@
 #include <array>
+#include <filesystem>
 
 #include "app/feature_metrics.h"
 #include "app/worker_metrics.h"
@@ -49,18 +50,29 @@ auth::Options auth_options(const World& w) {
   return options;
 }
 
+// What is the server's own: no function reads it, no source names it. Absolute, without links.
+std::vector<std::string> private_dirs(const World& w) {
+  std::vector<std::string> out;
+  for (const char* name : {"data_dir", "artifacts_destination"}) {
+    const std::string& path = w.config.text(name);
+    if (path.empty()) continue;
+    const std::filesystem::path dir = std::filesystem::path(w.sys.process.working_dir()) / path;
+    std::error_code none;
+    const std::filesystem::path real = std::filesystem::weakly_canonical(dir, none);
+    std::string text = none ? dir.lexically_normal().string() : real.string();
+    while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
 std::unique_ptr<worker::Workers> make_workers(const World& w) {
-  const std::string dir = w.sys.process.working_dir();
   worker::Options options;
   options.python = w.config.text("python");
   options.count = static_cast<size_t>(w.config.number("workers"));
   options.strict = w.config.text("workers_isolation") == "strict";
   options.user = w.config.text("workers_user");
-  for (const char* name : {"data_dir", "artifacts_destination"}) {
-    const std::string& path = w.config.text(name);
-    if (path.empty()) continue;
-    options.private_dirs.push_back(path.starts_with('/') ? path : concat({dir, "/", path}));
-  }
+  options.private_dirs = private_dirs(w);
   return worker::make_workers({w.sys.process, w.sys.clock, w.sys.executor, w.sys.log},
                               std::move(options));
 }
@@ -141,13 +153,12 @@ Status open_features(World& w) {
                                            w.data_dir + "/arrivals", {}));
   w.served_features = TRY(store::open_segment_log(
       {w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log}, w.data_dir + "/served-features", {}));
-  w.functions = std::make_unique<WorkerFunctions>(*w.workers);
+  w.functions = std::make_unique<WorkerFunctions>(*w.workers, w.sys.clock);
   w.features = std::make_unique<features::Features>(features::Features::Deps{
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
       w.sys.log, w.data_dir + "/features", w.functions.get(), w.config.on("feast_ignore_ttl")});
   w.feature_files = std::make_unique<features::SourceFiles>(features::SourceFiles::Deps{
-      *w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w),
-      tracking::absolute_location(w.data_dir, w.sys.process.working_dir())});
+      *w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w), private_dirs(w)});
   w.kept_objects =
       std::make_unique<features::KeptObjects>(features::KeptObjects::Deps{*w.db, w.sys.clock});
   return w.features->open();
@@ -304,6 +315,9 @@ Result<std::vector<http::Route>> World::prepare() {
   waiting_pool =
       make_pool(sys.executor, sys.clock,
                 {.name = "waiting", .threads_max = 16, .queue_max = 16, .idle_ms = 10'000});
+  function_pool =
+      make_pool(sys.executor, sys.clock,
+                {.name = "functions", .threads_max = 8, .queue_max = 64, .idle_ms = 10'000});
   oip = std::make_unique<wire::oip::App>(
       wire::oip::App{*serving, *pool, config.text("oip_server_name"), kVersion});
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});

@@ -147,7 +147,8 @@ struct World {
   std::unique_ptr<RouteProbe> probe;
   std::unique_ptr<MethodProbe> method_probe;
   std::unique_ptr<Pool> pool;
-  std::unique_ptr<Pool> waiting_pool;  // Of rows that wait for other servers.
+  std::unique_ptr<Pool> waiting_pool;   // Of rows that wait for other servers.
+  std::unique_ptr<Pool> function_pool;  // Of reads that wait for functions in Python.
   std::shared_ptr<const wire::mlflow::SignedLinks> links;
   std::unique_ptr<wire::oip::App> oip;
   std::unique_ptr<wire::invocations::App> invocations;

@@ -32,6 +32,8 @@ const arrow::DataType* plain_type(const arrow::DataType* type) {
 }
 
 constexpr int kNestingMax = 16;
+constexpr size_t kJsonBytesMax = 256 << 20;  // Of a nested column in a batch.
+constexpr int64_t kNothingsMax = 1 << 20;    // Nulls of no type in one value take no room.
 
 bool has_items(const arrow::DataType& type) {
   return type.id() == arrow::Type::LIST || type.id() == arrow::Type::LARGE_LIST ||
@@ -39,7 +41,6 @@ bool has_items(const arrow::DataType& type) {
          type.id() == arrow::Type::MAP;
 }
 
-// What can stand in a nested column's JSON.
 bool is_item(const arrow::DataType& type, int depth = 0) {
   if (arrow::is_integer(type.id()) || arrow::is_floating(type.id()) ||
       arrow::is_base_binary_like(type.id()) || type.id() == arrow::Type::STRING_VIEW ||
@@ -299,13 +300,14 @@ class Appender {
     }
   }
 
-  // Items of a nested column are read as a column of their own.
-  struct Items {
+  struct Items {  // Of a nested column: a column of their own.
     Column column;
     bool json = false;  // Nested again: its texts are.
   };
   Result<Items> items_of(const arrow::Array& from, const arrow::Field& field) const {
     Items out;
+    if (from.type_id() == arrow::Type::NA && from.length() > kNothingsMax)
+      return exhausted("table.too_large", "a list of too many nulls");
     out.column.type = to_field(field, {}).type;
     out.json = has_items(*field.type());
     if (out.column.type == ColumnType::kText || out.column.type == ColumnType::kBytes)
@@ -313,18 +315,24 @@ class Appender {
     TRY(Appender(&out.column, first_row_, how_).append(from));
     return out;
   }
+  // A field's name comes with each row, so little can become much.
+  Status put_json(std::string_view text) {
+    if (text.size() + out_->data.size() > kJsonBytesMax)
+      return exhausted("table.too_large", "a batch holds too much in nested columns");
+    out_->add_text(text);
+    return {};
+  }
   template <class A>
   Status lists(const arrow::Array& any) {
     const A& from = static_cast<const A&>(any);
     return each(any, [&](int64_t i) -> Status {
       const Items items = TRY(items_of(*from.value_slice(i), *any.type()->field(0)));
       std::string text = "[";
-      for (int64_t k = 0; k < items.column.n; ++k) {
+      for (int64_t k = 0; k < items.column.n && text.size() <= kJsonBytesMax; ++k) {
         if (k > 0) text += ',';
         put_item(items, k, &text);
       }
-      out_->add_text(text + "]");
-      return {};
+      return put_json(text + "]");
     });
   }
   Status structs(const arrow::StructArray& from) {
@@ -339,24 +347,26 @@ class Appender {
         text += ':';
         put_item(members[f], i, &text);
       }
-      out_->add_text(text + "}");
-      return {};
+      return put_json(text + "}");
     });
   }
   Status maps(const arrow::MapArray& from) {
     const auto& type = static_cast<const arrow::MapType&>(*from.type());
-    const Items keys = TRY(items_of(*from.keys(), *type.key_field()));
-    const Items values = TRY(items_of(*from.items(), *type.item_field()));
+    const int64_t base = from.length() == 0 ? 0 : from.value_offset(0);
+    const int64_t n = from.length() == 0 ? 0 : from.value_offset(from.length()) - base;
+    const Items keys = TRY(items_of(*from.keys()->Slice(base, n), *type.key_field()));
+    const Items values = TRY(items_of(*from.items()->Slice(base, n), *type.item_field()));
     return each(from, [&](int64_t i) -> Status {
       std::string text = "{";
-      for (int64_t k = from.value_offset(i); k < from.value_offset(i + 1); ++k) {
-        if (k > from.value_offset(i)) text += ',';
+      const int64_t first = from.value_offset(i) - base;
+      const int64_t last = from.value_offset(i + 1) - base;
+      for (int64_t k = first; k < last && text.size() <= kJsonBytesMax; ++k) {
+        if (k > first) text += ',';
         append_json_string(&text, keys.column.text(k));
         text += ':';
         put_item(values, k, &text);
       }
-      out_->add_text(text + "}");
-      return {};
+      return put_json(text + "}");
     });
   }
   static void put_item(const Items& items, int64_t k, std::string* out) {
@@ -371,6 +381,8 @@ class Appender {
       append_json_double(out, column.f64(k), NonFinite::kToken);
     } else if (items.json) {
       *out += column.text(k);
+    } else if (column.type == ColumnType::kBytes) {
+      append_json_string(out, to_base64(column.text(k)));
     } else {
       append_json_string(out, column.text(k));
     }

@@ -95,6 +95,12 @@ class Features {
   };
   Result<Pushed> load(const Ctx& ctx, const Loading& loading, codec::TableReader& rows);
 
+  // A file's rows as the history would have them; which of them the contract kept apart before.
+  using ApartHashes = std::unordered_set<uint64_t>;
+  Result<ApartHashes> apart_hashes(const Ctx& ctx, const std::string& source);
+  Result<std::vector<bool>> as_kept(const Ctx& ctx, const ApartHashes& apart, int64_t first_row,
+                                    Batch* batch) const;
+
   // Rows kept apart, oldest first; and what becomes of them.
   struct Quarantined {
     std::string uid;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "codec/hash.h"
 #include "features/screened.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
@@ -84,13 +85,46 @@ Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch, int64_t
         q.created_ms = deps_.clock.now_ms();
         q.reason = why;
         q.record = codec::to_json(record, 0, codec::NonFinite::kString);
+        out.goes_on.push_back(false);
         continue;
       }
       if (out.warnings.size() < kWarningsMax) out.warnings.push_back(concat({where, why}));
       for (const size_t p : verdict.nulled) nulled.push_back(checker.properties()[p]);
     }
     add_row(batch, row, nulled, &out.batch);
+    out.goes_on.push_back(true);
   }
+  return out;
+}
+
+Result<std::vector<bool>> Features::as_kept(const Ctx& ctx, const ApartHashes& apart,
+                                            int64_t first_row, Batch* batch) const {
+  std::vector<bool> known(static_cast<size_t>(batch->rows()), false);
+  const Screened screened = TRY(screen(ctx, *batch, first_row));
+  if (screened.goes_on.empty()) return known;
+  Batch out = like(*batch);
+  int64_t on = 0;
+  size_t off = 0;
+  for (int64_t row = 0; row < batch->rows(); ++row) {
+    const auto at = static_cast<size_t>(row);
+    if (screened.goes_on[at]) {
+      add_row(screened.batch, on++, {}, &out);
+    } else {
+      add_row(*batch, row, {}, &out);
+      known[at] = apart.contains(codec::xxh3(screened.apart[off++].record));
+    }
+  }
+  *batch = std::move(out);
+  return known;
+}
+
+Result<Features::ApartHashes> Features::apart_hashes(const Ctx& ctx, const std::string& source) {
+  ApartHashes out;
+  TRY(deps_.db.read([&](store::Tx& tx) {
+    return tx.each("SELECT record FROM feature_quarantine WHERE project = ? AND source = ?",
+                   {ctx.project.text, source},
+                   [&](const store::Row& row) { out.insert(codec::xxh3(row.text(0))); });
+  }));
   return out;
 }
 

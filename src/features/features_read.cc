@@ -15,6 +15,9 @@ const std::vector<Cell>* find(const RequestColumns& request, const std::string& 
 }
 
 Status check_request(const ReadPlan& plan, const RequestColumns& request) {
+  if (request.rows > kOnlineRowsMax)
+    return invalid("feature.request",
+                   concat({"at most ", std::to_string(kOnlineRowsMax), " rows are read at once"}));
   for (const FeatureField& key : plan.keys)
     if (find(request, key.name) == nullptr)
       return invalid("feature.missing_key", concat({"Missing join key values for key ", key.name}));

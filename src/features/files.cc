@@ -19,7 +19,7 @@ namespace {
 
 class PlainFile final : public codec::ByteSource {
  public:
-  PlainFile(std::unique_ptr<File> file, int64_t size) : file_(std::move(file)), size_(size) {}
+  PlainFile(std::shared_ptr<File> file, int64_t size) : file_(std::move(file)), size_(size) {}
   int64_t size() const override { return size_; }
   Result<size_t> read_at(int64_t offset, std::span<char> out) override {
     if (offset < 0 || offset >= size_) return size_t{0};
@@ -28,7 +28,7 @@ class PlainFile final : public codec::ByteSource {
   }
 
  private:
-  std::unique_ptr<File> file_;
+  std::shared_ptr<File> file_;
   int64_t size_;
 };
 
@@ -46,6 +46,21 @@ class PlainRows final : public FileRows {
  private:
   std::unique_ptr<PlainFile> file_;
   std::unique_ptr<codec::TableReader> reader_;
+};
+
+// A file, opened once and read as often as need be.
+struct Opened {
+  std::shared_ptr<File> file;
+  int64_t size = 0;
+  std::string path;
+  codec::Format format = codec::Format::kParquet;
+
+  Result<std::unique_ptr<PlainRows>> rows() const {
+    auto out = std::make_unique<PlainRows>(std::make_unique<PlainFile>(file, size));
+    Status opened = out->open(format);
+    if (!opened.ok()) return std::move(opened).error().within(path);
+    return out;
+  }
 };
 
 // Files one after the other; the first one says which columns there are.
@@ -140,8 +155,9 @@ class Comparison {
         oldest_us_(oldest_us),
         parts_(1 + static_cast<uint64_t>(std::max<int64_t>(rows_known, 0)) / kRowsComparedAtOnce) {}
 
-  Status compare(const History::View& history,
-                 const std::function<Result<std::unique_ptr<FileRows>>()>& open) {
+  // `as_kept`: what the history would have of a batch; which of its rows it has in another place.
+  using AsKept = std::function<Result<std::vector<bool>>(int64_t first_row, Batch* batch)>;
+  Status compare(const History::View& history, const Opened& file, const AsKept& as_kept) {
     for (uint64_t part = 0; part < parts_; ++part) {
       std::unordered_map<RowHash, int64_t, Same> there;
       std::vector<RowHash> hashes;
@@ -152,21 +168,16 @@ class Comparison {
           if (h.b % parts_ == part) ++there[h];
         return {};
       }));
-      const std::unique_ptr<FileRows> rows = TRY(open());
-      FileBatches file = TRY(FileBatches::open(rows->rows(), source_));
-      while (const std::optional<Batch> batch = TRY(file.next())) {
+      const std::unique_ptr<PlainRows> rows = TRY(file.rows());
+      FileBatches batches = TRY(FileBatches::open(rows->rows(), source_));
+      while (std::optional<Batch> batch = TRY(batches.next())) {
+        const std::vector<bool> apart = TRY(as_kept(batches.first_row(), &*batch));
         hash_rows(*batch, source_, &hashes);
-        const auto first = static_cast<size_t>(file.first_row());
+        const auto first = static_cast<size_t>(batches.first_row());
         if (fresh_.size() < first + hashes.size()) fresh_.resize(first + hashes.size());
-        for (size_t i = 0; i < hashes.size(); ++i) {
-          if (hashes[i].b % parts_ != part) continue;
-          const auto found = there.find(hashes[i]);
-          const bool known = found != there.end() && found->second > 0;
-          if (known) --found->second;
-          const engine::Column event = batch->event.view();
-          const auto row = static_cast<int64_t>(i);
-          fresh_[first + i] = !known && (event.is_null(row) || event.i64(row) >= oldest_us_);
-        }
+        for (size_t i = 0; i < hashes.size(); ++i)
+          if (hashes[i].b % parts_ == part)
+            fresh_[first + i] = !apart[i] && is_new(hashes[i], &there) && is_young(*batch, i);
       }
     }
     return {};
@@ -177,17 +188,44 @@ class Comparison {
   bool any() const { return std::ranges::find(fresh_, true) != fresh_.end(); }
 
  private:
+  static bool is_new(const RowHash& hash, std::unordered_map<RowHash, int64_t, Same>* there) {
+    const auto found = there->find(hash);
+    if (found == there->end() || found->second == 0) return true;
+    --found->second;
+    return false;
+  }
+  bool is_young(const Batch& batch, size_t row) const {
+    const engine::Column event = batch.event.view();
+    const auto at = static_cast<int64_t>(row);
+    return event.is_null(at) || event.i64(at) >= oldest_us_;
+  }
+
   const Source& source_;
   int64_t oldest_us_;
   uint64_t parts_;
   std::vector<bool> fresh_;
 };
 
+Result<Opened> open_file(Fs& fs, const std::string& root, const std::string& relative) {
+  Opened out;
+  out.path = root + relative;
+  Result<std::unique_ptr<File>> file = fs.open_beneath(root, relative);
+  if (!file.ok() && file.error().code == Code::kNotFound) return no_file(out.path);
+  if (!file.ok()) return std::move(file).error().within(out.path);
+  out.file = std::move(*file);
+  out.size = TRY(out.file->size());
+  out.format = format_of(relative);
+  return out;
+}
+
 }  // namespace
 
 std::optional<SourceFiles::Place> SourceFiles::find(const std::string& place) const {
   const std::string path = plain_path(place);
-  if (!is_clean(path) || path.starts_with(deps_.data_dir + "/")) return std::nullopt;
+  const auto holds = [&](const std::string& dir) {
+    return path == dir || path.starts_with(dir + "/");
+  };
+  if (!is_clean(path) || std::ranges::any_of(deps_.private_dirs, holds)) return std::nullopt;
   std::optional<Place> best;
   for (const std::string& root : deps_.roots) {
     const std::string folder = root.ends_with('/') ? root : root + "/";
@@ -202,15 +240,8 @@ Result<std::unique_ptr<FileRows>> SourceFiles::open(const std::string& place) {
   if (!at) return outside(place, "read");
   std::vector<std::unique_ptr<PlainRows>> files;
   for (const Place& one : TRY(files_of(*at))) {
-    const std::string path = one.root + one.relative;
-    Result<std::unique_ptr<File>> file = deps_.fs.open_beneath(one.root, one.relative);
-    if (!file.ok() && file.error().code == Code::kNotFound) return no_file(path);
-    if (!file.ok()) return std::move(file).error().within(path);
-    const int64_t size = TRY((*file)->size());
-    auto rows = std::make_unique<PlainRows>(std::make_unique<PlainFile>(std::move(*file), size));
-    Status opened = rows->open(format_of(one.relative));
-    if (!opened.ok()) return std::move(opened).error().within(path);
-    files.push_back(std::move(rows));
+    const Opened file = TRY(open_file(deps_.fs, one.root, one.relative));
+    files.push_back(TRY(file.rows()));
   }
   if (files.size() == 1) return std::unique_ptr<FileRows>(std::move(files.front()));
   if (files.empty()) return no_file(plain_path(place));
@@ -219,16 +250,26 @@ Result<std::unique_ptr<FileRows>> SourceFiles::open(const std::string& place) {
 
 Status SourceFiles::write(const std::string& place, bool overwrite,
                           const std::function<Status(codec::ByteSink&)>& fill) {
+  constexpr std::string_view kEnding = ".parquet";
   const std::optional<Place> at = find(place);
   if (!at) return outside(place, "written");
   Place to = *at;
   std::vector<Place> before;
   if (const Result<FileInfo> there = deps_.fs.stat(at->root + at->relative); there.ok()) {
     before = TRY(files_of(*at));
-    if (there->is_dir) to.relative += "/part-0.parquet";
+    if (there->is_dir) to.relative = concat({to.relative, "/part-0", kEnding});
     if (!overwrite && !before.empty())
       return exists("feature.file_exists", concat({plain_path(place), " exists"}))
           .with_hint("allow_overwrite=True replaces it");
+  }
+  if (!to.relative.ends_with(kEnding))
+    return invalid("feature.file", concat({plain_path(place), " doesn't end in .parquet"}));
+  for (const Place& old : before) {
+    const Opened file = TRY(open_file(deps_.fs, old.root, old.relative));
+    std::string head(4, '\0');
+    const size_t got = TRY(file.file->read_at(0, head));
+    if (got > 0 && head.substr(0, got) != "PAR1")
+      return exists("feature.file_exists", concat({file.path, " is no Parquet file"}));
   }
   TRY(deps_.fs.write_beneath(to.root, to.relative, [&](File& file) -> Status {
     FileSink sink(file);
@@ -270,40 +311,70 @@ Result<std::optional<SourceFiles::Stamp>> SourceFiles::known(const Ctx& ctx,
   return out;
 }
 
-Status SourceFiles::take_in(const Ctx& ctx, const std::string& source, const Source& of,
-                            const Place& file) {
+std::string SourceFiles::columns_of(const Source& of) const {
+  std::string out = concat({of.event_time, ",", of.created_time, ",", fields_text(of.columns)});
+  for (const auto& [from, to] : of.renamed) out += concat({"\n", from, "=", to});
+  return out;
+}
+
+Result<bool> SourceFiles::up_to_date(const Ctx& ctx, const std::string& source, const Source& of,
+                                     const Place& file, Stamp* now) {
   const std::string path = file.root + file.relative;
-  const FileInfo info = TRY(deps_.fs.stat(path));
-  const Stamp now{info.size, info.modified_us,
-                  concat({of.event_time, ",", of.created_time, ",", fields_text(of.columns)})};
-  if (TRY(known(ctx, source, path)) == now) return {};
-  const auto open_it = [&] { return open(path); };
+  const Result<FileInfo> info = deps_.fs.stat(path);
+  if (!info.ok()) return no_file(path);
+  *now = {info->size, info->modified_us, columns_of(of)};
+  return TRY(known(ctx, source, path)) == *now;
+}
+
+Status SourceFiles::take_in(const Ctx& ctx, const std::string& source, const Source& of,
+                            const Place& place, const Stamp& now) {
+  const Opened file = TRY(open_file(deps_.fs, place.root, place.relative));
+  const auto changes = [&]() -> Status {
+    const FileInfo info = TRY(deps_.fs.stat(file.path));
+    if (file.size == now.size && info.size == now.size && info.modified_us == now.modified_us)
+      return {};
+    return unavailable("feature.file", "it changes while it is read");
+  };
   const History::View history =
       TRY(deps_.features.history().read({.project = ctx.project.text, .source = source}));
   Features::Loading loading{.source = source, .to = To::kOffline, .wanted = {}};
   const int64_t oldest_us =
       of.retention_us ? deps_.features.now_us() - *of.retention_us : INT64_MIN;
   Comparison comparison(of, history.rows(), oldest_us);
+  const Features::ApartHashes apart = TRY(deps_.features.apart_hashes(ctx, source));
   bool any = true;
-  if (history.rows() > 0 || of.retention_us) {
-    TRY(comparison.compare(history, open_it));
+  if (history.rows() > 0 || !apart.empty() || of.retention_us) {
+    TRY(comparison.compare(history, file, [&](int64_t first_row, Batch* batch) {
+      batch->source = source;
+      return deps_.features.as_kept(ctx, apart, first_row, batch);
+    }));
     loading.wanted = [&](int64_t row) { return comparison.fresh(row); };
     any = comparison.any();
   }
+  TRY(changes());
   int64_t rows = 0;
   if (any) {
-    const std::unique_ptr<FileRows> rows_of = TRY(open_it());
+    const std::unique_ptr<PlainRows> rows_of = TRY(file.rows());
     rows = TRY(deps_.features.load(ctx, loading, rows_of->rows())).rows;
   }
-  deps_.notes.info("rows of a file", {{"source", source}, {"file", path}, {"rows", rows}});
+  deps_.notes.info("rows of a file", {{"source", source}, {"file", file.path}, {"rows", rows}});
+  TRY(changes());  // What is newer is compared the next time.
   return deps_.db.write([&](store::Tx& tx) -> Status {
     TRY(
         tx.exec("INSERT INTO feature_file (project, source, path, size, modified_us, columns_text)"
                 " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project, source, path) DO UPDATE SET"
                 " size = excluded.size, modified_us = excluded.modified_us,"
                 " columns_text = excluded.columns_text",
-                {ctx.project.text, source, path, now.size, now.modified_us, now.columns}));
+                {ctx.project.text, source, file.path, now.size, now.modified_us, now.columns}));
     return {};
+  });
+}
+
+std::shared_ptr<sys::Mutex> SourceFiles::mutex_of(const Ctx& ctx, const std::string& source) {
+  return reading_.with([&](auto& all) {
+    std::shared_ptr<sys::Mutex>& one = all[concat({ctx.project.text, "/", source})];
+    if (!one) one = std::make_shared<sys::Mutex>();
+    return one;
   });
 }
 
@@ -314,10 +385,27 @@ Status SourceFiles::refresh(const Ctx& ctx, const std::vector<std::string>& sour
     if (!source.ok() || source->file.empty() || source->columns.empty()) continue;
     const std::optional<Place> place = find(source->file);
     if (!place) continue;
-    const sys::Lock lock(reading_);
     for (const Place& one : TRY(files_of(*place))) {
-      Status taken = take_in(ctx, name, *source, one);
-      if (!taken.ok()) return std::move(taken).error().within(one.root + one.relative);
+      Stamp now;
+      if (TRY(up_to_date(ctx, name, *source, one, &now))) continue;
+      const std::shared_ptr<sys::Mutex> mutex = mutex_of(ctx, name);
+      const sys::Lock lock(*mutex);
+      if (TRY(up_to_date(ctx, name, *source, one, &now))) continue;  // Another one read it.
+      const std::string key = concat({ctx.project.text, "/", name, "\n", one.root, one.relative});
+      const auto before = refused_.with([&](const auto& all) -> std::optional<Refused> {
+        const auto found = all.find(key);
+        return found == all.end() ? std::nullopt : std::optional(found->second);
+      });
+      if (before && before->stamp == now) return before->why;
+      Status taken = take_in(ctx, name, *source, one, now);
+      if (taken.ok()) {
+        refused_.with([&](auto& all) { all.erase(key); });
+        continue;
+      }
+      Error why = std::move(taken).error().within(one.root + one.relative);
+      if (why.code == Code::kInvalid)  // Its own fault, not the moment's.
+        refused_.with([&](auto& all) { all.insert_or_assign(key, Refused{now, why}); });
+      return why;
     }
   }
   return {};

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,16 +17,17 @@
 // history is read. Files are opened below the operator's roots alone, and through no link.
 //
 // Invariants: a row of a file is in the history as often as the file has it, however often the file
-// is read, and whether it grows, is written anew or split; rows that leave a file stay. A crash in
-// the middle loses and doubles nothing. Any thread; blocks.
+// is read, and whether it grows, is replaced or split; rows that leave a file stay. A crash in the
+// middle loses and doubles nothing. What was wrong with a file is said again until it has changed,
+// without reading it again. Any thread; blocks.
 //
-// Errors: kNotFound `feature.file`, kForbidden `feature.file` (below no root), and those of
-// load().
+// Errors: kNotFound `feature.file`, kForbidden `feature.file` (below no root), kUnavailable
+// `feature.file` (it changes while it is read), and those of load().
 namespace slip::features {
 
 // limits
 inline constexpr size_t kFilesOfSourceMax = 10'000;
-inline constexpr int64_t kRowsComparedAtOnce = 4 << 20;  // A row takes about 40 bytes.
+inline constexpr int64_t kRowsComparedAtOnce = 4 << 20;  // A row takes about 64 bytes.
 
 class SourceFiles {
  public:
@@ -35,7 +37,8 @@ class SourceFiles {
     Fs& fs;
     Log& notes;
     std::vector<std::string> roots;  // Absolute; empty: no file is read.
-    std::string data_dir;            // Below it none is, whatever the roots are.
+    // In these and below them none is, whatever the roots are. Without links and absolute.
+    std::vector<std::string> private_dirs;
   };
   explicit SourceFiles(Deps deps) : deps_(std::move(deps)) {}
 
@@ -50,8 +53,9 @@ class SourceFiles {
   bool reads(const std::string& place) const { return find(place).has_value(); }
   // A file, or the files of a directory one after the other.
   Result<std::unique_ptr<FileRows>> open(const std::string& place);
-  // Replaces a file, whole, or what is in a directory. kExists `feature.file_exists` unless
-  // `overwrite`.
+  // Writes a Parquet file, or the only one of a directory, whole. kExists `feature.file_exists`
+  // unless `overwrite`, and then only Parquet files are replaced. kInvalid `feature.file`: the name
+  // of a file ends in ".parquet", so it can't be what another program reads.
   Status write(const std::string& place, bool overwrite,
                const std::function<Status(codec::ByteSink&)>& fill);
 
@@ -63,17 +67,27 @@ class SourceFiles {
   struct Stamp {
     int64_t size = 0;
     int64_t modified_us = 0;
-    std::string columns;  // Of the source: one more, and the rows are other ones.
+    std::string columns;  // How the source reads it: otherwise, and the rows are other ones.
     bool operator==(const Stamp&) const = default;
   };
   std::optional<Place> find(const std::string& place) const;
   Result<std::vector<Place>> files_of(const Place& place) const;
+  std::string columns_of(const Source& of) const;
   Result<std::optional<Stamp>> known(const Ctx& ctx, const std::string& source,
                                      const std::string& path);
-  Status take_in(const Ctx& ctx, const std::string& source, const Source& of, const Place& file);
+  Result<bool> up_to_date(const Ctx& ctx, const std::string& source, const Source& of,
+                          const Place& file, Stamp* now);
+  Status take_in(const Ctx& ctx, const std::string& source, const Source& of, const Place& file,
+                 const Stamp& now);
+  std::shared_ptr<sys::Mutex> mutex_of(const Ctx& ctx, const std::string& source);
 
   Deps deps_;
-  sys::Mutex reading_;
+  sys::Guarded<std::map<std::string, std::shared_ptr<sys::Mutex>>> reading_;  // By project, source.
+  struct Refused {
+    Stamp stamp;
+    Error why;
+  };
+  sys::Guarded<std::map<std::string, Refused>> refused_;  // By project, source and path.
 };
 
 }  // namespace slip::features

@@ -20,7 +20,7 @@ class FilesTest : public FeaturesTest {
   }
   void make(std::vector<std::string> roots) {
     files = std::make_unique<SourceFiles>(
-        SourceFiles::Deps{*features, db(), fs, null_log(), std::move(roots), "/data/slipway"});
+        SourceFiles::Deps{*features, db(), fs, null_log(), std::move(roots), {"/data/slipway"}});
   }
   void put(const std::string& path, const std::vector<std::string>& lines) {
     fs.make_dirs(parent_dir(path)).value();

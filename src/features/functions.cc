@@ -1,5 +1,7 @@
 #include "features/functions.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace slip::features {
@@ -28,36 +30,47 @@ Status run_programs(const CompiledOnDemand& what, const std::vector<engine::Valu
 }
 
 // The function sees inputs under their names, and the request's data under theirs.
+Result<codec::Table> rows_for(const CompiledOnDemand& what,
+                              const std::vector<engine::Values>& columns, int64_t from,
+                              int64_t to) {
+  const OnDemand& d = what.definition;
+  codec::Table out;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const size_t n = d.inputs.size();
+    const FeatureType& type = i < n ? what.input_types[i] : d.request[i - n].type;
+    codec::Table one = codec::make_table({codec::make_field(
+        i < n ? d.inputs[i].name : d.request[i - n].name, column_type_of(type))});
+    for (int64_t row = from; row < to; ++row) {
+      add_to_column(&one.columns[0], cell_at(columns[i].view(), row), type);
+      if (one.columns[0].data.size() > kFunctionBytesMax)
+        return exhausted("feature.function", concat({what.name, ": its rows are too large"}));
+    }
+    out.schema.push_back(std::move(one.schema[0]));
+    out.columns.push_back(std::move(one.columns[0]));
+  }
+  out.rows = to - from;
+  return out;
+}
+
 Status run_function(Functions* functions, const CompiledOnDemand& what,
                     const std::vector<engine::Values>& columns, int64_t rows,
                     std::vector<std::vector<Cell>>* out) {
   if (functions == nullptr)
     return unsupported("feature.function",
                        concat({"on-demand view ", what.name, ": no Python functions run here"}));
-  const OnDemand& d = what.definition;
-  codec::Table in;
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const size_t n = d.inputs.size();
-    const FeatureType& type = i < n ? what.input_types[i] : d.request[i - n].type;
-    codec::Table one = codec::make_table({codec::make_field(
-        i < n ? d.inputs[i].name : d.request[i - n].name, column_type_of(type))});
-    for (int64_t row = 0; row < rows; ++row)
-      add_to_column(&one.columns[0], cell_at(columns[i].view(), row), type);
-    in.schema.push_back(std::move(one.schema[0]));
-    in.columns.push_back(std::move(one.columns[0]));
-  }
-  in.rows = rows;
-  const codec::Table made = TRY(functions->call(what, in));
-  if (made.rows != rows || made.columns.size() != what.features.size())
-    return internal("feature.function", concat({what.name, ": rows or columns are missing"}));
-  for (size_t f = 0; f < what.features.size(); ++f) {
-    std::vector<Cell>& cells = out->emplace_back();
-    for (int64_t row = 0; row < rows; ++row) {
-      Result<Cell> cell = cell_of_column(made.columns[f], row, what.features[f].type);
-      if (!cell.ok())
-        return std::move(cell).error().within(concat({what.name, ":", what.features[f].name}));
-      cells.push_back(std::move(*cell));
-    }
+  out->resize(what.features.size());
+  for (int64_t from = 0; from < rows; from += kFunctionRows) {
+    const int64_t to = std::min(rows, from + kFunctionRows);
+    const codec::Table made = TRY(functions->call(what, TRY(rows_for(what, columns, from, to))));
+    if (made.rows != to - from || made.columns.size() != what.features.size())
+      return internal("feature.function", concat({what.name, ": rows or columns are missing"}));
+    for (size_t f = 0; f < what.features.size(); ++f)
+      for (int64_t row = 0; row < made.rows; ++row) {
+        Result<Cell> cell = cell_of_column(made.columns[f], row, what.features[f].type);
+        if (!cell.ok())
+          return std::move(cell).error().within(concat({what.name, ":", what.features[f].name}));
+        (*out)[f].push_back(std::move(*cell));
+      }
   }
   return {};
 }

@@ -11,6 +11,10 @@
 // never this process.
 namespace slip::features {
 
+// limits
+inline constexpr int64_t kFunctionRows = 4096;  // Of one call: a function sees no more at once.
+inline constexpr size_t kFunctionBytesMax = 128 << 20;  // Of one column of a call.
+
 class Functions {
  public:
   virtual ~Functions() = default;

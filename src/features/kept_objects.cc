@@ -20,11 +20,14 @@ Status KeptObjects::put(const Ctx& ctx, const std::string& kind, const std::stri
     return exhausted("feature.kept",
                      concat({"an object has at most ", format_size(kKeptBytesMax)}));
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    int64_t there = 0;
-    TRY(tx.first("SELECT COUNT(*) FROM feature_kept WHERE project = ? AND kind = ?",
-                 {ctx.project.text, kind}, [&](const store::Row& row) { there = row.i64(0); }));
-    if (there >= static_cast<int64_t>(kKeptObjectsMax))
-      return exhausted("feature.kept", concat({"the project has too many objects of kind ", kind}));
+    int64_t bytes = 0;
+    TRY(tx.first(
+        "SELECT COALESCE(SUM(LENGTH(content)), 0) FROM feature_kept WHERE project = ?"
+        " AND kind = ? AND name <> ?",
+        {ctx.project.text, kind, name}, [&](const store::Row& row) { bytes = row.i64(0); }));
+    if (bytes + static_cast<int64_t>(content.size()) > kKeptOfProjectMax)
+      return exhausted("feature.kept",
+                       concat({"the project's objects of kind ", kind, " are too large"}));
     TRY(
         tx.exec("INSERT INTO feature_kept (project, kind, name, content, updated_ms)"
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, kind, name) DO UPDATE SET"

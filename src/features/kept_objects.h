@@ -17,7 +17,7 @@ namespace slip::features {
 
 // limits
 inline constexpr size_t kKeptBytesMax = 4 << 20;
-inline constexpr size_t kKeptObjectsMax = 100'000;  // Of a project and kind.
+inline constexpr int64_t kKeptOfProjectMax = 64 << 20;  // Of one kind, as base64.
 
 class KeptObjects {
  public:

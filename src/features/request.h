@@ -13,6 +13,9 @@
 // What the feature store is asked with and answers with. Values.
 namespace slip::features {
 
+// limits
+inline constexpr int64_t kOnlineRowsMax = 100'000;  // Of one reading.
+
 // What a request names: columns of one length, the keys and the request's data.
 struct RequestColumns {
   std::map<std::string, std::vector<Cell>> columns;

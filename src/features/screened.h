@@ -9,7 +9,8 @@
 namespace slip::features {
 
 struct Features::Screened {
-  Batch batch;  // The rows that go on, values nulled where the contract says so.
+  Batch batch;                // The rows that go on, values nulled where the contract says so.
+  std::vector<bool> goes_on;  // Which of the rows that came do; empty: all.
   std::vector<Quarantined> apart;
   std::vector<std::string> warnings;
 };

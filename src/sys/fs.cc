@@ -195,13 +195,18 @@ class PosixFs final : public Fs {
     const int dir = ::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) return from_errno(errno, "open", root);
     open_how how{};
-    how.flags = O_RDONLY | O_CLOEXEC;
+    how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;  // A pipe would wait for who writes to it.
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
     const long fd = ::syscall(SYS_openat2, dir, name.c_str(), &how, sizeof how);
     const int code = errno;
     ::close(dir);
     if (fd < 0) return from_errno(code, "open", name);
-    return std::make_unique<PosixFile>(static_cast<int>(fd), root + "/" + name);
+    auto file = std::make_unique<PosixFile>(static_cast<int>(fd), root + "/" + name);
+    struct stat info{};
+    if (::fstat(static_cast<int>(fd), &info) != 0) return from_errno(errno, "stat", name);
+    if (S_ISDIR(info.st_mode)) return from_errno(EISDIR, "open", name);
+    if (!S_ISREG(info.st_mode)) return invalid("fs.path", concat({name, " is no plain file"}));
+    return file;
   }
 
   Status write_beneath(const std::string& root, std::string_view relative,

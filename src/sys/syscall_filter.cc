@@ -59,6 +59,12 @@ enum Newer : uint32_t {
 };
 
 constexpr uint32_t kRefused[] = {
+    // Watching what others do with files.
+    SYS_inotify_init1,
+    SYS_inotify_add_watch,
+#if defined(__x86_64__)
+    SYS_inotify_init,
+#endif
     // Talking to anybody; what is open already can be read and written.
     SYS_socket,
     SYS_connect,
@@ -197,6 +203,10 @@ constexpr uint32_t kTypeMask = 0xf;  // Of a socket; flags lie above.
 constexpr uint32_t kMadeMask = O_ACCMODE | O_CREAT | O_TRUNC;
 constexpr uint32_t kPushInput = 0x5412;     // TIOCSTI
 constexpr uint32_t kLinuxConsole = 0x541C;  // TIOCLINUX
+constexpr uint32_t kSocketOwner = 0x8901;   // FIOSETOWN
+constexpr uint32_t kSocketGroup = 0x8902;   // SIOCSPGRP
+constexpr uint32_t kSetParentDeath = 1;     // PR_SET_PDEATHSIG
+constexpr uint32_t kSharedUnnamed = 0x21;   // MAP_SHARED | MAP_ANONYMOUS
 constexpr uint32_t kSetOwner = 8;           // F_SETOWN
 constexpr uint32_t kSetOwnerOf = 15;        // F_SETOWN_EX
 
@@ -294,13 +304,38 @@ void check_arguments(Builder* b, const FilterRules& rules) {
   b->on(SYS_sched_setaffinity, [&] { b->want(0, 0); });
   b->on(SYS_personality, [&] { b->want(0, UINT32_MAX); });
   b->on(SYS_ioctl, [&] {
+    b->reject(1, kSocketOwner);
+    b->reject(1, kSocketGroup);
     b->reject(1, kPushInput);
     b->reject(1, kLinuxConsole);
+  });
+  b->on(SYS_prctl, [&] { b->reject(0, kSetParentDeath); });
+  b->on(SYS_mmap, [&] {  // Memory that RLIMIT_DATA doesn't count.
+    b->load_low(3);
+    b->mask(kSharedUnnamed);
+    b->unless_equal(kSharedUnnamed, 1);
+    b->answer(kRefuse);
   });
   b->on(SYS_fcntl, [&] {
     b->reject(1, kSetOwner);
     b->reject(1, kSetOwnerOf);
   });
+}
+
+// Landlock knows truncation from its third version on; nobody truncates what he only reads.
+void check_truncation(Builder* b) {
+  const auto flags = [&](size_t i) {
+    return [b, i] {
+      b->load_low(i);
+      b->mask(O_ACCMODE | O_TRUNC);
+      b->unless_equal(O_RDONLY | O_TRUNC, 1);
+      b->answer(kRefuse);
+    };
+  };
+  b->on(SYS_openat, flags(2));
+#if defined(__x86_64__)
+  b->on(SYS_open, flags(1));
+#endif
 }
 
 void check_writes(Builder* b) {
@@ -326,7 +361,8 @@ std::vector<BpfInstruction> make_filter(const FilterRules& rules) {
   check_caller(&b);
   b.refuse(kClone3, kAbsent);  // Its flags lie in memory; the C library falls back to clone.
   for (const uint32_t number : kRefused) b.refuse(number);
-  if (rules.read_only) check_writes(&b);
+  b.refuse(kOpenat2, kAbsent);  // Its flags lie in memory, too.
+  rules.read_only ? check_writes(&b) : check_truncation(&b);
   check_arguments(&b, rules);
   b.answer(SECCOMP_RET_ALLOW);
   return b.take();

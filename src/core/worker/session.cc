@@ -112,13 +112,17 @@ std::string_view last_line(std::string_view text) {
 }  // namespace
 
 Definition define(const PythonFunction& function) {
-  Json outputs = Json::array();
-  for (const PythonOutput& o : function.outputs) outputs.push(Json::array({o.name, o.type}));
+  const auto pairs = [](const std::vector<PythonOutput>& columns) {
+    Json out = Json::array();
+    for (const PythonOutput& o : columns) out.push(Json::array({o.name, o.type}));
+    return out;
+  };
   Definition out;
   out.json = codec::to_json(Json::object({{"name", function.name},
                                           {"mode", mode_name(function.mode)},
                                           {"entry", function.entry},
-                                          {"outputs", std::move(outputs)}}));
+                                          {"lists", pairs(function.lists)},
+                                          {"outputs", pairs(function.outputs)}}));
   out.bytes = function.source + function.pickle;
   out.source_bytes = function.source.size();
   codec::Sha256Stream digest;

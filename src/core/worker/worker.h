@@ -48,6 +48,7 @@ struct PythonFunction {
   // Of dill or cloudpickle; opened in the worker alone, and preferred to `source`, which is what is
   // left when it can't be opened.
   std::string pickle;
+  std::vector<PythonOutput> lists;    // Columns of the rows that are JSON text of lists of a type.
   std::vector<PythonOutput> outputs;  // What comes back, in this order; other columns are dropped.
 };
 

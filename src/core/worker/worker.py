@@ -177,6 +177,7 @@ class Function:
         self.name, self.mode = facts["name"], facts["mode"]
         self.fields = [pa.field(name, parse_type(text)) for name, text in facts["outputs"]]
         self.schema = pa.schema(self.fields)
+        self.lists = {name: parse_type(text) for name, text in facts["lists"]}
         self.source, self.refused = source, ""
         if self.mode == "pandas":
             need("pandas")
@@ -201,6 +202,13 @@ class Function:
         raise Trouble("function", self.refused or "there is no function")
 
     from_text = False
+
+    def unfolded(self, table):
+        """Lists come as JSON."""
+        for name, kind in self.lists.items():
+            values = [None if text is None else json.loads(text) for text in table.column(name).to_pylist()]
+            table = table.set_column(table.schema.get_field_index(name), name, pa.array(values, kind))
+        return table
 
     # ---- the three ways to call one
     def on_frame(self, table):
@@ -370,7 +378,7 @@ class Worker:
         return at + pickled
 
     def answer(self, function, rows):
-        columns = function.run(pa.ipc.open_stream(rows).read_all())
+        columns = function.run(function.unfolded(pa.ipc.open_stream(rows).read_all()))
         batch = pa.RecordBatch.from_arrays(columns, schema=function.schema)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, function.schema) as writer:

@@ -132,18 +132,33 @@ proto::FlightInfo info_of(const std::string& command) {
   return out;
 }
 
+bool names_project(const Command& command) {
+  const codec::Json* project = command.body.find("project");
+  return project != nullptr && project->is_string();
+}
+
 // Who calls, for as long as a stream lasts.
 class Caller {
  public:
   explicit Caller(const Request& request)
       : authorization_(request.header("authorization")), peer_(request.peer) {}
-  // In the project of a command, with the right that it takes.
+  // In the project of a command, with the right that it takes: the only one of those it may be
+  // about in which the caller has it, else the caller's own.
   Result<Ctx> enter(const FlightApp& app, const Ctx& ctx, const Command& command) const {
     Request request;
     request.metadata = {{"authorization", authorization_}};
     request.peer = peer_;
-    return app.enter(ctx, request, project_of(app.features, ctx, command),
-                     changes(command) ? http::Right::kEdit : http::Right::kRead);
+    const http::Right right = wants_edit(command) ? http::Right::kEdit : http::Right::kRead;
+    const std::vector<std::string> projects = projects_of(app.features, ctx, command);
+    if (projects.size() == 1 && (projects[0].empty() || names_project(command)))
+      return app.enter(ctx, request, projects[0], right);
+    std::vector<Ctx> open;
+    for (const std::string& project : projects) {
+      Result<Ctx> there = app.enter(ctx, request, project, right);
+      if (there.ok()) open.push_back(std::move(*there));
+    }
+    if (open.size() == 1) return std::move(open[0]);
+    return app.enter(ctx, request, "", right);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "base/text.h"
 
@@ -234,9 +235,14 @@ Result<features::RequestColumns> request_of(const Json& entities, const features
   for (const features::FeatureField& f : plan.request) TRY(take(f));
   if (!plan.keys.empty() || !plan.request.empty()) return out;
   // Features without a key: as often as the client has rows of whatever it names, else once.
-  out.rows = 1;
-  for (const auto& [name, column] : entities.members())
-    if (column.is_array()) out.rows = static_cast<int64_t>(column.items().size());
+  std::optional<size_t> rows;
+  for (const auto& [name, column] : entities.members()) {
+    if (!column.is_array()) continue;
+    if (rows.value_or(column.items().size()) != column.items().size())
+      return invalid("feature.request", "entities: the lists differ in length");
+    rows = column.items().size();
+  }
+  out.rows = static_cast<int64_t>(rows.value_or(1));
   return out;
 }
 

@@ -278,12 +278,16 @@ bool wants_table(const Command& command) {
           command.body.find("end_date") == nullptr);
 }
 
-std::string project_of(const Features& features, const Ctx& ctx, const Command& command) {
-  // A project of the client's that is none here is that of the file which was imported.
+bool wants_edit(const Command& command) {
+  return changes(command) || command.api == Api::kColumns || command.api == Api::kValidate;
+}
+
+std::vector<std::string> projects_of(const Features& features, const Ctx& ctx,
+                                     const Command& command) {
   const auto shelves = features.catalog().shelves().load();
-  if (const Result<std::string> named = text_or(command.body, "project");
-      named.ok() && shelves->contains(*named))
-    return *named;
+  const Result<std::string> named = text_or(command.body, "project");
+  if (named.ok() && !named->empty() && (shelves->contains(*named) || command.api == Api::kWrite))
+    return {*named};
   std::string name;
   if (const Result<std::string> source = text_or(command.body, "data_source_name"); source.ok())
     name = *source;
@@ -294,13 +298,11 @@ std::string project_of(const Features& features, const Ctx& ctx, const Command& 
   const auto has = [&](const features::Shelf& shelf) {
     return shelf.view(name) != nullptr || !source_meant(shelf, name).empty();
   };
-  std::string only;
-  for (const auto& [project, shelf] : *shelves) {
-    if (!has(*shelf)) continue;
-    if (project == ctx.project.text || !only.empty()) return "";
-    only = project;
-  }
-  return only;
+  if (name.empty() || has(*features.catalog().shelf(ctx.project.text))) return {""};
+  std::vector<std::string> out;
+  for (const auto& [project, shelf] : *shelves)
+    if (has(*shelf)) out.push_back(project);
+  return out;
 }
 
 namespace {
@@ -329,7 +331,8 @@ Status persist(const Offline& at, const Ctx& ctx, const Json& body, codec::ByteS
   Json inner = body;
   inner.set("api", of);
   const Command command = TRY(parse_command(codec::to_json(inner)));
-  if (writes(command)) return bad(concat({"'", of, "' has no answer to be kept"}));
+  if (command.api != Api::kHistorical)
+    return unsupported("feast.unsupported", concat({"'", of, "' isn't saved: training sets are"}));
   const std::string name = TRY(codec::want_string(body, "data_source_name"));
   const features::Source to = TRY(at.features.source_for(ctx, meant(at.features, ctx, name), ""));
   if (to.file.empty())

@@ -36,9 +36,12 @@ bool writes(const Command& command);       // Is done when its table has come.
 bool changes(const Command& command);      // Rows here, or files: for who may edit.
 bool wants_table(const Command& command);  // Says nothing without one.
 
-// The project that a command is about: the one it names, or the only one that has what it names
-// when the caller's has not; "": the caller's. Feast's client names it in some commands alone.
-std::string project_of(const features::Features& features, const Ctx& ctx, const Command& command);
+// The projects that a command may be about, "" for the caller's: the one it names, the caller's own
+// if that has what it names, else all others that have. Feast's client names it in some commands
+// alone, and as it is called by the client where a registry's file was imported.
+std::vector<std::string> projects_of(const features::Features& features, const Ctx& ctx,
+                                     const Command& command);
+bool wants_edit(const Command& command);  // Changes something, or looks at files that no source is.
 
 struct Offline {
   features::Features& features;

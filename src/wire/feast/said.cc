@@ -129,6 +129,7 @@ std::string source_meant(const features::Shelf& shelf, const std::string& name) 
   const auto there = [&](const std::string& source) {
     return shelf.latest[kSources].contains(source) || !shelf.views_of(source).empty();
   };
+  if (name.empty()) return "";
   if (const std::string ours = source_name_of(name); there(ours)) return ours;
   for (const std::string_view suffix : {kHistorySuffix, kEventsSuffix})
     if (name.ends_with(suffix))
