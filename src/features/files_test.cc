@@ -153,19 +153,96 @@ TEST_P(FilesTest, RowsThatRetentionTookStayAway) {
 }
 
 TEST_P(FilesTest, AFileIsReplacedWhole) {
-  const auto fill = [](codec::ByteSink& sink) { return sink.write("new"); };
-  fs.make_dirs("/data").value();
-  files->write("/data/out/set.parquet", false, fill).value();
-  EXPECT_EQ(files->write("/data/out/set.parquet", false, fill).error().reason,
-            "feature.file_exists");
-  EXPECT_EQ(files
-                ->write("/data/out/set.parquet", true,
-                        [](codec::ByteSink&) -> Status { return invalid("no", "no"); })
-                .error()
-                .reason,
-            "no");
-  EXPECT_EQ(read_file(fs, "/data/out/set.parquet", 10).value(), "new");
-  EXPECT_EQ(files->write("/elsewhere", true, fill).error().reason, "feature.file");
+  const auto fill = [](codec::ByteSink& sink) { return sink.write("PAR1new"); };
+  const auto fail = [](codec::ByteSink&) -> Status { return invalid("no", "no"); };
+  const auto why = [&](const std::string& path, bool overwrite, const auto& with) {
+    const Status done = files->write(path, overwrite, with);
+    return done.ok() ? std::string() : done.error().reason;
+  };
+  fs.make_dirs("/data/all").value();
+  EXPECT_EQ(why("/data/out/set.parquet", false, fill), "");
+  EXPECT_EQ(why("/data/out/set.parquet", false, fill), "feature.file_exists");
+  EXPECT_EQ(why("/data/out/set.parquet", true, fail), "no");
+  EXPECT_EQ(read_file(fs, "/data/out/set.parquet", 10).value(), "PAR1new");
+  EXPECT_EQ(why("/data/all", false, fill), "");  // A folder is its one file.
+  EXPECT_EQ(read_file(fs, "/data/all/part-0.parquet", 10).value(), "PAR1new");
+  EXPECT_EQ(why("/data/all", false, fill), "feature.file_exists");
+  EXPECT_EQ(why("/data/all", true, fill), "");
+  put("/data/mine.parquet", {});  // What isn't ours to replace.
+  EXPECT_EQ(why("/data/mine.parquet", true, fill), "feature.file_exists");
+  EXPECT_EQ(why("/data/authorized_keys", true, fill), "feature.file");
+  EXPECT_EQ(why("/elsewhere.parquet", true, fill), "feature.file");
+  EXPECT_EQ(why("/data/slipway", true, fill), "feature.file");
+}
+
+TEST_P(FilesTest, OtherNamesAreReadAnew) {
+  put("/data/txn.csv", {"1,10,2026-01-01T00:00:00Z"});
+  refresh().value();
+  define(R"yaml(
+kind: Source
+name: txn
+columns: {user_id: int64, amount: int64, paid: int64}
+event_time: ts
+file: /data/txn.csv
+)yaml");
+  refresh().value();
+  EXPECT_EQ(history().size(), 1u);  // `paid` is null there, as it was.
+  define(R"yaml(
+kind: Source
+name: txn
+columns: {user_id: int64, amount: int64, paid: int64}
+event_time: ts
+file: /data/txn.csv
+rename: {amount: paid}
+)yaml");
+  refresh().value();
+  EXPECT_EQ(history().size(), 2u);
+}
+
+TEST_P(FilesTest, WhatAContractDoesToRowsItDoesOnce) {
+  for (const char* action : {"null_out", "quarantine"}) {
+    ctx.project.text = action;
+    features
+        ->apply(ctx, parse_definitions(concat({R"yaml(
+kind: DataContract
+apiVersion: v3.1.0
+id: sane
+version: 1.0.0
+status: active
+schema:
+  - name: txn
+    properties:
+      - name: user_id
+        logicalType: integer
+      - name: ts
+        logicalType: timestamp
+      - name: amount
+        logicalType: integer
+        logicalTypeOptions: {maximum: 20}
+        customProperties: [{property: slipway.onViolation, value: )yaml",
+                                               action, R"yaml(}]
+---
+kind: Source
+name: txn
+columns: {user_id: int64, amount: int64}
+event_time: ts
+file: /data/txn.csv
+contract: sane#txn
+)yaml"}))
+                         .value())
+        .value();
+    const auto apart = [&] { return features->quarantine(ctx, "txn", "", 100).value().size(); };
+    put("/data/txn.csv", {"1,10,2026-01-01T00:00:00Z", "2,99,2026-01-01T00:00:00Z"});
+    refresh().value();
+    const size_t rows = history().size();
+    const size_t kept_apart = apart();
+    EXPECT_EQ(rows + kept_apart, 2u) << action;
+    put("/data/txn.csv",
+        {"2,99,2026-01-01T00:00:00Z", "1,10,2026-01-01T00:00:00Z", "3,20,2026-01-01T00:00:00Z"});
+    refresh().value();
+    EXPECT_EQ(history().size(), rows + 1) << action;
+    EXPECT_EQ(apart(), kept_apart) << action;
+  }
 }
 
 // Whatever becomes of the files, a row is in the history as often as a file ever had it.

@@ -7,8 +7,8 @@
 #include "features/definition.h"
 
 // Feast's registry file (a serialized feast.core.Registry of 0.66) as our definitions. What it
-// holds that has no meaning here, Python functions above all (pickles: never loaded), is listed.
-// Pure; any thread.
+// holds that has no meaning here is listed; pickles of on-demand views are taken as they are, never
+// opened. Pure; any thread.
 namespace slip::wire::feast {
 
 inline constexpr size_t kRegistryBytesMax = 64 << 20;
