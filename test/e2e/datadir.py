@@ -50,7 +50,54 @@ def fill(server):
     api.send("POST", "datasets/amounts/versions?format=csv", b"id,amount\n1,2.5\n2,\n")
     fill_registry(api, reviewer)
     predictions = fill_serving(server, api)
-    return {**keys, "labeled": predictions[0], "unlabeled": predictions[-1]}
+    return {**keys, "labeled": predictions[0], "unlabeled": predictions[-1], "features": fill_features(api)}
+
+
+FEATURES = """
+kind: Source
+name: txn
+columns: {user: int64, amount: float64, shop: string}
+event_time: ts
+---
+kind: FeatureView
+name: last
+entity: {user: int64}
+source: txn
+features: [amount, shop]
+---
+kind: FeatureView
+name: spend
+entity: {user: int64}
+source: txn
+aggregate:
+  - {op: sum, of: amount, windows: [1h, 30d], as: spend}
+  - {op: distinct, of: shop, windows: [30d], as: shops}
+---
+kind: FeatureService
+name: payments
+features: ["last:*", "spend:*"]
+"""
+
+
+def fill_features(api):
+    """Rows in segments, in the log, taken back, and of a file; the moments at which they are asked for again."""
+    api.post("features:apply", {"yaml": FEATURES})
+    at = lambda minute: f"2026-01-01T{minute // 60:02}:{minute % 60:02}:00Z"  # noqa: E731
+    rows = [{"user": n % 5, "amount": n / 4, "shop": f"s{n % 3}", "ts": at(n)} for n in range(300)]
+    api.post("feature-sources/txn/rows", {"rows": rows})
+    api.post("feature-sources/txn/rows", {"rows": [{"user": 1, "ts": at(6), "_deleted": True}]})
+    table = "user,amount,shop,ts\n" + "".join(f"{n % 7},{n},file,{at(200 + n)}\n" for n in range(50))
+    api.send("POST", "feature-sources/txn/files?format=csv", table.encode())
+    return {"users": [0, 1, 2, 6, 9], "moments": [at(30), at(200), at(900)]}
+
+
+def feature_facts(api, keys):
+    asked = {"feature_service": "payments", "entities": {"user": keys["users"]}}
+    served = api.send("POST", "/get-online-features", json.dumps(asked).encode()).json()
+    frame = "user,event_timestamp\n" + "".join(f"{user},{moment}\n" for user in keys["users"] for moment in keys["moments"])
+    joined = api.send("POST", "features:join?service=payments&format=csv&out=csv", frame.encode()).body.decode()
+    columns = zip(served["metadata"]["feature_names"], served["results"])
+    return {"joined": joined, "last": {name: column["values"] for name, column in columns if not name.endswith(("_1h", "_30d"))}}
 
 
 def fill_tracking(api):
@@ -128,6 +175,7 @@ def facts(server, keys):
         "datasets": {name: dataset_facts(api, name) for name in (TEXTS, "amounts")},
         "registry": registry_facts(api),
         "serving": serving_facts(api, keys),
+        **({"features": feature_facts(api, keys["features"])} if "features" in keys else {}),
         "ledger": [[event["seq"], event["id"], event["ts_us"], event["verb"], event["actor"], event["kind"], event["uid"]]
                    for event in api.items("ledger?limit=200")],
     }
