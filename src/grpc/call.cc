@@ -310,8 +310,9 @@ void Call::write(std::string message) {
   bytes_out_ += static_cast<int64_t>(message.size());
   wait_for_client(static_cast<int64_t>(message.size()));
   const ::grpc::ByteBuffer out = buffer_of(std::move(message));
+  auto& wire = *wire_;
   handed_on_.fetch_add(1, std::memory_order_release);
-  wire_->Write(out, tag(Op::kWritten));
+  wire.Write(out, tag(Op::kWritten));
 }
 
 void Call::on_written(bool ok) {
@@ -404,8 +405,9 @@ void Call::finish(const Status& status, std::optional<Reply> reply) {
     for (const auto& [name, value] : reply->trailing) add_trailing(name, value);
     bytes_out_ += static_cast<int64_t>(reply->message.size());
     const ::grpc::ByteBuffer out = buffer_of(std::move(reply->message));
+    auto& wire = *wire_;  // Once it is handed on, another thread may let go of it.
     handed_on_.fetch_add(1, std::memory_order_release);
-    return wire_->WriteAndFinish(out, {}, ::grpc::Status::OK, tag(Op::kFinished));
+    return wire.WriteAndFinish(out, {}, ::grpc::Status::OK, tag(Op::kFinished));
   }
   ::grpc::Status last;
   if (!status.ok()) {
@@ -421,8 +423,9 @@ void Call::finish(const Status& status, std::optional<Reply> reply) {
                                                     {"request_id", ctx_.request_id},
                                                     {"trace_id", ctx_.trace_id}});
   }
+  auto& wire = *wire_;
   handed_on_.fetch_add(1, std::memory_order_release);
-  wire_->Finish(last, tag(Op::kFinished));
+  wire.Finish(last, tag(Op::kFinished));
 }
 
 void Call::report() {

@@ -128,7 +128,7 @@ Client::Client(uint16_t port, const std::string& authority) {
 Client::~Client() = default;
 
 ClientCall Client::open(const std::string& method, Sent sent) {
-  return ClientCall(std::make_unique<ClientCall::Impl>(impl_->stub, method, sent, 10'000));
+  return ClientCall(std::make_unique<ClientCall::Impl>(impl_->stub, method, sent, kPatienceMs));
 }
 
 Answer Client::ask(const std::string& method, const std::string& message, Sent sent,
