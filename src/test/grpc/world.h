@@ -27,7 +27,7 @@ struct Answer : Ended {
 };
 
 // What no call takes that goes well; checked for races everything takes many times as long.
-#if defined(__SANITIZE_THREAD__)
+#if defined(SLIPWAY_TSAN)
 inline constexpr int64_t kPatienceMs = 120'000;
 #else
 inline constexpr int64_t kPatienceMs = 10'000;
