@@ -1,5 +1,4 @@
 #include <array>
-#include <filesystem>
 
 #include "app/feature_metrics.h"
 #include "app/worker_metrics.h"
@@ -13,6 +12,7 @@
 #include "sys/log.h"
 #include "sys/net.h"
 #include "sys/process.h"
+#include "sys/real_path.h"
 #include "sys/rng.h"
 #include "tracking/location.h"
 
@@ -56,12 +56,7 @@ std::vector<std::string> private_dirs(const World& w) {
   for (const char* name : {"data_dir", "artifacts_destination"}) {
     const std::string& path = w.config.text(name);
     if (path.empty()) continue;
-    const std::filesystem::path dir = std::filesystem::path(w.sys.process.working_dir()) / path;
-    std::error_code none;
-    const std::filesystem::path real = std::filesystem::weakly_canonical(dir, none);
-    std::string text = none ? dir.lexically_normal().string() : real.string();
-    while (text.size() > 1 && text.ends_with('/')) text.pop_back();
-    out.push_back(std::move(text));
+    out.push_back(real_path(path, w.sys.process.working_dir()));
   }
   return out;
 }

@@ -165,10 +165,9 @@ TEST(GrpcExchange, AnErrorEndsItWhereverItComes) {
   await_none(count);
 }
 
+// gRPC isn't instrumented: each byte that it carries would be looked into as a race.
+#if !defined(SLIPWAY_TSAN)
 TEST(GrpcExchange, ASlowClientSlowsTheReplies) {
-#if defined(SLIPWAY_TSAN)
-  GTEST_SKIP() << "gRPC isn't instrumented: each byte that it carries is looked into as a race";
-#endif
   Count count;
   World world(rows(&count));
   Client client = world.client();
@@ -183,6 +182,7 @@ TEST(GrpcExchange, ASlowClientSlowsTheReplies) {
   await_none(count);
   EXPECT_LT(count.seen().made, 1000);
 }
+#endif
 
 TEST(GrpcExchange, AClientThatGoesMidwayLeavesNothing) {
   Count count;

@@ -14,6 +14,7 @@
 #include "sys/fs.h"
 #include "sys/net.h"
 #include "sys/process.h"
+#include "sys/real_path.h"
 #include "sys/rng.h"
 #include "sys/sim/sim_fs.h"
 #include "sys/sync.h"
@@ -203,6 +204,18 @@ TEST(Net, RefusedIsSaidAtOnce) {
   const Result<std::unique_ptr<Conn>> conn =
       real_net().dial({"127.0.0.1", 1}, real_clock().steady_ns() + 1'000'000'000);
   EXPECT_EQ(conn.error().reason, "net.refused");
+}
+
+TEST(RealPath, IsOneForEachPlace) {
+  const std::string here = ::testing::TempDir() + "real_path_test";
+  real_fs().make_dirs(here + "/a").value();
+  const std::string want = real_path(here + "/a", "/");
+  EXPECT_FALSE(want.ends_with('/'));
+  for (const std::string& other : {here + "/a/", here + "//a", here + "/b/../a", here + "/./a"})
+    EXPECT_EQ(real_path(other, "/"), want) << other;
+  EXPECT_EQ(real_path("a", here), want);
+  EXPECT_EQ(real_path(here + "/not/there/", "/"), real_path(here, "/") + "/not/there");
+  real_fs().remove_all(here).value();
 }
 
 }  // namespace
