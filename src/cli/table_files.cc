@@ -4,13 +4,6 @@
 
 namespace slip::cli {
 
-Result<std::unique_ptr<FileBytes>> FileBytes::open(Fs& fs, const std::string& path) {
-  auto out = std::make_unique<FileBytes>();
-  out->file_ = TRY(fs.open(path, OpenMode::kRead));
-  out->size_ = TRY(out->file_->size());
-  return out;
-}
-
 engine::Type engine_type(codec::ColumnType type) {
   switch (type) {
     case codec::ColumnType::kBool:

@@ -8,33 +8,14 @@
 #include "codec/table.h"
 #include "contract/checker.h"
 #include "engine/column/column.h"
-#include "sys/fs.h"
+#include "store/plain_files.h"
 
 // Tables of the caller's machine for commands that compute without a server: files as codec reads
 // them, their columns as engines see them. One thread.
 namespace slip::cli {
 
-class FileBytes final : public codec::ByteSource {
- public:
-  static Result<std::unique_ptr<FileBytes>> open(Fs& fs, const std::string& path);
-  int64_t size() const override { return size_; }
-  Result<size_t> read_at(int64_t offset, std::span<char> out) override {
-    return file_->read_at(offset, out);
-  }
-
- private:
-  std::unique_ptr<File> file_;
-  int64_t size_ = 0;
-};
-
-class FileSink final : public codec::ByteSink {
- public:
-  explicit FileSink(File& file) : file_(file) {}
-  Status write(std::string_view bytes) override { return file_.append(bytes); }
-
- private:
-  File& file_;
-};
+using store::FileBytes;
+using store::FileSink;
 
 engine::Type engine_type(codec::ColumnType type);
 // The layouts are the same, so nothing is copied.

@@ -9,20 +9,15 @@
 namespace slip::features {
 namespace {
 
-const std::vector<Cell>* find(const RequestColumns& request, const std::string& name) {
-  const auto found = request.columns.find(name);
-  return found == request.columns.end() ? nullptr : &found->second;
-}
-
 Status check_request(const ReadPlan& plan, const RequestColumns& request) {
   if (request.rows > kOnlineRowsMax)
     return invalid("feature.request",
                    concat({"at most ", std::to_string(kOnlineRowsMax), " rows are read at once"}));
   for (const FeatureField& key : plan.keys)
-    if (find(request, key.name) == nullptr)
+    if (request.find(key.name) == nullptr)
       return invalid("feature.missing_key", concat({"Missing join key values for key ", key.name}));
   for (const FeatureField& f : plan.request)
-    if (find(request, f.name) == nullptr)
+    if (request.find(f.name) == nullptr)
       return invalid("feature.request", concat({"Required request data ", f.name, " is missing"}));
   for (const auto& [name, cells] : request.columns)
     if (static_cast<int64_t>(cells.size()) != request.rows)
@@ -53,7 +48,7 @@ Status Features::read_one(const ReadPlan::Read& read, const RequestColumns& requ
                           const ReadOptions& options, std::vector<EntityRead>* out) {
   const CompiledView& view = *read.view;
   std::vector<const std::vector<Cell>*> keys;
-  for (const std::string& name : read.request_keys) keys.push_back(find(request, name));
+  for (const std::string& name : read.request_keys) keys.push_back(request.find(name));
   out->resize(static_cast<size_t>(request.rows));
   const Online::Want want{
       .features = read.features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};

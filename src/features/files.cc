@@ -10,6 +10,7 @@
 #include "codec/hash.h"
 #include "features/file_batches.h"
 #include "features/packed.h"
+#include "store/plain_files.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/log.h"
@@ -17,24 +18,9 @@
 namespace slip::features {
 namespace {
 
-class PlainFile final : public codec::ByteSource {
- public:
-  PlainFile(std::shared_ptr<File> file, int64_t size) : file_(std::move(file)), size_(size) {}
-  int64_t size() const override { return size_; }
-  Result<size_t> read_at(int64_t offset, std::span<char> out) override {
-    if (offset < 0 || offset >= size_) return size_t{0};
-    const auto left = static_cast<size_t>(size_ - offset);
-    return file_->read_at(offset, out.first(std::min(out.size(), left)));
-  }
-
- private:
-  std::shared_ptr<File> file_;
-  int64_t size_;
-};
-
 class PlainRows final : public FileRows {
  public:
-  explicit PlainRows(std::unique_ptr<PlainFile> file) : file_(std::move(file)) {}
+  explicit PlainRows(std::unique_ptr<store::FileBytes> file) : file_(std::move(file)) {}
   Status open(codec::Format format) {
     codec::ReadOptions options;
     options.decimals = options.nested = options.nanoseconds = true;  // Which are cut.
@@ -44,7 +30,7 @@ class PlainRows final : public FileRows {
   codec::TableReader& rows() override { return *reader_; }
 
  private:
-  std::unique_ptr<PlainFile> file_;
+  std::unique_ptr<store::FileBytes> file_;
   std::unique_ptr<codec::TableReader> reader_;
 };
 
@@ -56,7 +42,7 @@ struct Opened {
   codec::Format format = codec::Format::kParquet;
 
   Result<std::unique_ptr<PlainRows>> rows() const {
-    auto out = std::make_unique<PlainRows>(std::make_unique<PlainFile>(file, size));
+    auto out = std::make_unique<PlainRows>(std::make_unique<store::FileBytes>(file, size));
     Status opened = out->open(format);
     if (!opened.ok()) return std::move(opened).error().within(path);
     return out;
@@ -83,15 +69,6 @@ class SeveralRows final : public FileRows, private codec::TableReader {
 
   std::vector<std::unique_ptr<PlainRows>> files_;
   size_t at_ = 0;
-};
-
-class FileSink final : public codec::ByteSink {
- public:
-  explicit FileSink(File& file) : file_(file) {}
-  Status write(std::string_view bytes) override { return file_.append(bytes); }
-
- private:
-  File& file_;
 };
 
 std::string plain_path(const std::string& place) {
@@ -272,7 +249,7 @@ Status SourceFiles::write(const std::string& place, bool overwrite,
       return exists("feature.file_exists", concat({file.path, " is no Parquet file"}));
   }
   TRY(deps_.fs.write_beneath(to.root, to.relative, [&](File& file) -> Status {
-    FileSink sink(file);
+    store::FileSink sink(file);
     return fill(sink);
   }));
   for (const Place& old : before)

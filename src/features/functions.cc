@@ -7,11 +7,6 @@
 namespace slip::features {
 namespace {
 
-const std::vector<Cell>* find(const RequestColumns& request, const std::string& name) {
-  const auto found = request.columns.find(name);
-  return found == request.columns.end() ? nullptr : &found->second;
-}
-
 Status run_programs(const CompiledOnDemand& what, const std::vector<engine::Values>& columns,
                     int64_t rows, std::vector<std::vector<Cell>>* out) {
   for (size_t p = 0; p < what.programs.size(); ++p) {
@@ -94,7 +89,7 @@ Status compute_on_demand(Functions* functions, const CompiledOnDemand& what,
   columns.reserve(what.schema.size());
   for (size_t i = 0; i < n; ++i) TRY(add(inputs[i], what.schema[i].type));
   for (size_t i = 0; i < what.definition.request.size(); ++i) {
-    const std::vector<Cell>* cells = find(request, what.definition.request[i].name);
+    const std::vector<Cell>* cells = request.find(what.definition.request[i].name);
     if (cells == nullptr) return invalid("feature.request", "request data is missing");
     TRY(add(*cells, what.schema[n + i].type));
   }

@@ -48,16 +48,16 @@ Result<std::vector<std::string>> KeptObjects::list(const Ctx& ctx, const std::st
   return out;
 }
 
-Result<std::vector<std::string>> KeptObjects::find(const Ctx& ctx, const std::string& kind,
-                                                   const std::string& name) {
-  std::vector<std::string> out;
+Result<std::optional<std::string>> KeptObjects::find(const Ctx& ctx, const std::string& kind,
+                                                     const std::string& name) {
+  std::optional<std::string> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     TRY(tx.first("SELECT content FROM feature_kept WHERE project = ? AND kind = ? AND name = ?",
                  {ctx.project.text, kind, name},
-                 [&](const store::Row& row) { out.emplace_back(row.text(0)); }));
+                 [&](const store::Row& row) { out.emplace(row.text(0)); }));
     return {};
   }));
-  for (std::string& content : out) content = TRY(content_of(content));
+  if (out) out = TRY(content_of(*out));
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,10 +31,9 @@ class KeptObjects {
   // Replaces one of the name. kExhausted `feature.kept`.
   Status put(const Ctx& ctx, const std::string& kind, const std::string& name,
              const std::string& content);
-  // By name; all of a kind.
-  Result<std::vector<std::string>> list(const Ctx& ctx, const std::string& kind);
-  Result<std::vector<std::string>> find(const Ctx& ctx, const std::string& kind,
-                                        const std::string& name);  // One, or none.
+  Result<std::vector<std::string>> list(const Ctx& ctx, const std::string& kind);  // By name.
+  Result<std::optional<std::string>> find(const Ctx& ctx, const std::string& kind,
+                                          const std::string& name);
   Result<bool> remove(const Ctx& ctx, const std::string& kind, const std::string& name);
   Status remove_all(const Ctx& ctx);  // Of the project.
 

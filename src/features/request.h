@@ -20,6 +20,10 @@ inline constexpr int64_t kOnlineRowsMax = 100'000;  // Of one reading.
 struct RequestColumns {
   std::map<std::string, std::vector<Cell>> columns;
   int64_t rows = 0;
+  const std::vector<Cell>* find(const std::string& name) const {  // Null when there is none.
+    const auto found = columns.find(name);
+    return found == columns.end() ? nullptr : &found->second;
+  }
 };
 
 // Column by column in the order of ReadPlan::outs.

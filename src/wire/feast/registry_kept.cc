@@ -54,8 +54,8 @@ Status apply_kept(Registrar& r, const Asked& asked, const In& in, Empty*) {
 template <class Kind, class In>
 Status get_kept(Registrar& r, const Asked& asked, const In& in, typename Kind::Object* out) {
   const auto found = TRY(r.app.kept.find(asked.ctx, std::string(Kind::kName), in.name()));
-  if (found.empty()) return no_such(Kind::kNotFound, Kind::kWords, in.name(), asked.project());
-  *out = TRY(parsed<Kind>(found[0]));
+  if (!found) return no_such(Kind::kNotFound, Kind::kWords, in.name(), asked.project());
+  *out = TRY(parsed<Kind>(*found));
   return {};
 }
 
