@@ -60,7 +60,7 @@ HEAVY = [
     (r"spdlog/|fmt/", ("sys/",)), (r"onnxruntime", ("serving/",)), (r"openssl/", ("codec/", "http/", "sys/")),
     (r"sqlite3\.h|libpq-fe\.h", ("store/",)), (r"prometheus/", ("core/telemetry/",)),
     (r"(zstd|xxhash|zlib|brotli/\w+)\.h", ("codec/",)), (r"re2/", ("codec/", "engine/", "guard/", "monitor/")),
-    (r"CLI/", ("cli/", "app/")),
+    (r"CLI/", ("cli/", "app/")), (r"librdkafka/", ("store/kafka/",)),
 ]
 HEAVY_HEADERS = ("http/core.h", "grpc/core.h")  # Private, between the three .cc files that share a loop.
 HEADER_BANS = r"<(iostream|regex|filesystem|sstream|format|ranges|fstream)>"

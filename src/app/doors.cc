@@ -99,6 +99,7 @@ Status World::listen() {
   const TlsFiles tls = TRY(read_tls(*this));
   collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
   collect_features(metrics, *features);
+  collect_streams(metrics, *streams);
   collect_workers(metrics, *workers);
   metrics.collect([this](std::vector<telemetry::Sample>* out) {
     out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
@@ -116,6 +117,7 @@ void World::stop() {
   if (health) health->stop();
   if (grpc_server) grpc_server->drain(patience_ms);
   if (server) server->drain(std::max<int64_t>(0, (until_ns - sys.clock.steady_ns()) / 1'000'000));
+  if (streams) streams->stop();
   if (workers) workers->stop();
   if (jobs) jobs->stop();
   grpc_server.reset();

@@ -23,6 +23,7 @@ constexpr int64_t kScanEventsAtOnce = 200;
 constexpr int64_t kWebhooksMs = 200;
 constexpr int64_t kFeaturesMs = 5'000;
 constexpr int64_t kFeaturesRetainMs = 3'600'000;
+constexpr int64_t kStreamsMs = 1'000;
 constexpr int64_t kIngestMs = 100;
 constexpr int64_t kIngestStepsAtOnce = 200;
 
@@ -188,6 +189,7 @@ void add_duties(World& w) {
     return {};
   });
   jobs.every("features.tidy", kFeaturesMs, [&w](const Ctx&) { return w.features->tidy(); });
+  jobs.every("features.streams", kStreamsMs, [&w](const Ctx&) { return w.streams->reconcile(); });
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,
              [&w](const Ctx&) { return w.auth->flush_last_used(); });

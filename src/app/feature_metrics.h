@@ -6,12 +6,15 @@
 
 namespace slip::features {
 class Features;
+class Streams;
 }
 
-// Freshness and answers of every view that is served, for /metrics, at scrape time.
+// Freshness and answers of every view that is served, and how far streams are, for /metrics, at scrape time.
 namespace slip::app {
 
 std::span<const telemetry::MetricRow> feature_metrics();
+std::span<const telemetry::MetricRow> stream_metrics();
+void collect_streams(telemetry::Metrics& metrics, const features::Streams& streams);
 void collect_features(telemetry::Metrics& metrics, features::Features& features);
 
 }  // namespace slip::app

@@ -16,6 +16,7 @@
 #include "wire/native/archive.h"
 #include "wire/native/datasets.h"
 #include "wire/native/deployments.h"
+#include "wire/native/feature_streams.h"
 #include "wire/native/features.h"
 #include "wire/native/gc.h"
 #include "wire/native/imports.h"
@@ -179,7 +180,8 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::archive_routes({*w.serving, *w.archive}));
   add(wire::invocations::routes(*w.invocations));
   add(wire::native::dataset_routes({*w.data}));
-  add(wire::native::feature_routes({*w.features, *w.feature_files}));
+  add(wire::native::feature_routes({*w.features, *w.feature_files, *w.streams}));
+  add(wire::native::feature_stream_routes({*w.streams}));
   add(wire::feast::routes({*w.features, *w.feature_files, *w.function_pool}));
   add(wire::native::gc_routes(gc_app(w)));
   add(ui::routes(w.console));

@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 39> kSettings = {{
+constexpr std::array<SettingRow, 41> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -30,6 +30,11 @@ constexpr std::array<SettingRow, 39> kSettings = {{
     {"feature_files", kList, "", "",
      "Directories whose files feature sources may name, or off; empty: any when no credentials are "
      "needed, else none."},
+    {"kafka_brokers", kList, "", "",
+     "Brokers (host:port, or host) that feature sources may read from, or off; empty: any when no "
+     "credentials are needed, else none."},
+    {"kafka_secrets", kText, "", "",
+     "Directory of the files that a source's secrets for Kafka may be read from; empty: none."},
     {"feast_ignore_ttl", kSwitch, "off", "",
      "Whether features are served however old they are, as Feast's own servers do."},
     {"admin_user", kText, "", "", "First administrator, made when no principal exists."},

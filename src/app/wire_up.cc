@@ -143,6 +143,17 @@ std::vector<std::string> feature_file_roots(const World& w) {
   return out;
 }
 
+// As feature_file_roots().
+features::Streams::Rules stream_rules(const World& w) {
+  features::Streams::Rules out;
+  for (const std::string& broker : w.config.list("kafka_brokers"))
+    if (broker != "off") out.brokers.push_back(broker);
+  out.any_broker = w.config.list("kafka_brokers").empty() && !w.auth_required();
+  if (const std::string& dir = w.config.text("kafka_secrets"); !dir.empty())
+    out.secrets_dir = real_path(dir, w.sys.process.working_dir());
+  return out;
+}
+
 Status open_features(World& w) {
   w.arrivals = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
                                            w.data_dir + "/arrivals", {}));
@@ -156,6 +167,10 @@ Status open_features(World& w) {
       *w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w), private_dirs(w)});
   w.kept_objects =
       std::make_unique<features::KeptObjects>(features::KeptObjects::Deps{*w.db, w.sys.clock});
+  w.kafka = kafka::make_client(w.sys.log);
+  w.streams = std::make_unique<features::Streams>(features::Streams::Deps{
+      *w.features, *w.db, *w.ledger, *w.kafka, w.sys.executor, w.sys.clock, w.sys.fs, w.sys.process,
+      w.sys.log, stream_rules(w)});
   return w.features->open();
 }
 
@@ -286,6 +301,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   TRY(lock_data_dir(*w));
   w->metrics.declare(server_metrics());
   w->metrics.declare(feature_metrics());
+  w->metrics.declare(stream_metrics());
   w->metrics.declare(worker_metrics());
   w->db = TRY(open_db(*w));
   w->blobs =

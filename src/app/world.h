@@ -30,6 +30,7 @@
 #include "features/features.h"
 #include "features/files.h"
 #include "features/kept_objects.h"
+#include "features/streams.h"
 #include "grpc/health.h"
 #include "grpc/server.h"
 #include "http/server.h"
@@ -42,6 +43,7 @@
 #include "serving/serving.h"
 #include "store/blobs.h"
 #include "store/db.h"
+#include "store/kafka/kafka.h"
 #include "store/log.h"
 #include "sys/executor.h"
 #include "tracking/tracking.h"
@@ -116,6 +118,8 @@ struct World {
   std::unique_ptr<features::Features> features;
   std::unique_ptr<features::SourceFiles> feature_files;
   std::unique_ptr<features::KeptObjects> kept_objects;
+  std::unique_ptr<kafka::Client> kafka;
+  std::unique_ptr<features::Streams> streams;
   std::unique_ptr<wire::native::LiveFeed> live;
   // Domains.
   RegistryClaims claims;

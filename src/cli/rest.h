@@ -60,6 +60,8 @@ void add_archive_commands(Commands& commands, const Connect& connect, Fs& fs);
 void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& fs);
 // feature verify|erase: served vectors against the history; an entity out of all of it.
 void add_feature_verify_command(Commands& commands, const Connect& connect);
+// feature streams, feature stream show|pause|resume|reset
+void add_feature_stream_commands(Commands& commands, const Connect& connect);
 // feature join: files to a file.
 void add_feature_commands(Commands& commands, const Machine& machine);
 

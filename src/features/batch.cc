@@ -126,6 +126,34 @@ bool take_type(std::string_view& in, FeatureType* type) {
   return true;
 }
 
+void put_marks(std::string& out, const std::vector<StreamMark>& marks) {
+  put(out, static_cast<uint32_t>(marks.size()));
+  for (const StreamMark& m : marks) {
+    put_text(out, m.topic);
+    put(out, m.partition);
+    put(out, m.from);
+    put(out, m.next);
+    put(out, m.last);
+    put(out, m.print);
+    put<uint8_t>(out, m.moved ? 1 : 0);
+  }
+}
+
+bool take_marks(std::string_view& in, std::vector<StreamMark>* out) {
+  uint32_t n = 0;
+  if (!take(in, n)) return false;
+  for (uint32_t i = 0; i < n; ++i) {
+    StreamMark m;
+    uint8_t moved = 0;
+    if (!take_text(in, m.topic) || !take(in, m.partition) || !take(in, m.from) ||
+        !take(in, m.next) || !take(in, m.last) || !take(in, m.print) || !take(in, moved))
+      return false;
+    m.moved = moved != 0;
+    out->push_back(std::move(m));
+  }
+  return true;
+}
+
 bool take_batch(std::string_view in, Batch* out) {
   uint8_t format = 0;
   uint8_t to = 0;
@@ -148,7 +176,8 @@ bool take_batch(std::string_view in, Batch* out) {
   if ((parts & 2) != 0 && (!take_column(in, rows, &out->seqs.emplace(Type::kInt64)) ||
                            !take_column(in, rows, &out->ingested.emplace(Type::kTimestampUs))))
     return false;
-  return in.empty();
+  if ((parts & 4) != 0 && !take_marks(in, &out->marks)) return false;
+  return parts < 8 && in.empty();
 }
 
 }  // namespace
@@ -218,7 +247,8 @@ std::string encode_batch(const Batch& b) {
   std::string out;
   put(out, kFormat);
   put(out, static_cast<uint8_t>(b.to));
-  put<uint8_t>(out, static_cast<uint8_t>((b.deleted.size() > 0 ? 1 : 0) | (b.seqs ? 2 : 0)));
+  put<uint8_t>(out, static_cast<uint8_t>((b.deleted.size() > 0 ? 1 : 0) | (b.seqs ? 2 : 0) |
+                                    (b.marks.empty() ? 0 : 4)));
   put(out, b.rows());
   put(out, b.ingest_us);
   put(out, b.first_seq);
@@ -241,6 +271,7 @@ std::string encode_batch(const Batch& b) {
     put_column(out, b.seqs->view());
     put_column(out, b.ingested->view());
   }
+  if (!b.marks.empty()) put_marks(out, b.marks);
   return out;
 }
 

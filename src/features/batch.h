@@ -21,6 +21,21 @@ inline bool goes_offline(To to) { return (static_cast<int>(to) & 2) != 0; }
 // limits
 inline constexpr int64_t kBatchRowsMax = 8192;  // Of one record; a larger push is cut.
 
+// Up to where a partition of a topic was read when these rows were made of it: the rows and this
+// are one record, there together or not at all.
+struct StreamMark {
+  std::string topic;
+  int32_t partition = 0;
+  int64_t from = 0;    // The offset that reading began at.
+  int64_t next = 0;    // That it goes on at; negative: the topic's beginning or end (kStream…).
+  int64_t last = -1;   // Of the last message that was read; -1: none yet.
+  uint64_t print = 0;  // Of that message: a topic that was made anew has another one there.
+  bool moved = false;  // Set by hand or by rule: what was read before doesn't lead here.
+  bool operator==(const StreamMark&) const = default;
+};
+inline constexpr int64_t kStreamEnd = -1;
+inline constexpr int64_t kStreamBeginning = -2;
+
 struct Batch {
   std::string project;
   std::string source;
@@ -37,6 +52,7 @@ struct Batch {
   // Rows that had arrived before and are brought online now keep their numbers and moments.
   std::optional<engine::Values> seqs;
   std::optional<engine::Values> ingested;
+  std::vector<StreamMark> marks;  // Of a stream. A batch may have these alone, and no row.
 
   int64_t rows() const { return event.size(); }
   int64_t seq(int64_t row) const { return seqs ? seqs->view().i64(row) : first_seq + row; }

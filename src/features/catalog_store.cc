@@ -49,6 +49,15 @@ std::span<const store::Migration> migrations() {
        "CREATE TABLE feature_kept ("
        " project TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, content TEXT NOT NULL,"
        " updated_ms BIGINT NOT NULL, PRIMARY KEY (project, kind, name))"},
+      {"feature_streams", 1,
+       "CREATE TABLE feature_stream_mark ("
+       " project TEXT NOT NULL, source TEXT NOT NULL, topic TEXT NOT NULL,"
+       " partition_number BIGINT NOT NULL, seq BIGINT NOT NULL, next_offset BIGINT NOT NULL,"
+       " last_offset BIGINT NOT NULL, print BIGINT NOT NULL,"
+       " PRIMARY KEY (project, source, topic, partition_number));"
+       "CREATE TABLE feature_stream ("
+       " project TEXT NOT NULL, source TEXT NOT NULL, paused BIGINT NOT NULL,"
+       " updated_ms BIGINT NOT NULL, updated_by TEXT NOT NULL, PRIMARY KEY (project, source))"},
   };
   return kSteps;
 }

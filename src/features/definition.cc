@@ -30,6 +30,7 @@ Json source_json(const Source& s) {
   Json out = Json::object({{"columns", fields_json(s.columns)}, {"event_time", s.event_time}});
   if (!s.created_time.empty()) out.set("created_time", s.created_time);
   if (!s.contract.empty()) out.set("contract", s.contract);
+  if (s.kafka) out.set("kafka", s.kafka->meaning());
   return out;
 }
 
@@ -260,6 +261,7 @@ Json Definition::document() const {
   if (kind == Kind::kSource && source.retention_us)
     out.set("retention", duration_text(*source.retention_us));
   if (kind == Kind::kSource && !source.file.empty()) out.set("file", source.file);
+  if (kind == Kind::kSource && source.kafka) out.set("kafka", source.kafka->document());
   if (kind == Kind::kSource && !source.renamed.empty()) {
     Json renamed = Json::object();
     for (const auto& [from, to] : source.renamed) renamed.set(from, to);

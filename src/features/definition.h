@@ -11,6 +11,7 @@
 #include "codec/json.h"
 #include "engine/window/plan.h"
 #include "features/cell.h"
+#include "features/kafka_source.h"
 
 // What people write about features, as YAML documents: Entity, Source, FeatureView, OnDemand,
 // FeatureService, and data contracts of ODCS (DataContract). A definition is a value; what it
@@ -55,7 +56,9 @@ struct Source {
   std::optional<int64_t>
       retention_us;  // Rows with older event times leave the history. No meaning.
   std::string file;  // Where rows lie on the server's machine (files.h); "": nowhere. No meaning.
-  std::map<std::string, std::string> renamed;  // What files call a column or time -> its name here.
+  std::optional<KafkaSource> kafka;  // Where rows come from by themselves (streams.h).
+  // What files and messages call a column or time -> its name here.
+  std::map<std::string, std::string> renamed;
   const FeatureField* find(std::string_view column) const;
   const std::string& name_of(const std::string& in_file) const;
 };

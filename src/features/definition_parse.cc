@@ -4,76 +4,13 @@
 #include "base/text.h"
 #include "contract/contract.h"
 #include "features/definition.h"
+#include "features/members.h"
 
 // Documents in: each reader takes the members it knows, and what is left over is refused by name.
 namespace slip::features {
 namespace {
 
 using codec::Json;
-
-Error bad(std::string_view path, std::string_view what) {
-  return invalid("feature.field", concat({path, ": ", what}));
-}
-
-// The members of one object, ticked off as they are read.
-class Members {
- public:
-  Members(const Json& object, std::string path) : object_(object), path_(std::move(path)) {}
-
-  const Json* take(std::string_view key) {
-    seen_.emplace(key);
-    const Json* found = object_.find(key);
-    return found == nullptr || found->is_null() ? nullptr : found;
-  }
-  std::string at(std::string_view key) const {
-    return path_.empty() ? std::string(key) : concat({path_, ".", key});
-  }
-  Result<std::string> text(std::string_view key, std::string_view fallback = "") {
-    const Json* v = take(key);
-    if (v == nullptr) return std::string(fallback);
-    if (v->is_string()) return v->as_string();
-    if (v->is_int()) return std::to_string(v->as_int());
-    return bad(at(key), "text is wanted");
-  }
-  Result<int64_t> number(std::string_view key, int64_t fallback) {
-    const Json* v = take(key);
-    if (v == nullptr) return fallback;
-    if (!v->is_int()) return bad(at(key), "a whole number is wanted");
-    return v->as_int();
-  }
-  Result<double> real(std::string_view key, double fallback) {
-    const Json* v = take(key);
-    if (v == nullptr) return fallback;
-    if (!v->is_number()) return bad(at(key), "a number is wanted");
-    return v->as_double();
-  }
-  Result<bool> flag(std::string_view key, bool fallback) {
-    const Json* v = take(key);
-    if (v == nullptr) return fallback;
-    if (!v->is_bool()) return bad(at(key), "true or false is wanted");
-    return v->as_bool();
-  }
-  Result<const Json*> object(std::string_view key) {
-    const Json* v = take(key);
-    if (v != nullptr && !v->is_object()) return bad(at(key), "names with values are wanted");
-    return v;
-  }
-  Result<const Json*> list(std::string_view key) {
-    const Json* v = take(key);
-    if (v != nullptr && !v->is_array()) return bad(at(key), "a list is wanted");
-    return v;
-  }
-  Status end() const {
-    for (const auto& [key, value] : object_.members())
-      if (!seen_.contains(key)) return bad(at(key), "no such member here");
-    return {};
-  }
-
- private:
-  const Json& object_;
-  std::string path_;
-  std::set<std::string, std::less<>> seen_;
-};
 
 Result<std::vector<FeatureField>> fields_of(const Json* object, std::string_view path) {
   std::vector<FeatureField> out;
@@ -499,6 +436,8 @@ Status fill(Members& m, Definition* out) {
         if (*out->source.retention_us <= 0) return bad(m.at("retention"), "a time is wanted");
       }
       out->source.file = TRY(m.text("file"));
+      if (const Json* kafka = TRY(m.object("kafka")))
+        out->source.kafka = TRY(parse_kafka_source(*kafka, m.at("kafka")));
       if (const Json* renamed = TRY(m.object("rename")))
         for (const auto& [from, to] : renamed->members()) {
           if (!to.is_string()) return bad(m.at("rename"), "{name in files: name} is wanted");

@@ -233,7 +233,7 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
     return exhausted("feature.too_many_rows",
                      concat({"a push has at most ", std::to_string(kBatchRowsMax), " rows"}))
         .with_hint("load a file: slipway feature load");
-  Screened screened = TRY(screen(ctx, std::move(batch), 0));
+  Screened screened = TRY(screen(ctx, std::move(batch), {}));
   batch = std::move(screened.batch);
   Pushed out;
   out.rows = batch.rows();
@@ -247,18 +247,30 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   const std::vector<Ready> ready =
       goes_online(batch.to) ? TRY(transform(batch)) : std::vector<Ready>();
   TRY(keep_apart(ctx, batch.source, screened.apart));
-  const Turn turn = turns_.take(batch.rows());
-  batch.first_seq = turn.first_seq;
-  batch.ingest_us = turn.ingest_us;
-  const Status kept = history_.append(batch);
-  turns_.await(turn);
-  const Status applied = kept.ok() ? apply_in_turn(batch, ready, turn) : Status();
-  turns_.end(turn, turn.first_seq + batch.rows() - 1);
-  if (kept.ok()) made_visible(batch, ready);
-  TRY(kept);
-  TRY(applied);
-  out.first_seq = turn.first_seq;
+  Arrival arrival;
+  TRY(arrive(&batch, ready, &arrival));
+  TRY(arrival.applied);
+  out.first_seq = arrival.first_seq;
   return out;
+}
+
+// Marks alone have a number of their own, so that a snapshot covers their record and it leaves the
+// log. An error: nothing was kept.
+Status Features::arrive(Batch* batch, const std::vector<Ready>& ready, Arrival* out) {
+  const int64_t numbers = std::max<int64_t>(1, batch->rows());
+  const Turn turn = turns_.take(numbers);
+  batch->first_seq = turn.first_seq;
+  batch->ingest_us = turn.ingest_us;
+  out->first_seq = turn.first_seq;
+  const Status kept = history_.append(*batch);
+  turns_.await(turn);
+  if (kept.ok()) {
+    history_.note_marks(*batch);
+    if (batch->rows() > 0) out->applied = apply_in_turn(*batch, ready, turn);
+  }
+  turns_.end(turn, turn.first_seq + numbers - 1);
+  if (kept.ok()) made_visible(*batch, ready);
+  return kept;
 }
 
 Result<std::vector<Change>> Features::plan(const Ctx& ctx, std::vector<Definition> definitions) {

@@ -14,6 +14,7 @@
 #include "features/catalog.h"
 #include "features/history.h"
 #include "features/online.h"
+#include "features/quarantined.h"
 #include "features/read_plan.h"
 #include "features/request.h"
 #include "features/served.h"
@@ -36,6 +37,8 @@ class Fs;
 // `feature.column|feature.value|feature.null_key|feature.time|expr.row`, kExhausted `log.full`.
 namespace slip::features {
 
+struct Intake;
+struct Intaken;
 struct Materialization;
 class Functions;
 
@@ -59,11 +62,9 @@ class Features {
 
   // Catalogue, snapshot, then the log from there on. Once, before anything else.
   Status open();
-
   Catalog& catalog() { return catalog_; }
   const Catalog& catalog() const { return catalog_; }
   History& history() { return history_; }
-
   // What apply() would do, with the rows of history that new versions would read.
   Result<std::vector<Change>> plan(const Ctx& ctx, std::vector<Definition> definitions);
   // Applies, then brings the history online for views that are new.
@@ -77,14 +78,14 @@ class Features {
     int64_t quarantined = 0;
     std::vector<std::string> warnings;  // Of the contract; the first ones.
   };
-  // The source's contract is asked for each row: a row that it rejects refuses the push
-  // (kInvalid `contract.violation`), one that it quarantines is kept apart with the reason.
+  // A row that the source's contract rejects refuses the push (kInvalid `contract.violation`), one
+  // that it quarantines is kept apart with the reason.
   Result<Pushed> push(const Ctx& ctx, Batch batch);
   // The columns that a push to a source, or past it to a view, may have.
   Result<Source> source_for(const Ctx& ctx, const std::string& source,
                             const std::string& view) const;
 
-  // A file that came with a request; its bytes go with the next sweep of the blobs.
+  // Of a request; its bytes go with the next sweep of the blobs.
   Result<std::unique_ptr<FileRows>> open_file(codec::Format format,
                                               std::unique_ptr<store::BlobDraft> draft);
   // A file's rows as one segment: all of them or none. kInvalid names the row.
@@ -101,16 +102,14 @@ class Features {
   Result<std::vector<bool>> as_kept(const Ctx& ctx, const ApartHashes& apart, int64_t first_row,
                                     Batch* batch) const;
 
+  // Messages of a topic and how far it was read with them, together or not at all (intake.h).
+  Result<Intaken> take_in(const Ctx& ctx, const Intake& what);
+
   // Rows kept apart, oldest first; and what becomes of them.
-  struct Quarantined {
-    std::string uid;
-    int64_t created_ms = 0;
-    std::string reason;
-    std::string record;  // A JSON object as a push takes it.
-  };
+  using Quarantined = features::Quarantined;
   Result<std::vector<Quarantined>> quarantine(const Ctx& ctx, const std::string& source,
                                               std::string_view after, int64_t limit);
-  // Takes them away; once they were pushed again, or for good. How many.
+  // Takes them away, for good or since they were pushed again. How many.
   Result<int64_t> release(const Ctx& ctx, const std::string& source,
                           const std::vector<std::string>& uids);
 
@@ -130,18 +129,16 @@ class Features {
   // kInvalid `feature.missing_key|feature.request`: what the plan wants and the request lacks.
   Status read(const ReadPlan& plan, const RequestColumns& request, const ReadOptions& options,
               OnlineReply* out);
-  // Reads now, and logs the vectors of those keys that the plan's service samples (served.h). That
-  // a vector can't be logged is counted and spoils no reading.
+  // Reads now, and logs the vectors of keys that the plan's service samples (served.h), if it can.
   Status serve(const Ctx& ctx, const ReadPlan& plan, const RequestColumns& request,
                OnlineReply* out);
-  // Served vectors against what the history says could be served then (verify.h).
   Result<VerifyReport> verify(const Ctx& ctx, const VerifyWanted& wanted);
   // "1h": so long ago; or a time. kInvalid `feature.time`.
   Result<int64_t> moment(std::string_view text) const;
   bool ignores_ttl() const { return deps_.ignore_ttl; }
   int64_t unlogged() const { return unlogged_.load(std::memory_order_relaxed); }
 
-  // The features as they were at each row's time. Rows and order are the request's.
+  // The features as they were at each row's time, in the request's order.
   struct Joining {
     JoinMode mode = JoinMode::kAsOf;
     int64_t max_seq = INT64_MAX;  // Only rows up to there.
@@ -158,9 +155,8 @@ class Features {
                       const RequestColumns& request, const std::vector<int64_t>& times_us,
                       const Joining& joining);
 
-  // GDPR: the rows leave history, aggregates, logged vectors and quarantine; what was acknowledged
-  // is finished after a crash. Rows that arrive later are new. kConflict `hold.held`, kInvalid
-  // `feature.erase` (a source's column is of another type).
+  // GDPR: rows leave history, aggregates, logged vectors and quarantine, also after a crash. Those
+  // that arrive later are new. kConflict `hold.held`, kInvalid `feature.erase` (a type).
   Result<Erased> erase(const Ctx& ctx, const Erasing& what);
   // Rows older than their source's `retention` leave the history, and small segments become large
   // ones. Rows that went.
@@ -184,13 +180,17 @@ class Features {
  private:
   struct Ready;  // A batch with what each view makes of it.
   struct Screened;
-  Result<Screened> screen(const Ctx& ctx, Batch batch, int64_t first_row) const;
+  struct Screening;
+  Result<Screened> screen(const Ctx& ctx, Batch batch, const Screening& how) const;
+  Status find_unfit(const Batch& part, int64_t first, std::map<int64_t, std::string>* out) const;
+  struct Arrival;
+  Status arrive(Batch* batch, const std::vector<Ready>& ready, Arrival* out);
   Status keep_apart(const Ctx& ctx, const std::string& source,
                     const std::vector<Quarantined>& rows);
   Result<std::vector<Ready>> transform(const Batch& batch) const;
   Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
   void made_visible(const Batch& batch, const std::vector<Ready>& ready);
-  // Entities whose windows must be built anew: a tombstone takes back what lies too far behind.
+  // Whose windows must be built anew: a tombstone takes back what lies too far behind.
   using Again = std::map<ViewPtr, std::unordered_set<std::string>>;
   Status apply_ready(const Batch& batch, const std::vector<Ready>& ready, Again* again);
   Status apply_in_turn(const Batch& batch, const std::vector<Ready>& ready, const Turn& turn);

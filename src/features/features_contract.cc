@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "codec/hash.h"
 #include "features/screened.h"
+#include "features/stream_rows.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
 
@@ -14,17 +15,6 @@ using codec::Json;
 
 constexpr size_t kWarningsMax = 20;
 constexpr int64_t kListMax = 1000;
-
-Json record_of(const Batch& b, const Source& source, int64_t row) {
-  Json out = Json::object();
-  for (size_t i = 0; i < b.schema.size(); ++i)
-    out.set(b.schema[i].name, json_of_cell(cell_at(b.columns[i].view(), row), b.schema[i].type));
-  static constexpr FeatureType kTime{.type = engine::Type::kTimestampUs};
-  out.set(source.event_time, json_of_cell(cell_at(b.event.view(), row), kTime));
-  if (!source.created_time.empty())
-    out.set(source.created_time, json_of_cell(cell_at(b.created.view(), row), kTime));
-  return out;
-}
 
 std::string reasons_of(const contract::RecordChecker& checker, const contract::RecordVerdict& v) {
   std::string out;
@@ -59,7 +49,19 @@ Batch like(const Batch& batch) {
 
 }  // namespace
 
-Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch, int64_t first_row) const {
+Json record_of(const Batch& b, const Source& source, int64_t row) {
+  Json out = Json::object();
+  for (size_t i = 0; i < b.schema.size(); ++i)
+    out.set(b.schema[i].name, json_of_cell(cell_at(b.columns[i].view(), row), b.schema[i].type));
+  static constexpr FeatureType kTime{.type = engine::Type::kTimestampUs};
+  out.set(source.event_time, json_of_cell(cell_at(b.event.view(), row), kTime));
+  if (!source.created_time.empty())
+    out.set(source.created_time, json_of_cell(cell_at(b.created.view(), row), kTime));
+  return out;
+}
+
+Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch,
+                                            const Screening& how) const {
   Screened out;
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   const auto found = shelf->contracts.find(batch.source);
@@ -71,23 +73,33 @@ Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch, int64_t
   const Source source = TRY(source_for(ctx, batch.source, ""));
   out.batch = like(batch);
   for (int64_t row = 0; row < batch.rows(); ++row) {
-    const Json record = record_of(batch, source, row);
+    Json record = record_of(batch, source, row);
     const contract::RecordVerdict verdict = checker.check_record(record);
     std::vector<std::string> nulled;
     if (!verdict.clean) {
       const std::string why = reasons_of(checker, verdict);
-      const std::string where = concat({"row ", std::to_string(first_row + row), ": "});
-      if (verdict.action == contract::OnViolation::kReject)
-        return invalid("contract.violation", concat({where, why}));
-      if (verdict.action == contract::OnViolation::kQuarantine) {
+      const std::string where =
+          how.stream ? concat({origin_text(how.stream->topic, how.stream->at(row)), ": "})
+                     : concat({"row ", std::to_string(how.first_row + row), ": "});
+      const bool rejected = verdict.action == contract::OnViolation::kReject;
+      if (rejected && !how.stream) return invalid("contract.violation", concat({where, why}));
+      if (rejected || verdict.action == contract::OnViolation::kQuarantine) {
         Quarantined& q = out.apart.emplace_back();
-        q.uid = new_uuid7(deps_.clock, deps_.rng).text();
         q.created_ms = deps_.clock.now_ms();
-        q.reason = why;
+        if (how.stream) {
+          const kafka::Record& from = how.stream->at(row);
+          q.uid = stray_uid(how.stream->topic, from);
+          q.reason = concat({where, rejected ? "rejected: " : "", why});
+          record.set(kOriginMember, origin_json(how.stream->topic, from));
+        } else {
+          q.uid = new_uuid7(deps_.clock, deps_.rng).text();
+          q.reason = why;
+        }
         q.record = codec::to_json(record, 0, codec::NonFinite::kString);
         out.goes_on.push_back(false);
         continue;
       }
+      ++out.warned;
       if (out.warnings.size() < kWarningsMax) out.warnings.push_back(concat({where, why}));
       for (const size_t p : verdict.nulled) nulled.push_back(checker.properties()[p]);
     }
@@ -100,7 +112,7 @@ Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch, int64_t
 Result<std::vector<bool>> Features::as_kept(const Ctx& ctx, const ApartHashes& apart,
                                             int64_t first_row, Batch* batch) const {
   std::vector<bool> known(static_cast<size_t>(batch->rows()), false);
-  const Screened screened = TRY(screen(ctx, *batch, first_row));
+  const Screened screened = TRY(screen(ctx, *batch, {.first_row = first_row}));
   if (screened.goes_on.empty()) return known;
   Batch out = like(*batch);
   int64_t on = 0;
@@ -137,7 +149,7 @@ Status Features::keep_apart(const Ctx& ctx, const std::string& source,
       for (size_t i = from; i < to; ++i)
         TRY(tx.exec(
             "INSERT INTO feature_quarantine (project, source, uid, created_ms, reason, record)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project, source, uid) DO NOTHING",
             {ctx.project.text, source, rows[i].uid, rows[i].created_ms, rows[i].reason,
              rows[i].record}));
       return {};

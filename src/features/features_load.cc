@@ -80,7 +80,7 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
       return std::move(fine).error().within(
           concat({"rows from ", std::to_string(file.first_row())}));
     batch.source = loading.source;
-    Screened screened = TRY(screen(ctx, std::move(batch), file.first_row()));
+    Screened screened = TRY(screen(ctx, std::move(batch), {.first_row = file.first_row()}));
     batch = std::move(screened.batch);
     std::move(screened.apart.begin(), screened.apart.end(), std::back_inserter(apart));
     std::move(screened.warnings.begin(), screened.warnings.end(), std::back_inserter(out.warnings));

@@ -17,8 +17,10 @@ using codec::Json;
 namespace {
 
 // What a snapshot must hold before the record may go. Rows brought online later have numbers
-// already; their record has one of its own.
-int64_t last_of(const Batch& b) { return b.seqs ? b.first_seq : b.first_seq + b.rows() - 1; }
+// already; their record has one of its own, and so has one that is marks alone.
+int64_t last_of(const Batch& b) {
+  return b.seqs || b.rows() == 0 ? b.first_seq : b.first_seq + b.rows() - 1;
+}
 
 }  // namespace
 
@@ -40,17 +42,73 @@ Result<std::vector<FeatureField>> parse_fields_text(std::string_view text) {
 
 Result<History::Last> History::last() {
   Last out;
+  std::vector<Marked> marks;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out = {};
+    marks.clear();
     TRY(sql::last_of(tx, &out.seq, &out.ingest_us));
-    return {};
+    return sql::each_mark(tx, [&](const std::string& project, const std::string& source,
+                                  int64_t seq, StreamMark mark) {
+      marks.push_back({project, source, seq, std::move(mark)});
+    });
   }));
+  void_.clear();
+  newest_.with([](auto& all) { all.clear(); });
+  for (const Marked& m : marks) keep_newest(m);
+  marks.clear();
   TRY(replay(0, [&](const Batch& b) -> Status {
     out.seq = std::max(out.seq, last_of(b));
     out.ingest_us = std::max(out.ingest_us, b.ingest_us);
+    for (const StreamMark& m : b.marks) marks.push_back({b.project, b.source, b.first_seq, m});
     return {};
   }));
+  // Of two records that begin at one offset the later was acknowledged, the other wasn't.
+  std::map<MarkKey, int64_t> begun;
+  for (size_t i = marks.size(); i-- > 0;) {
+    const Marked& m = marks[i];
+    int64_t& later =
+        begun.try_emplace({m.project, m.source, m.mark.topic, m.mark.partition}, INT64_MAX)
+            .first->second;
+    if (!m.mark.moved && m.mark.next > later) {
+      void_.insert(m.seq);
+      deps_.notes.warn("a record that was never acknowledged has come back; it doesn't count",
+                       {{"source", std::string_view(m.source)}, {"seq", m.seq}});
+      continue;
+    }
+    later = m.mark.moved ? INT64_MAX : std::min(later, m.mark.from);
+  }
+  for (const Marked& m : marks)
+    if (!void_.contains(m.seq)) keep_newest(m);
   return out;
+}
+
+void History::keep_newest(const Marked& one) {
+  newest_.with([&](auto& all) {
+    Marked& known = all[{one.project, one.source, one.mark.topic, one.mark.partition}];
+    if (one.seq >= known.seq) known = one;
+  });
+}
+
+void History::note_marks(const Batch& batch) {
+  for (const StreamMark& m : batch.marks)
+    keep_newest({batch.project, batch.source, batch.first_seq, m});
+}
+
+std::vector<StreamMark> History::stream_marks(const std::string& project,
+                                              const std::string& source) const {
+  return newest_.with([&](const auto& all) {
+    std::vector<StreamMark> out;
+    for (const auto& [key, m] : all)
+      if (m.project == project && m.source == source) out.push_back(m.mark);
+    return out;
+  });
+}
+
+// `counts`: whether it has rows that are the history's.
+Result<Batch> History::decode(std::string_view record, bool* counts) const {
+  Batch b = TRY(decode_batch(record));
+  *counts = b.rows() > 0 && !void_.contains(b.first_seq);
+  return b;
 }
 
 Status History::append(const Batch& batch) {
@@ -92,8 +150,9 @@ Result<History::View> History::read(const Reading& reading) {
   for (const store::LogSegment& s : deps_.log.segments()) {
     if (in_manifest.contains(s.number)) continue;
     TRY(deps_.log.read(s.number, 0, [&](std::string_view record, int64_t) -> Result<bool> {
-      Batch b = TRY(decode_batch(record));
-      if (b.project != reading.project || b.source != reading.source) return true;
+      bool counts = false;
+      Batch b = TRY(decode(record, &counts));
+      if (!counts || b.project != reading.project || b.source != reading.source) return true;
       if (b.seqs || b.first_seq + b.rows() - 1 <= reading.after_seq) return true;
       if (!goes_offline(b.to) && !reading.online_only) return true;
       out.tail_.push_back(std::move(b));
@@ -125,18 +184,22 @@ Status History::replay(int64_t after_seq, const std::function<Status(const Batch
   for (const store::LogSegment& s : deps_.log.segments())
     TRY(deps_.log.read(s.number, 0, [&](std::string_view record, int64_t) -> Result<bool> {
       const Batch b = TRY(decode_batch(record));
-      if (last_of(b) > after_seq) TRY(on_batch(b));
+      if (last_of(b) > after_seq && !void_.contains(b.first_seq)) TRY(on_batch(b));
       return true;
     }));
   return {};
 }
 
-Result<std::vector<Segment>> History::write_segments(int64_t log_segment, int64_t* last_seq) {
+Result<History::FromLog> History::write_segments(int64_t log_segment) {
   std::map<std::string, std::unique_ptr<SegmentWriter>> writers;
+  FromLog out;
   TRY(deps_.log.read(log_segment, 0, [&](std::string_view record, int64_t) -> Result<bool> {
-    const Batch b = TRY(decode_batch(record));
-    *last_seq = std::max(*last_seq, last_of(b));
-    if (b.seqs) return true;  // Rows that are in the history already.
+    bool counts = false;
+    const Batch b = TRY(decode(record, &counts));
+    out.last_seq = std::max(out.last_seq, last_of(b));
+    if (!void_.contains(b.first_seq))
+      for (const StreamMark& m : b.marks) out.marks.push_back({b.project, b.source, b.first_seq, m});
+    if (!counts || b.seqs) return true;  // The latter's rows are in the history already.
     const std::string key = concat({b.project, "\n", b.source, "\n", fields_text(b.schema), "\n",
                                     std::to_string(static_cast<int>(b.to)), "\n", b.view});
     std::unique_ptr<SegmentWriter>& writer = writers[key];
@@ -152,8 +215,7 @@ Result<std::vector<Segment>> History::write_segments(int64_t log_segment, int64_
     TRY(writer->add(b));
     return true;
   }));
-  std::vector<Segment> out;
-  for (auto& [key, writer] : writers) out.push_back(TRY(writer->finish()));
+  for (auto& [key, writer] : writers) out.segments.push_back(TRY(writer->finish()));
   return out;
 }
 
@@ -173,14 +235,15 @@ Result<int64_t> History::archive(int64_t applied_seq) {
   for (const store::LogSegment& s : deps_.log.segments()) {
     if (!s.closed) break;
     if (!known.contains(s.number)) {
-      int64_t last_seq = 0;
-      const std::vector<Segment> made = TRY(write_segments(s.number, &last_seq));
+      const FromLog made = TRY(write_segments(s.number));
       const sys::Lock lock(moving_);
       TRY(deps_.db.write([&](store::Tx& tx) -> Status {
-        for (const Segment& m : made) TRY(sql::insert_segment(tx, m));
-        return sql::insert_archived(tx, s.number, last_seq);
+        for (const Segment& m : made.segments) TRY(sql::insert_segment(tx, m));
+        for (const Marked& m : made.marks)
+          TRY(sql::put_mark(tx, m.project, m.source, m.seq, m.mark));
+        return sql::insert_archived(tx, s.number, made.last_seq);
       }));
-      known[s.number] = last_seq;
+      known[s.number] = made.last_seq;
       ++n;
     }
     if (known[s.number] > applied_seq) continue;

@@ -2,9 +2,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/result.h"
@@ -24,8 +27,10 @@ class Log;
 // closed parts and whole files become. A segment is in the manifest (a table) from one transaction
 // on, so a file is seen whole or not at all; only what is in the manifest leaves the log.
 //
-// A row is in the history once, under the sequence number it got when it arrived. Reading sees a
-// moment's rows, as everything here, is for any thread.
+// A row is in the history once, under the sequence number it got when it arrived. Rows of a stream
+// came with the offsets they were read up to, in one record; a record that a failed disk had let go
+// of, and which came back beside the one that was written for it again, doesn't count. Reading sees
+// a moment's rows, as everything here, is for any thread.
 namespace slip::features {
 
 // One file of the manifest.
@@ -81,6 +86,11 @@ class History {
   Result<Last> last();
 
   Status append(const Batch& batch);  // On the disk when it returns.
+
+  // How far the topics of a source were read: the mark of each partition's newest record. After
+  // last(), any time.
+  std::vector<StreamMark> stream_marks(const std::string& project, const std::string& source) const;
+  void note_marks(const Batch& batch);  // That was appended.
   // Inside the caller's body: the segment is part of the history from the commit on.
   Status publish(store::Tx& tx, const Segment& segment);
 
@@ -145,13 +155,29 @@ class History {
     int64_t last_seq = 0;
   };
   Result<std::vector<Archived>> archived();
-  Result<std::vector<Segment>> write_segments(int64_t log_segment, int64_t* last_seq);
+  struct Marked {
+    std::string project;
+    std::string source;
+    int64_t seq = 0;  // Of the record.
+    StreamMark mark;
+  };
+  struct FromLog {
+    std::vector<Segment> segments;
+    std::vector<Marked> marks;
+    int64_t last_seq = 0;
+  };
+  Result<FromLog> write_segments(int64_t log_segment);
+  void keep_newest(const Marked& one);
+  Result<Batch> decode(std::string_view record, bool* counts) const;
   Result<std::optional<Segment>> without(const Segment& segment, const Drop& drop,
                                          int64_t* dropped);
   Status read_segment(const Segment& segment, int64_t after_seq, const OnChunk& on_chunk,
                       int64_t* row) const;
 
   Deps deps_;
+  std::set<int64_t> void_;  // Records by first_seq; set by last().
+  using MarkKey = std::tuple<std::string, std::string, std::string, int32_t>;
+  sys::Guarded<std::map<MarkKey, Marked>> newest_;
   sys::Mutex rewriting_;  // Held by who makes segments of rows or of segments.
   sys::Mutex
       moving_;  // Held while rows move from the log to the manifest, and while both are read.

@@ -1,5 +1,7 @@
 #include "features/history_store.h"
 
+#include <bit>
+
 namespace slip::features::sql {
 
 Status insert_segment(store::Tx& tx, const Segment& s) {
@@ -83,6 +85,37 @@ Status insert_archived(store::Tx& tx, int64_t log_segment, int64_t last_seq) {
 Status delete_archived(store::Tx& tx, int64_t log_segment) {
   TRY(tx.exec("DELETE FROM feature_archived WHERE log_segment = ?", {log_segment}));
   return {};
+}
+
+Status put_mark(store::Tx& tx, const std::string& project, const std::string& source, int64_t seq,
+                const StreamMark& m) {
+  TRY(
+      tx.exec("INSERT INTO feature_stream_mark (project, source, topic, partition_number, seq,"
+              " next_offset, last_offset, print) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+              " ON CONFLICT (project, source, topic, partition_number) DO UPDATE SET"
+              " seq = excluded.seq, next_offset = excluded.next_offset,"
+              " last_offset = excluded.last_offset, print = excluded.print"
+              " WHERE excluded.seq >= feature_stream_mark.seq",
+              {project, source, m.topic, static_cast<int64_t>(m.partition), seq, m.next, m.last,
+               std::bit_cast<int64_t>(m.print)}));
+  return {};
+}
+
+Status each_mark(store::Tx& tx,
+                 const std::function<void(const std::string& project, const std::string& source,
+                                          int64_t seq, StreamMark mark)>& on_mark) {
+  return tx.each(
+      "SELECT project, source, topic, partition_number, seq, next_offset, last_offset, print"
+      " FROM feature_stream_mark",
+      {}, [&](const store::Row& row) {
+        StreamMark m;
+        m.topic = row.str(2);
+        m.partition = static_cast<int32_t>(row.i64(3));
+        m.from = m.next = row.i64(5);
+        m.last = row.i64(6);
+        m.print = std::bit_cast<uint64_t>(row.i64(7));
+        on_mark(row.str(0), row.str(1), row.i64(4), std::move(m));
+      });
 }
 
 Status each_digest(store::Tx& tx, const std::function<void(std::string)>& on_digest) {

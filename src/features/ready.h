@@ -14,4 +14,10 @@ struct Features::Ready {
   Transform::Output made;
 };
 
+// What became of a batch on its way into the history and online.
+struct Features::Arrival {
+  int64_t first_seq = 0;
+  Status applied;  // Rows that are kept are there, whatever this says; a restart applies them.
+};
+
 }  // namespace slip::features

@@ -12,8 +12,10 @@ set(archives
   ${lib}/libcares.a ${absl} ${lib}/libre2.a ${lib}/libprotobuf.a
   ${lib}/libssl.a ${lib}/libcrypto.a ${lib}/libsqlite3.a ${lib}/libyaml-cpp.a ${lib}/libzstd.a
   ${lib}/libxxhash.a ${lib}/libbrotlienc.a ${lib}/libbrotlidec.a ${lib}/libbrotlicommon.a
-  ${lib}/libz.a ${lib}/libpq.a ${SLIPWAY_PGLIB}/libpgcommon_shlib.a ${SLIPWAY_PGLIB}/libpgport_shlib.a)
+  ${lib}/libz.a ${lib}/libpq.a ${SLIPWAY_PGLIB}/libpgcommon_shlib.a ${SLIPWAY_PGLIB}/libpgport_shlib.a
+  ${lib}/librdkafka.a ${lib}/liblz4.a)
 add_library(libpq_absent STATIC third_party/libpq_absent.c)
+add_library(librdkafka_absent STATIC third_party/librdkafka_absent.c)
 
 # Compiled here from upstream archives, without our warnings.
 file(GLOB prometheus ${SLIPWAY_PROMETHEUS}/core/src/*.cc ${SLIPWAY_PROMETHEUS}/core/src/detail/*.cc)
@@ -30,7 +32,7 @@ target_include_directories(third SYSTEM INTERFACE
 target_compile_definitions(third INTERFACE FMT_HEADER_ONLY SPDLOG_FMT_EXTERNAL
   BOOST_ASIO_NO_DEPRECATED BOOST_ERROR_CODE_HEADER_ONLY)
 target_link_options(third INTERFACE -Wl,--as-needed)
-target_link_libraries(third INTERFACE compiled_here -Wl,--start-group ${archives} libpq_absent -Wl,--end-group
+target_link_libraries(third INTERFACE compiled_here -Wl,--start-group ${archives} libpq_absent librdkafka_absent -Wl,--end-group
   ${CMAKE_BINARY_DIR}/libarrow.so.2600 ${CMAKE_BINARY_DIR}/libarrow_compute.so.2600
   ${CMAKE_BINARY_DIR}/libparquet.so.2600
   Threads::Threads ${CMAKE_DL_LIBS} resolv)

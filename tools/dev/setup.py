@@ -1,4 +1,4 @@
-"""./dev setup [--all]: brings what third_party/lock.toml names; does nothing when all is there.
+"""./dev setup [--all|--services]: brings what third_party/lock.toml names; does nothing when all is there.
 
 apt packages go into the system (root or sudo); everything else lies in the cache directory
 (SLIPWAY_CACHE_DIR, else ~/.cache/slipway), each thing under its name, version and digest.
@@ -19,7 +19,10 @@ _done = set()
 
 
 def run(args):
-    ensure(EXTRA if "--all" in args or "--services" in args else [], loud=True)
+    extra = "--all" in args or "--services" in args
+    ensure(EXTRA if extra else [], loud=True)
+    if extra:
+        jars()
 
 
 def ensure(groups=(), loud=False):
@@ -235,6 +238,43 @@ def changed_sources(fields):
     if not stanzas and not lines:
         raise common.Failed("no Debian bookworm source found in /etc/apt")
     return {"sources": "\n\n".join(stanzas) + "\n", "list": "\n".join(lines) + "\n"}
+
+
+# ---- Java
+
+POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>local</groupId><artifactId>jars</artifactId><version>1</version><dependencies>
+{}
+</dependencies></project>
+"""
+POM_JAR = ("<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>"
+           "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>")
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
+
+
+def jars():
+    """The folder with the jars of the lock, each with the digest that it says."""
+    wanted = common.read_lock()["maven"]
+    at = common.cache_dir() / "pkg" / f"jars-{hashlib.sha256(repr(sorted(wanted.items())).encode()).hexdigest()[:12]}"
+    if at.exists():
+        return at
+    if not shutil.which("mvn"):
+        raise common.Failed("no Maven on this machine: ./dev setup --services installs it")
+    with common.file_lock(common.cache_dir() / "setup.lock", "another setup"):
+        if at.exists():
+            return at
+        common.say("setup: fetching what the lock names under maven")
+        work = at.with_name(at.name + ".part")
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        pom = work / "pom.xml"
+        pom.write_text(POM.format("\n".join(POM_JAR.format(*name.split(":"), item["version"]) for name, item in wanted.items())))
+        common.run(["mvn", "-B", "-q", "-f", pom, COPY, f"-DoutputDirectory={work}"], quiet=True)
+        pom.unlink()
+        for name, item in wanted.items():
+            verify(work / f"{name.partition(':')[2]}-{item['version']}.jar", item["sha256"])
+        work.rename(at)
+    return at
 
 
 # ---- Python

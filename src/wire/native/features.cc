@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "features/features.h"
 #include "features/files.h"
+#include "features/stream_rows.h"
+#include "features/streams.h"
 #include "wire/native/feature_facts.h"
 #include "wire/native/feature_join.h"
 #include "wire/native/native.h"
@@ -70,13 +72,19 @@ Result<features::Severity> allowed(const http::Request& request) {
 }
 
 Result<http::Reply> plan(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
-  return json_reply(changes_json(TRY(app.features.plan(ctx, TRY(definitions_of(request))))));
+  std::vector<Definition> definitions = TRY(definitions_of(request));
+  TRY(app.streams.check(definitions));
+  return json_reply(changes_json(TRY(app.features.plan(ctx, std::move(definitions)))));
 }
 
 Result<http::Reply> apply(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
   const features::Severity allow = TRY(allowed(request));
-  return json_reply(
-      changes_json(TRY(app.features.apply(ctx, TRY(definitions_of(request)), allow))));
+  std::vector<Definition> definitions = TRY(definitions_of(request));
+  TRY(app.streams.check(definitions));
+  const std::vector<features::Change> changes =
+      TRY(app.features.apply(ctx, std::move(definitions), allow));
+  TRY(app.streams.reconcile());
+  return json_reply(changes_json(changes));
 }
 
 Json applied_json(const features::Applied& a) {
@@ -220,7 +228,7 @@ Status add_row(const features::Source& source, const Json& row, int64_t index,
   if (!row.is_object()) return invalid("request.rows", "rows are objects");
   for (const auto& [name, value] : row.members())
     if (source.find(name) == nullptr && name != source.event_time && name != source.created_time &&
-        name != "_deleted")
+        name != "_deleted" && name != features::kOriginMember)
       return invalid("feature.column",
                      concat({"row ", std::to_string(index), ": no column '", name, "'"}));
   for (size_t i = 0; i < batch->schema.size(); ++i) {
