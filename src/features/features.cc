@@ -22,9 +22,9 @@ Features::Features(Deps deps)
 
 Status Features::open() {
   TRY(catalog_.load());
-  const History::Last last = TRY(history_.last());
   int64_t from = 0;
   TRY(load_snapshot(&from));
+  const History::Last last = TRY(history_.last());
   TRY(replay(from, last));
   saved_seq_ = from;
   turns_.go_on(std::max(last.seq, from), last.ingest_us);
@@ -268,6 +268,7 @@ Status Features::arrive(Batch* batch, const std::vector<Ready>& ready, Arrival* 
     history_.note_marks(*batch);
     if (batch->rows() > 0) out->applied = apply_in_turn(*batch, ready, turn);
   }
+  if (!kept.ok()) history_.give_up(turn.first_seq);
   turns_.end(turn, turn.first_seq + numbers - 1);
   if (kept.ok()) made_visible(*batch, ready);
   return kept;

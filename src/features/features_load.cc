@@ -21,7 +21,8 @@
 namespace slip::features {
 namespace {
 
-constexpr std::string_view kMagic = "SLPFEAT1";
+constexpr std::string_view kMagic = "SLPFEAT2";
+constexpr std::string_view kMagicWithoutGivenUp = "SLPFEAT1";
 constexpr int64_t kSnapshotLogBytes = 64 << 20;  // Of arrivals between two snapshots.
 constexpr size_t kSnapshotBufferBytes = 1 << 20;
 constexpr size_t kWarningsMax = 20;  // Of one file.
@@ -159,6 +160,7 @@ Status Features::bring_online(const ViewPtr& view, const Materialization& what, 
     turns_.await(turn);
     Again none;  // Of a view without windows.
     const Status applied = kept.ok() ? apply_ready(part, ready, &none) : Status();
+    if (!kept.ok()) history_.give_up(turn.first_seq);
     turns_.end(turn, turn.first_seq);
     TRY(kept);
     return applied;
@@ -289,7 +291,8 @@ Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wante
   return rows;
 }
 
-// ---- snapshots: magic, watermark, then frames of length, XXH3 and record; an empty frame ends it
+// ---- snapshots: magic, watermark, then frames of length, XXH3 and record; an empty frame ends it.
+// The first frame has the numbers of records that were given up.
 
 namespace {
 
@@ -368,7 +371,10 @@ Status Features::snapshot() {
   const std::shared_ptr<const Shelves> shelves = catalog_.shelves().load();
   for (const auto& [project, shelf] : *shelves)
     for (const auto& [key, view] : shelf->views) views[view->number] = view;
-  std::string buffer;
+  std::string numbers;
+  for (const int64_t given_up : history_.given_up()) window::put(numbers, given_up);
+  if (numbers.empty()) window::put(numbers, int64_t{0});  // An empty frame would be the end.
+  std::string buffer = frame(numbers);
   const auto flush = [&]() -> Status {
     TRY(file->append(buffer));
     buffer.clear();
@@ -402,7 +408,8 @@ Status Features::load_snapshot(int64_t* seq) {
   const size_t got = TRY(file->read_at(0, head));
   std::string_view in = std::string_view(head).substr(0, got);
   uint64_t sum = 0;
-  if (!in.starts_with(kMagic)) return corrupt("feature.snapshot", path + " is no snapshot");
+  const bool old = in.starts_with(kMagicWithoutGivenUp);
+  if (!old && !in.starts_with(kMagic)) return corrupt("feature.snapshot", path + " is no snapshot");
   in.remove_prefix(kMagic.size());
   if (!window::take(in, *seq) || !window::take(in, sum) ||
       sum != codec::xxh3(std::string_view(head).substr(0, kMagic.size() + 8)))
@@ -413,6 +420,11 @@ Status Features::load_snapshot(int64_t* seq) {
     return view && view->digest == digest ? view : nullptr;
   };
   FrameReader frames(*file, static_cast<int64_t>(head.size()));
+  if (!old) {
+    const std::optional<std::string> numbers = TRY(frames.next());
+    std::string_view left = numbers ? std::string_view(*numbers) : std::string_view();
+    for (int64_t given_up = 0; window::take(left, given_up);) history_.give_up(given_up);
+  }
   for (;;) {
     const std::optional<std::string> record = TRY(frames.next());
     if (!record) return {};

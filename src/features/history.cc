@@ -52,7 +52,7 @@ Result<History::Last> History::last() {
       marks.push_back({project, source, seq, std::move(mark)});
     });
   }));
-  void_.clear();
+  void_ = given_up();
   newest_.with([](auto& all) { all.clear(); });
   for (const Marked& m : marks) keep_newest(m);
   marks.clear();
@@ -80,6 +80,14 @@ Result<History::Last> History::last() {
   for (const Marked& m : marks)
     if (!void_.contains(m.seq)) keep_newest(m);
   return out;
+}
+
+void History::give_up(int64_t first_seq) {
+  given_up_.with([&](auto& all) { all.insert(first_seq); });
+}
+
+std::set<int64_t> History::given_up() const {
+  return given_up_.with([](const auto& all) { return all; });
 }
 
 void History::keep_newest(const Marked& one) {

@@ -87,6 +87,11 @@ class History {
 
   Status append(const Batch& batch);  // On the disk when it returns.
 
+  // A record that could not be kept: should a failed disk bring it back, it doesn't count, for a
+  // snapshot may be past it. Those of snapshots are told before last().
+  void give_up(int64_t first_seq);
+  std::set<int64_t> given_up() const;
+
   // How far the topics of a source were read: the mark of each partition's newest record. After
   // last(), any time.
   std::vector<StreamMark> stream_marks(const std::string& project, const std::string& source) const;
@@ -175,6 +180,7 @@ class History {
                       int64_t* row) const;
 
   Deps deps_;
+  sys::Guarded<std::set<int64_t>> given_up_;
   std::set<int64_t> void_;  // Records by first_seq; set by last().
   using MarkKey = std::tuple<std::string, std::string, std::string, int32_t>;
   sys::Guarded<std::map<MarkKey, Marked>> newest_;

@@ -23,7 +23,7 @@ TEST_P(StreamsTest, MessagesAreServedAndKeptOnce) {
     EXPECT_EQ(kept(), (std::map<std::string, int>{{"a", 1}, {"b", 1}}));
     EXPECT_EQ(read({1}).values[2][0], Cell(12.0));
   }
-  kafka.add(0, payment(1, kStart, 1, "c"));
+  kafka.add(0, payment(1, kStart - kMinute, 1, "c"));
   step();
   EXPECT_EQ(read({1}).values[2][0], Cell(13.0));
   ASSERT_EQ(status().partitions.size(), 1u);
@@ -319,7 +319,13 @@ TEST_P(StreamsTest, EveryMessageOnceWhateverHappens) {
     kafka.break_connection(false);
     die(h.dice.below(2) == 0);
     step(6);
-    EXPECT_EQ(kept(), h.rows);
+    const std::map<std::string, int> kept_rows = kept();
+    std::map<std::string, int> wrong;  // How often instead of once.
+    for (const auto& [name, times] : kept_rows)
+      if (times != 1 || !h.rows.contains(name)) wrong[name] = times;
+    for (const auto& [name, times] : h.rows)
+      if (!kept_rows.contains(name)) wrong[name] = 0;
+    EXPECT_TRUE(wrong.empty()) << testing::PrintToString(wrong);
     EXPECT_EQ(static_cast<int64_t>(apart().size()), h.strays);
     const OnlineReply served = served_now({0, 1, 2, 3});
     const auto joined = joined_now({0, 1, 2, 3});

@@ -15,6 +15,7 @@ constexpr std::string_view kDeletedMember = "_deleted";
 
 // A time as the source's messages write it; null stays null.
 Result<Cell> time_of(const Json& json, int64_t unit_ns) {
+  if (json.is_bool()) return invalid("feature.time", "a time is wanted");
   if (!json.is_number()) return cell_of_json(json, kTime);
   const Error beyond = invalid("feature.time", "the time is out of range");
   if (json.is_int()) {

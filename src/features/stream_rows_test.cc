@@ -83,6 +83,7 @@ TEST(StreamRows, WhatIsNoRow) {
   for (const Row& row : rows) records.push_back(record_of(row.value));
   records.push_back(record_of(R"({"payload": {"user": 1}, "when": 1})"));
   const StreamRows got = rows_of_records(records, source_of(1'000'000), {"user_id"});
+  for (const size_t i : got.records) EXPECT_EQ(i, std::size(rows));
   ASSERT_EQ(got.strays.size(), std::size(rows));
   EXPECT_EQ(got.batch.rows(), 1);
   EXPECT_EQ(got.records, std::vector<size_t>{std::size(rows)});

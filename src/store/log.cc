@@ -278,8 +278,8 @@ class FileLog final : public SegmentLog {
 
   Status cut_tail(File& file, FrameReader* reader, LogSegment* segment) {
     while (TRY(reader->next(options_.record_bytes_max))) {}
-    if (reader->position() >= segment->bytes) return {};
-    TRY(file.truncate(reader->position()));
+    if (reader->position() < segment->bytes) TRY(file.truncate(reader->position()));
+    // Also what was whole may not have reached the disk: whoever reads it now builds upon it.
     TRY(file.sync());
     segment->bytes = reader->position();
     return {};
