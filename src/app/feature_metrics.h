@@ -7,9 +7,10 @@
 namespace slip::features {
 class Features;
 class Streams;
-}
+}  // namespace slip::features
 
-// Freshness and answers of every view that is served, and how far streams are, for /metrics, at scrape time.
+// Freshness and answers of every view that is served, and how far streams are, for /metrics, at
+// scrape time.
 namespace slip::app {
 
 std::span<const telemetry::MetricRow> feature_metrics();

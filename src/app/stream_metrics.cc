@@ -38,8 +38,7 @@ void collect_streams(telemetry::Metrics& metrics, const features::Streams& strea
     for (const features::Streams::Told& one : streams.list("")) {
       const telemetry::Labels labels = {{"project", one.project}, {"source", one.source}};
       const features::StreamStatus& s = one.status;
-      out->push_back(
-          {"slipway_feature_stream_running", labels, s.state == "running" ? 1.0 : 0.0});
+      out->push_back({"slipway_feature_stream_running", labels, s.state == "running" ? 1.0 : 0.0});
       const std::pair<std::string_view, int64_t> counters[] = {
           {"slipway_feature_stream_messages_total", s.messages},
           {"slipway_feature_stream_bytes_total", s.bytes},
@@ -49,13 +48,12 @@ void collect_streams(telemetry::Metrics& metrics, const features::Streams& strea
           {"slipway_feature_stream_batches_total", s.batches},
           {"slipway_feature_stream_assignments_total", s.assignments},
           {"slipway_feature_stream_resets_total", s.resets}};
-      for (const auto& [name, n] : counters)
-        out->push_back({name, labels, static_cast<double>(n)});
+      for (const auto& [name, n] : counters) out->push_back({name, labels, static_cast<double>(n)});
       for (const features::StreamStatus::Partition& p : s.partitions) {
         telemetry::Labels named = labels;
         named.emplace_back("partition", std::to_string(p.partition));
-        out->push_back({"slipway_feature_stream_lag_messages", std::move(named),
-                        static_cast<double>(p.lag)});
+        out->push_back(
+            {"slipway_feature_stream_lag_messages", std::move(named), static_cast<double>(p.lag)});
       }
     }
   });

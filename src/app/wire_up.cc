@@ -168,9 +168,9 @@ Status open_features(World& w) {
   w.kept_objects =
       std::make_unique<features::KeptObjects>(features::KeptObjects::Deps{*w.db, w.sys.clock});
   w.kafka = kafka::make_client(w.sys.log);
-  w.streams = std::make_unique<features::Streams>(features::Streams::Deps{
-      *w.features, *w.db, *w.ledger, *w.kafka, w.sys.executor, w.sys.clock, w.sys.fs, w.sys.process,
-      w.sys.log, stream_rules(w)});
+  w.streams = std::make_unique<features::Streams>(
+      features::Streams::Deps{*w.features, *w.db, *w.ledger, *w.kafka, w.sys.executor, w.sys.clock,
+                              w.sys.fs, w.sys.process, w.sys.log, stream_rules(w)});
   return w.features->open();
 }
 

@@ -71,19 +71,16 @@ void add_feature_stream_commands(Commands& commands, const Connect& connect) {
     };
   };
   const std::vector<Argument> source = {{"SOURCE", "its name"}};
-  commands.add({"feature streams",
-                "Sources that read a topic of Kafka: state, lag, what came.",
-                {},
-                {},
-                remote(streams),
-                "STRAYS are messages that are no rows; they and what the contract rejects lie in the "
-                "quarantine."});
-  commands.add({"feature stream show",
-                "One of them, with its partitions.",
-                source,
-                {},
-                remote(show),
-                ""});
+  commands.add(
+      {"feature streams",
+       "Sources that read a topic of Kafka: state, lag, what came.",
+       {},
+       {},
+       remote(streams),
+       "STRAYS are messages that are no rows; they and what the contract rejects lie in the "
+       "quarantine."});
+  commands.add(
+      {"feature stream show", "One of them, with its partitions.", source, {}, remote(show), ""});
   commands.add({"feature stream pause",
                 "Reads no further until it is resumed.",
                 source,

@@ -248,7 +248,7 @@ std::string encode_batch(const Batch& b) {
   put(out, kFormat);
   put(out, static_cast<uint8_t>(b.to));
   put<uint8_t>(out, static_cast<uint8_t>((b.deleted.size() > 0 ? 1 : 0) | (b.seqs ? 2 : 0) |
-                                    (b.marks.empty() ? 0 : 4)));
+                                         (b.marks.empty() ? 0 : 4)));
   put(out, b.rows());
   put(out, b.ingest_us);
   put(out, b.first_seq);

@@ -336,7 +336,15 @@ Result<Catalog::Draft> Catalog::draft(const Ctx& ctx, std::vector<Definition> de
   }
   out.after = TRY(compile(ctx.project.text, rows));
   for (Change& c : out.changes) {
-    if (c.kind != Kind::kView || c.action != "new_version") continue;
+    if (c.action != "new_version") continue;
+    if (c.kind == Kind::kSource) {
+      constexpr auto kSources = static_cast<size_t>(Kind::kSource);
+      c.findings = compare_sources(out.before->latest[kSources].at(c.name)->definition.source,
+                                   out.after->latest[kSources].at(c.name)->definition.source,
+                                   out.before->views_of(c.name));
+      c.severity = gravest(c.findings);
+    }
+    if (c.kind != Kind::kView) continue;
     const ViewPtr before = out.before->view(c.name);
     const ViewPtr after = out.after->view(c.name, c.version);
     c.findings = compare_views(*before, *after, *out.before);

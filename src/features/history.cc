@@ -47,10 +47,9 @@ Result<History::Last> History::last() {
     out = {};
     marks.clear();
     TRY(sql::last_of(tx, &out.seq, &out.ingest_us));
-    return sql::each_mark(tx, [&](const std::string& project, const std::string& source,
-                                  int64_t seq, StreamMark mark) {
-      marks.push_back({project, source, seq, std::move(mark)});
-    });
+    return sql::each_mark(
+        tx, [&](const std::string& project, const std::string& source, int64_t seq,
+                StreamMark mark) { marks.push_back({project, source, seq, std::move(mark)}); });
   }));
   void_ = given_up();
   newest_.with([](auto& all) { all.clear(); });
@@ -206,7 +205,8 @@ Result<History::FromLog> History::write_segments(int64_t log_segment) {
     const Batch b = TRY(decode(record, &counts));
     out.last_seq = std::max(out.last_seq, last_of(b));
     if (!void_.contains(b.first_seq))
-      for (const StreamMark& m : b.marks) out.marks.push_back({b.project, b.source, b.first_seq, m});
+      for (const StreamMark& m : b.marks)
+        out.marks.push_back({b.project, b.source, b.first_seq, m});
     if (!counts || b.seqs) return true;  // The latter's rows are in the history already.
     const std::string key = concat({b.project, "\n", b.source, "\n", fields_text(b.schema), "\n",
                                     std::to_string(static_cast<int>(b.to)), "\n", b.view});

@@ -15,7 +15,8 @@ struct Unit {
   std::string_view name;
   int64_t ns;
 };
-constexpr std::array<Unit, 4> kUnits = {{{"ns", 1}, {"us", 1000}, {"ms", 1'000'000}, {"s", 1'000'000'000}}};
+constexpr std::array<Unit, 4> kUnits = {
+    {{"ns", 1}, {"us", 1000}, {"ms", 1'000'000}, {"s", 1'000'000'000}}};
 
 constexpr size_t kBrokersMax = 32;
 constexpr size_t kTopicBytesMax = 249;  // Kafka's own limit.
@@ -58,14 +59,16 @@ Result<KafkaFrom> from_of(Members& m, std::string_view key, KafkaFrom fallback, 
   const std::string text = TRY(m.text(key, kafka_from_name(fallback)));
   for (const KafkaFrom f : {KafkaFrom::kStop, KafkaFrom::kEarliest, KafkaFrom::kLatest})
     if (kafka_from_name(f) == text && (may_stop || f != KafkaFrom::kStop)) return f;
-  return bad(m.at(key), may_stop ? "stop, earliest or latest is wanted" : "earliest or latest is wanted");
+  return bad(m.at(key),
+             may_stop ? "stop, earliest or latest is wanted" : "earliest or latest is wanted");
 }
 
 Result<KafkaValue> value_of(const Json& json, const kafka::Property& of, const std::string& path) {
   KafkaValue out;
   if (!json.is_object()) {
     if (of.secret)
-      return bad(path, "a secret isn't written down: {env: SLIPWAY_KAFKA_…} or {file: NAME} is wanted");
+      return bad(path,
+                 "a secret isn't written down: {env: SLIPWAY_KAFKA_…} or {file: NAME} is wanted");
     if (json.is_string()) {
       out.text = json.as_string();
     } else if (json.is_int() || json.is_bool()) {

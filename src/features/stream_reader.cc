@@ -17,9 +17,7 @@ constexpr int64_t kBackoffMostMs = 5'000;
 constexpr int64_t kStoppedMs = 1'000;
 
 // What no further try would change.
-Error stop(std::string_view reason, std::string text) {
-  return conflict(reason, std::move(text));
-}
+Error stop(std::string_view reason, std::string text) { return conflict(reason, std::move(text)); }
 bool stops(const Error& e) {
   return e.code == Code::kConflict || e.code == Code::kForbidden || e.reason == "kafka.property";
 }
@@ -69,9 +67,10 @@ void StreamReader::report(const Status& status) {
     tell = s.error != before;
   });
   if (tell)
-    deps_.notes.warn("a stream of features waits", {{"source", std::string_view(source_)},
-                                                    {"reason", std::string_view(status.error().reason)},
-                                                    {"error", std::string_view(status.error().text)}});
+    deps_.notes.warn("a stream of features waits",
+                     {{"source", std::string_view(source_)},
+                      {"reason", std::string_view(status.error().reason)},
+                      {"error", std::string_view(status.error().text)}});
 }
 
 // What is at hand is handed over first: until then nothing more is read.
@@ -154,14 +153,14 @@ Result<StreamMark> StreamReader::go_on(StreamMark m, const kafka::Range& range) 
 // Where the topic no longer has what the history goes on at.
 Result<StreamMark> StreamReader::reset(const StreamMark& from, const kafka::Range& range,
                                        const char* why) {
-  const std::string text =
-      concat({of_.topic, "/", std::to_string(from.partition), ": ", why, ": offset ",
-              std::to_string(from.next), ", and there are ", std::to_string(range.first), " to ",
-              std::to_string(range.end)});
+  const std::string text = concat({of_.topic, "/", std::to_string(from.partition), ": ", why,
+                                   ": offset ", std::to_string(from.next), ", and there are ",
+                                   std::to_string(range.first), " to ", std::to_string(range.end)});
   if (of_.on_reset == KafkaFrom::kStop)
     return stop("feature.stream_reset",
-                concat({text, "; on_reset: earliest or latest, or `slipway feature stream reset`, "
-                              "goes on"}));
+                concat({text,
+                        "; on_reset: earliest or latest, or `slipway feature stream reset`, "
+                        "goes on"}));
   StreamMark out = from;
   out.moved = true;
   out.last = -1;
@@ -230,8 +229,9 @@ Status StreamReader::take_notes(const kafka::Polled& polled) {
         break;
       case kafka::Note::Kind::kOutOfRange:
         located_ = false;
-        return unavailable("kafka.range", concat({of_.topic, "/", std::to_string(n.partition),
-                                                  ": nothing at offset ", std::to_string(n.offset)}));
+        return unavailable("kafka.range",
+                           concat({of_.topic, "/", std::to_string(n.partition),
+                                   ": nothing at offset ", std::to_string(n.offset)}));
       case kafka::Note::Kind::kGone:
         located_ = false;
         return unavailable("kafka.topic", concat({"the topic ", of_.topic, " isn't there"}));
@@ -314,9 +314,9 @@ void StreamReader::count(std::span<const kafka::Record> records, const Intaken& 
   int64_t bytes = 0;
   for (const kafka::Record& r : records) bytes += static_cast<int64_t>(r.value.size());
   if (!done.trouble.empty())
-    deps_.notes.error("rows of a stream are kept, but not all of them online",
-                      {{"source", std::string_view(source_)},
-                       {"error", std::string_view(done.trouble)}});
+    deps_.notes.error(
+        "rows of a stream are kept, but not all of them online",
+        {{"source", std::string_view(source_)}, {"error", std::string_view(done.trouble)}});
   if (records.empty()) return;
   status_.with([&](StreamStatus& s) {
     s.messages += static_cast<int64_t>(records.size());

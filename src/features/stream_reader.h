@@ -74,8 +74,8 @@ class StreamReader {
 
  private:
   struct Place {
-    StreamMark mark;       // As the history has it.
-    bool checking = false;  // The first that comes should be mark.last again.
+    StreamMark mark;                     // As the history has it.
+    bool checking = false;               // The first that comes should be mark.last again.
     std::optional<int64_t> read_to_end;  // Where the end was when it was read up to there.
   };
   Status advance();
@@ -103,7 +103,7 @@ class StreamReader {
   std::unique_ptr<kafka::Consumer> consumer_;
   std::map<int32_t, Place> places_;
   bool located_ = false;
-  bool broken_ = false;  // The connection, as far as it has told.
+  bool broken_ = false;    // The connection, as far as it has told.
   int64_t looked_ns_ = 0;  // For partitions.
   int64_t backoff_ms_ = 0;
   std::vector<kafka::Record> records_;  // Read and not yet taken in.

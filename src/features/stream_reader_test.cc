@@ -175,11 +175,12 @@ TEST_P(StreamsTest, ATopicMadeAnewStopsOrFollowsTheRule) {
       SCOPED_TRACE(std::string(row.rule) + (filled ? " filled" : " short"));
       die(false);
       const std::string user = std::string("txn_") + row.rule + (filled ? "1" : "0");
-      std::string yaml = "kind: Source\nname: " + user +
-                         "\ncolumns: {user_id: int64, amount: float64, merchant: string}\n"
-                         "event_time: ts\nrename: {user: user_id}\n"
-                         "kafka: {brokers: 'localhost:1', topic: payments, time_unit: ms, on_reset: " +
-                         row.rule + "}\n";
+      std::string yaml =
+          "kind: Source\nname: " + user +
+          "\ncolumns: {user_id: int64, amount: float64, merchant: string}\n"
+          "event_time: ts\nrename: {user: user_id}\n"
+          "kafka: {brokers: 'localhost:1', topic: payments, time_unit: ms, on_reset: " +
+          row.rule + "}\n";
       define(yaml);
       kafka.create(1);
       StreamReader one({*features, kafka, clock, null_log(),

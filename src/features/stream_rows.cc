@@ -197,8 +197,7 @@ Json text_of_record(const std::string& topic, const kafka::Record& record) {
 }
 
 std::string origin_text(const std::string& topic, const kafka::Record& record) {
-  return concat(
-      {topic, "/", std::to_string(record.partition), "@", std::to_string(record.offset)});
+  return concat({topic, "/", std::to_string(record.partition), "@", std::to_string(record.offset)});
 }
 
 Json origin_json(const std::string& topic, const kafka::Record& record) {

@@ -61,24 +61,23 @@ TEST(StreamRows, WhatIsNoRow) {
     std::string value;
     const char* reason;
   };
-  const Row rows[] = {
-      {"", "no JSON"},
-      {"{", "no JSON"},
-      {"[1]", "no JSON object"},
-      {"12", "no JSON object"},
-      {"\xc3\x28", "no UTF-8"},
-      {R"({"payload": {"user": 1}})", "when is missing"},
-      {R"({"when": 1})", "payload.user is missing"},
-      {R"({"payload": {"user": null}, "when": 1})", "payload.user is null"},
-      {R"({"payload": {"user": "x"}, "when": 1})", "payload.user"},
-      {R"({"payload": {"user": 1.5}, "when": 1})", "payload.user"},
-      {R"({"payload": {"user": 1}, "when": true})", "when"},
-      {R"({"payload": {"user": 1}, "when": "noon"})", "when"},
-      {R"({"payload": {"user": 1}, "when": 9223372036854775807})", "out of range"},
-      {R"({"payload": {"user": 1}, "when": 1, "amount": "1"})", "amount"},
-      {R"({"payload": {"user": 1}, "when": 1, "_deleted": 1})", "_deleted"},
-      {R"({"payload": {"user": 1}, "payload": {"user": 2}, "when": 1})", "no JSON"},
-      {std::string(501, ' '), "larger than"}};
+  const Row rows[] = {{"", "no JSON"},
+                      {"{", "no JSON"},
+                      {"[1]", "no JSON object"},
+                      {"12", "no JSON object"},
+                      {"\xc3\x28", "no UTF-8"},
+                      {R"({"payload": {"user": 1}})", "when is missing"},
+                      {R"({"when": 1})", "payload.user is missing"},
+                      {R"({"payload": {"user": null}, "when": 1})", "payload.user is null"},
+                      {R"({"payload": {"user": "x"}, "when": 1})", "payload.user"},
+                      {R"({"payload": {"user": 1.5}, "when": 1})", "payload.user"},
+                      {R"({"payload": {"user": 1}, "when": true})", "when"},
+                      {R"({"payload": {"user": 1}, "when": "noon"})", "when"},
+                      {R"({"payload": {"user": 1}, "when": 9223372036854775807})", "out of range"},
+                      {R"({"payload": {"user": 1}, "when": 1, "amount": "1"})", "amount"},
+                      {R"({"payload": {"user": 1}, "when": 1, "_deleted": 1})", "_deleted"},
+                      {R"({"payload": {"user": 1}, "payload": {"user": 2}, "when": 1})", "no JSON"},
+                      {std::string(501, ' '), "larger than"}};
   std::vector<kafka::Record> records;
   for (const Row& row : rows) records.push_back(record_of(row.value));
   records.push_back(record_of(R"({"payload": {"user": 1}, "when": 1})"));

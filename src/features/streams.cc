@@ -18,7 +18,8 @@ constexpr int64_t kSecretBytesMax = 64 << 10;
 ledger::Draft event_of(std::string_view verb, const std::string& source) {
   ledger::Draft out;
   out.verb = verb;
-  out.subject = {.kind = "feature_stream", .uid = source, .name = source, .version = "", .digest = ""};
+  out.subject = {
+      .kind = "feature_stream", .uid = source, .name = source, .version = "", .digest = ""};
   return out;
 }
 
@@ -164,9 +165,9 @@ Result<KafkaSource> Streams::wanted(const Ctx& ctx, const std::string& source) c
   const std::map<Key, KafkaSource> all = all_wanted();
   const auto found = all.find({ctx.project.text, source});
   if (found == all.end())
-    return not_found("feature_stream.not_found",
-                     concat({"no source '", source, "' that reads a topic in project ",
-                             ctx.project.text}));
+    return not_found(
+        "feature_stream.not_found",
+        concat({"no source '", source, "' that reads a topic in project ", ctx.project.text}));
   return found->second;
 }
 
@@ -185,12 +186,12 @@ Status Streams::set_paused(const Ctx& ctx, const std::string& source, bool pause
                  {ctx.project.text, source},
                  [&](const store::Row& row) { already = row.i64(0) != 0; }));
     if (already == paused) return {};
-    TRY(tx.exec("INSERT INTO feature_stream (project, source, paused, updated_ms, updated_by)"
-                " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, source) DO UPDATE SET"
-                " paused = excluded.paused, updated_ms = excluded.updated_ms,"
-                " updated_by = excluded.updated_by",
-                {ctx.project.text, source, int64_t{paused ? 1 : 0}, deps_.clock.now_ms(),
-                 ctx.actor_uid}));
+    TRY(tx.exec(
+        "INSERT INTO feature_stream (project, source, paused, updated_ms, updated_by)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, source) DO UPDATE SET"
+        " paused = excluded.paused, updated_ms = excluded.updated_ms,"
+        " updated_by = excluded.updated_by",
+        {ctx.project.text, source, int64_t{paused ? 1 : 0}, deps_.clock.now_ms(), ctx.actor_uid}));
     return deps_.ledger.append(
         tx, ctx, event_of(paused ? "feature_stream.paused" : "feature_stream.resumed", source));
   }));
@@ -229,7 +230,8 @@ Status Streams::reset(const Ctx& ctx, const std::string& source, KafkaFrom to) {
     what.marks.push_back(std::move(m));
   }
   if (what.marks.empty())
-    return invalid("feature_stream.reset", "nothing of the topic was read yet; `start:` says where");
+    return invalid("feature_stream.reset",
+                   "nothing of the topic was read yet; `start:` says where");
   TRY(deps_.features.take_in(ctx, what));
   return deps_.db.write([&](store::Tx& tx) -> Status {
     ledger::Draft event = event_of("feature_stream.reset", source);
@@ -248,9 +250,9 @@ void Streams::tell_reset(const Ctx& ctx, const std::string& source, const Stream
     return deps_.ledger.append(tx, ctx, event);
   });
   if (!told.ok())
-    deps_.notes.warn("a stream's reset isn't in the ledger",
-                     {{"source", std::string_view(source)},
-                      {"error", std::string_view(told.error().text)}});
+    deps_.notes.warn(
+        "a stream's reset isn't in the ledger",
+        {{"source", std::string_view(source)}, {"error", std::string_view(told.error().text)}});
 }
 
 // ---- whom it may dial, and as whom
@@ -259,7 +261,9 @@ Status Streams::check_brokers(const KafkaSource& of) const {
   if (deps_.rules.any_broker) return {};
   for (const std::string& broker : of.brokers) {
     const std::string host = broker.substr(0, broker.rfind(':'));
-    const auto fits = [&](const std::string& allowed) { return allowed == broker || allowed == host; };
+    const auto fits = [&](const std::string& allowed) {
+      return allowed == broker || allowed == host;
+    };
     if (std::none_of(deps_.rules.brokers.begin(), deps_.rules.brokers.end(), fits))
       return forbidden("feature.kafka_brokers",
                        concat({"the operator doesn't let sources read from ", broker}))
@@ -288,8 +292,7 @@ Result<std::string> Streams::value_of(const KafkaValue& value) const {
   if (deps_.rules.secrets_dir.empty())
     return forbidden("feature.kafka_secret", "no directory of secrets is set")
         .with_hint("serve --kafka-secrets");
-  Result<std::unique_ptr<File>> opened =
-      deps_.fs.open_beneath(deps_.rules.secrets_dir, value.text);
+  Result<std::unique_ptr<File>> opened = deps_.fs.open_beneath(deps_.rules.secrets_dir, value.text);
   if (!opened.ok())
     return forbidden("feature.kafka_secret", concat({"the file ", value.text, " can't be read"}));
   const std::unique_ptr<File> file = std::move(*opened);

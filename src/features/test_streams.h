@@ -42,7 +42,8 @@ name: fraud
 features: ["last_txn:amount", "last_txn:merchant", "spend:*"]
 )yaml";
 
-inline std::string payment(int64_t user, int64_t ts_us, double amount, const std::string& merchant) {
+inline std::string payment(int64_t user, int64_t ts_us, double amount,
+                           const std::string& merchant) {
   return codec::to_json(codec::Json::object(
       {{"user", user}, {"ts", ts_us / 1000}, {"amount", amount}, {"merchant", merchant}}));
 }
@@ -53,9 +54,7 @@ class StreamsTest : public FeaturesTest {
     FeaturesTest::SetUp();
     define(kStreamDefinitions);
   }
-  KafkaSource of() {
-    return *features->source_for(ctx, "txn", "").value().kafka;
-  }
+  KafkaSource of() { return *features->source_for(ctx, "txn", "").value().kafka; }
   void begin_reading() {
     reader = std::make_unique<StreamReader>(
         StreamReader::Deps{*features, kafka, clock, null_log(),

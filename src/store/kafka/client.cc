@@ -1,6 +1,6 @@
-#include <librdkafka/rdkafka.h>
-
 #include <algorithm>
+
+#include <librdkafka/rdkafka.h>
 
 #include "base/text.h"
 #include "store/kafka/kafka.h"
@@ -39,7 +39,8 @@ void on_log(const rd_kafka_t* rk, int level, const char* facility, const char* t
   if (told == nullptr) return;
   constexpr int kWarning = 4;  // Of syslog.
   if (level <= kWarning)
-    told->log.info("kafka client", {{"of", std::string_view(facility)}, {"text", std::string_view(text)}});
+    told->log.info("kafka client",
+                   {{"of", std::string_view(facility)}, {"text", std::string_view(text)}});
 }
 
 void on_error(rd_kafka_t*, int code, const char* text, void* opaque) {
@@ -236,7 +237,8 @@ class RdClient final : public Client {
         {"reconnect.backoff.max.ms", "2000"},
         {"fetch.wait.max.ms", "100"},
         {"log.connection.close", "false"},
-        {"queued.max.messages.kbytes", std::to_string(std::max<size_t>(1024, options.queue_bytes >> 10))},
+        {"queued.max.messages.kbytes",
+         std::to_string(std::max<size_t>(1024, options.queue_bytes >> 10))},
         {"fetch.max.bytes", std::to_string(std::max(options.queue_bytes, size_t{1} << 20))},
         {"message.max.bytes", std::to_string(std::min(options.queue_bytes, size_t{1} << 20))},
         {"receive.message.max.bytes", std::to_string(2 * kRecordBytesMax)},

@@ -80,9 +80,9 @@ Result<http::Reply> reset(const FeatureStreamsApp& app, const Ctx& ctx, http::Re
   const std::string to = TRY(codec::want_string(body, "to"));
   if (to != "earliest" && to != "latest")
     return invalid("feature_stream.reset", "`to` is earliest or latest");
-  TRY(app.streams.reset(ctx, request.param("name"),
-                        to == "earliest" ? features::KafkaFrom::kEarliest
-                                         : features::KafkaFrom::kLatest));
+  TRY(app.streams.reset(
+      ctx, request.param("name"),
+      to == "earliest" ? features::KafkaFrom::kEarliest : features::KafkaFrom::kLatest));
   return show(app, ctx, request);
 }
 
@@ -108,10 +108,10 @@ std::vector<http::Route> feature_stream_routes(FeatureStreamsApp app) {
        "Sources that read a topic: state, offsets, lag, what came and what was kept apart."},
       {Method::kGet, "/feature-streams/{name}", Right::kRead, Audit::kNone, http::no_body(), show,
        "One of them."},
-      {Method::kPost, "/feature-streams/{name}/pause", Right::kEdit, Audit::kEvent,
-       http::memory(), pause, "Reads no further until it is resumed, also after a restart."},
-      {Method::kPost, "/feature-streams/{name}/resume", Right::kEdit, Audit::kEvent,
-       http::memory(), resume, "Goes on where it was paused."},
+      {Method::kPost, "/feature-streams/{name}/pause", Right::kEdit, Audit::kEvent, http::memory(),
+       pause, "Reads no further until it is resumed, also after a restart."},
+      {Method::kPost, "/feature-streams/{name}/resume", Right::kEdit, Audit::kEvent, http::memory(),
+       resume, "Goes on where it was paused."},
       {Method::kPost, "/feature-streams/{name}/reset", Right::kManage, Audit::kEvent,
        http::memory(), reset,
        "Goes on at the topic's beginning or end: {\"to\": \"earliest\"|\"latest\"}."},
