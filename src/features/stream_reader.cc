@@ -212,7 +212,9 @@ Status StreamReader::read() {
   TRY(take_notes(polled));
   publish_places();
   if (polled.trouble.empty()) return {};
-  status_.with([&](StreamStatus& s) { s.error = polled.trouble; });
+  const bool known = status_.with(
+      [&](StreamStatus& s) { return std::exchange(s.error, polled.trouble) == polled.trouble; });
+  if (known) return {};
   deps_.notes.info("kafka", {{"source", std::string_view(source_)},
                              {"trouble", std::string_view(polled.trouble)}});
   return {};

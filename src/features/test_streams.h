@@ -71,6 +71,7 @@ class StreamsTest : public FeaturesTest {
     features.reset();
     log.reset();
     served_log.reset();
+    fs.fail_nth_change(0);
     if (power) fs.power_cut();
     open();
   }
