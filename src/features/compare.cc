@@ -122,11 +122,11 @@ std::vector<Finding> compare_sources(const Source& before, const Source& after,
   std::vector<Finding> out;
   if (topic_of(before) != topic_of(after)) {
     const Severity severity = before.kafka ? Severity::kWarn : Severity::kMinor;
-    out.push_back({severity, "kafka.topic", concat({topic_of(before), " -> ", topic_of(after)}),
-                   who});
+    out.push_back(
+        {severity, "kafka.topic", concat({topic_of(before), " -> ", topic_of(after)}), who});
   } else if (before.kafka && before.kafka->time_unit_ns != after.kafka->time_unit_ns) {
-    out.push_back({Severity::kWarn, "kafka.time_unit", "times mean something else from now on",
-                   who});
+    out.push_back(
+        {Severity::kWarn, "kafka.time_unit", "times mean something else from now on", who});
   }
   return out;
 }

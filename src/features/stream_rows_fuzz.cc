@@ -16,7 +16,10 @@ SLIP_FUZZ(features_stream_rows) {
   source.kafka->topic = "t";
   source.kafka->time_unit_ns = 1'000'000;
   const std::vector<slip::kafka::Record> records = {
-      {.partition = 0, .offset = 1, .timestamp_ms = 5, .tombstone = false,
+      {.partition = 0,
+       .offset = 1,
+       .timestamp_ms = 5,
+       .tombstone = false,
        .value = std::string(slip::fuzz::as_text(data))}};
   const f::StreamRows got = f::rows_of_records(records, source, {"user"});
   // A row or a stray, never both, never neither; either can be written down.
