@@ -30,6 +30,7 @@
 #include "features/features.h"
 #include "features/files.h"
 #include "features/kept_objects.h"
+#include "features/staging.h"
 #include "grpc/health.h"
 #include "grpc/server.h"
 #include "http/server.h"
@@ -114,6 +115,7 @@ struct World {
   std::unique_ptr<store::SegmentLog> served_features;  // Vectors that features served.
   std::unique_ptr<WorkerFunctions> functions;
   std::unique_ptr<features::Features> features;
+  std::unique_ptr<features::Staging> staging;
   std::unique_ptr<features::SourceFiles> feature_files;
   std::unique_ptr<features::KeptObjects> kept_objects;
   std::unique_ptr<wire::native::LiveFeed> live;

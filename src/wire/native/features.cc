@@ -7,6 +7,7 @@
 #include "features/files.h"
 #include "wire/native/feature_facts.h"
 #include "wire/native/feature_join.h"
+#include "wire/native/feature_runs.h"
 #include "wire/native/native.h"
 
 namespace slip::wire::native {
@@ -279,6 +280,14 @@ Result<http::Reply> load(const FeaturesApp& app, const Ctx& ctx, http::Request& 
   return json_reply(pushed_json(TRY(app.features.load(ctx, loading, table->rows()))));
 }
 
+Result<http::Reply> runs(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
+  return runs_of(app.features, app.staging, ctx, request.param("name"));
+}
+
+Result<http::Reply> compute(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
+  return compute_source(app.features, app.files, app.staging, ctx, request.param("name"));
+}
+
 Result<http::Reply> materialize(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
   const Json body = TRY(body_object(request));
   features::Features::Materializing wanted;
@@ -332,6 +341,10 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
       {Method::kPost, "/feature-sources/{name}/files", Right::kEdit, Audit::kEvent,
        http::spool(kFileBytesMax), load,
        "A file of rows, all or none: ?format=parquet|csv|jsonl|arrow, ?to=."},
+      {Method::kGet, "/feature-sources/{name}/runs", Right::kRead, Audit::kNone, http::no_body(),
+       runs, "Runs of a source's query, the newest first."},
+      {Method::kPost, "/feature-sources/{name}/runs", Right::kEdit, Audit::kEvent, http::no_body(),
+       compute, "Runs a source's query, unless its inputs are what they were the last time."},
       {Method::kGet, "/feature-sources/{name}/quarantine", Right::kRead, Audit::kNone,
        http::no_body(), quarantine,
        "Rows that the source's contract keeps apart, with the reason."},

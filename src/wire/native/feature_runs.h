@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "http/route.h"
+
+namespace slip::features {
+class Features;
+class SourceFiles;
+class Staging;
+}  // namespace slip::features
+
+// Sources that are computed in SQL: their runs.
+namespace slip::wire::native {
+
+// The newest first.
+Result<http::Reply> runs_of(features::Features& features, features::Staging& staging,
+                            const Ctx& ctx, const std::string& source);
+// Runs the query unless its inputs are what they were; the newest run. kInvalid
+// `feature.computed`: the source has no query.
+Result<http::Reply> compute_source(features::Features& features, features::SourceFiles& files,
+                                   features::Staging& staging, const Ctx& ctx,
+                                   const std::string& source);
+
+}  // namespace slip::wire::native
