@@ -1,0 +1,193 @@
+#include "engine/trees/columns.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <tuple>
+
+#include "engine/trees/scalar.h"
+
+namespace slip::trees {
+namespace {
+
+constexpr float kInf = std::numeric_limits<float>::infinity();
+constexpr double kDoubleInf = std::numeric_limits<double>::infinity();
+constexpr float kInSet = 0.5F;
+constexpr size_t kMaybeBits = 32;  // A threshold: one value in 32 is looked up for nothing.
+
+uint64_t slot_of(float above, size_t words) {
+  const uint64_t hash = std::bit_cast<uint32_t>(above) * uint64_t{0x9e3779b97f4a7c15};
+  return hash >> (64 - std::countr_zero(words * 64));
+}
+
+// x < t as x <= t', in the arithmetic of the forest. False when nothing can be that small.
+bool as_less_equal(const Forest& f, const Node& node, double& t) {
+  t = node.threshold;
+  // A float x that is compared with any double.
+  if (f.float_compare && node.test == Test::kLess) {
+    const float up = float_not_below(t);
+    t = up == -kInf ? -kDoubleInf : static_cast<double>(std::nextafter(up, -kInf));
+    return up != -kInf;
+  }
+  if (node.test == Test::kLessEqual) {
+    if (f.float_compare) t = static_cast<double>(float_not_above(t));
+    return true;
+  }
+  if (t == -kDoubleInf) return false;
+  t = std::nextafter(t, -kDoubleInf);
+  return true;
+}
+
+}  // namespace
+
+float float_not_above(double x) {
+  const auto near = static_cast<float>(x);
+  return static_cast<double>(near) > x ? std::nextafter(near, -kInf) : near;
+}
+float float_not_below(double x) {
+  const auto near = static_cast<float>(x);
+  return static_cast<double>(near) < x ? std::nextafter(near, kInf) : near;
+}
+
+struct ColumnsMaker {
+  explicit ColumnsMaker(const Forest& forest) : f(forest) {}
+
+  const Forest& f;
+  Columns out;
+  std::map<std::tuple<int32_t, Missing, int64_t>, uint32_t> known;  // Feature, missing, set or -1.
+  std::vector<double> plain;  // A node's threshold as <=.
+
+  uint32_t column(const Node& node, int64_t set) {
+    const auto [at, fresh] = known.try_emplace({node.feature, node.missing, set},
+                                               static_cast<uint32_t>(out.columns_.size()));
+    if (!fresh) return at->second;
+    Columns::Column c;
+    c.feature = static_cast<uint32_t>(node.feature);
+    c.missing = node.missing;
+    c.tiny_is_zero = f.tiny_is_zero;
+    c.float_compare = f.float_compare;
+    c.kind = f.float_compare ? Columns::Kind::kFloat : Columns::Kind::kDouble;
+    if (set >= 0) {
+      c.kind = Columns::Kind::kSet;
+      c.set = static_cast<uint32_t>(set);
+      ++out.sets_;
+    }
+    out.columns_.push_back(std::move(c));
+    return at->second;
+  }
+
+  void node(size_t i, int64_t nothing) {
+    const Node& n = f.nodes[i];
+    double t = 0;
+    int64_t set = n.test == Test::kInSet ? static_cast<int64_t>(n.set) : -1;
+    if (set < 0 && !as_less_equal(f, n, t)) set = nothing;
+    const uint32_t c = column(n, set);
+    out.node_columns_[i] = c;
+    plain[i] = t;
+    if (set < 0 && out.columns_[c].kind == Columns::Kind::kDouble)
+      out.columns_[c].thresholds.push_back(t);
+  }
+
+  static void finish_column(Columns::Column& c) {
+    std::vector<double>& all = c.thresholds;
+    std::sort(all.begin(), all.end());
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    for (size_t i = 1; i < all.size(); ++i)
+      if (float_not_above(all[i - 1]) == float_not_above(all[i])) {
+        c.kind = Columns::Kind::kRanked;
+        return;
+      }
+    std::erase_if(all, [](double t) { return static_cast<double>(float_not_above(t)) == t; });
+    c.maybe.resize(std::bit_ceil(all.size() * kMaybeBits + 1) / 64 + 1);
+    c.maybe.resize(std::bit_ceil(c.maybe.size()));
+    for (const double t : all) {
+      const uint64_t slot = slot_of(float_not_below(t), c.maybe.size());
+      c.maybe[slot / 64] |= uint64_t{1} << (slot % 64);
+    }
+  }
+
+  void thresholds() {
+    for (size_t i = 0; i < f.nodes.size(); ++i) {
+      const Columns::Column& c = out.columns_[out.node_columns_[i]];
+      float& t = out.node_thresholds_[i];
+      if (c.kind == Columns::Kind::kSet) {
+        t = kInSet;
+      } else if (c.kind == Columns::Kind::kRanked) {
+        const auto at = std::lower_bound(c.thresholds.begin(), c.thresholds.end(), plain[i]);
+        t = static_cast<float>(at - c.thresholds.begin());
+      } else {
+        t = float_not_above(plain[i]);
+      }
+    }
+  }
+};
+
+Columns Columns::make(const Forest& forest) {
+  ColumnsMaker maker(forest);
+  const size_t nodes = forest.nodes.size();
+  maker.plain.resize(nodes);
+  maker.out.features_ = forest.features;
+  maker.out.node_columns_.resize(nodes);
+  maker.out.node_thresholds_.resize(nodes);
+  maker.out.set_values_ = forest.sets;
+  maker.out.set_values_.emplace_back();  // The empty one.
+  for (size_t i = 0; i < nodes; ++i) maker.node(i, static_cast<int64_t>(forest.sets.size()));
+  for (Column& c : maker.out.columns_)
+    if (c.kind == Kind::kDouble) maker.finish_column(c);
+  maker.thresholds();
+  return std::move(maker.out);
+}
+
+template <class T>
+float Columns::code(const Column& c, T from) const {
+  double x = static_cast<double>(from);
+  if (c.float_compare) x = static_cast<double>(static_cast<float>(from));
+  if (c.tiny_is_zero && std::fabs(x) <= kZeroThreshold) x = 0;
+  x = with_missing(c.missing, x);
+  if (c.kind == Kind::kFloat) return static_cast<float>(x);
+  if (std::isnan(x)) return std::numeric_limits<float>::quiet_NaN();
+  if (c.kind == Kind::kSet) return set_values_[c.set].has(x) ? 0.0F : 1.0F;
+  if (c.kind == Kind::kRanked)
+    return static_cast<float>(std::lower_bound(c.thresholds.begin(), c.thresholds.end(), x) -
+                              c.thresholds.begin());
+  const float above = float_not_below(x);
+  if (static_cast<double>(above) == x) return above;
+  const uint64_t slot = slot_of(above, c.maybe.size());
+  if ((c.maybe[slot / 64] >> (slot % 64) & 1) == 0) [[likely]]
+    return above;
+  const auto t = std::lower_bound(c.thresholds.begin(), c.thresholds.end(), x);
+  const bool same = t != c.thresholds.end() && float_not_below(*t) == above;
+  return same ? float_not_above(x) : above;
+}
+
+template <class T>
+bool Columns::encode_one(const Column& c, std::span<const T> from, size_t rows, float* to) const {
+  bool nan = false;
+  const T* x = from.data() + c.feature;
+  if (c.kind == Kind::kFloat && c.missing == Missing::kNan && !c.tiny_is_zero) {
+    for (size_t r = 0; r < rows; ++r, x += features_) {
+      to[r] = static_cast<float>(*x);
+      nan |= to[r] != to[r];
+    }
+    return nan;
+  }
+  for (size_t r = 0; r < rows; ++r, x += features_) {
+    to[r] = code(c, *x);
+    nan |= to[r] != to[r];
+  }
+  return nan;
+}
+
+template <class T>
+bool Columns::encode(std::span<const T> from, size_t rows, float* to, size_t stride) const {
+  bool nan = false;
+  for (size_t c = 0; c < columns_.size(); ++c)
+    nan |= encode_one(columns_[c], from, rows, to + c * stride);
+  return nan;
+}
+template bool Columns::encode(std::span<const float>, size_t, float*, size_t) const;
+template bool Columns::encode(std::span<const double>, size_t, float*, size_t) const;
+
+}  // namespace slip::trees

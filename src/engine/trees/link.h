@@ -1,0 +1,19 @@
+#pragma once
+
+#include <span>
+
+#include "engine/trees/forest.h"
+
+// What happens to a row's sums: averages, base scores, links. In floats where the forest adds
+// floats, else in doubles; one code for every kernel. Pure.
+namespace slip::trees {
+
+// Sums become the raw answer, in place: divided, and base scores added that weren't there first.
+void finish_sums(const Forest& forest, std::span<double> sums);
+// The raw answer becomes the answer; `out` has forest.answers(false) places.
+void apply_link(const Forest& forest, std::span<const double> raw, std::span<double> out);
+
+// The inverse of the normal distribution as ONNX's PROBIT has it (S. Winitzki's approximation).
+float probit(float x);
+
+}  // namespace slip::trees
