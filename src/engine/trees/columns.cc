@@ -66,8 +66,6 @@ struct ColumnsMaker {
     Columns::Column c;
     c.feature = static_cast<uint32_t>(node.feature);
     c.missing = node.missing;
-    c.tiny_is_zero = f.tiny_is_zero;
-    c.float_compare = f.float_compare;
     c.kind = f.float_compare ? Columns::Kind::kFloat : Columns::Kind::kDouble;
     if (set >= 0) {
       c.kind = Columns::Kind::kSet;
@@ -129,6 +127,8 @@ Columns Columns::make(const Forest& forest) {
   const size_t nodes = forest.nodes.size();
   maker.plain.resize(nodes);
   maker.out.features_ = forest.features;
+  maker.out.float_compare_ = forest.float_compare;
+  maker.out.tiny_is_zero_ = forest.tiny_is_zero;
   maker.out.node_columns_.resize(nodes);
   maker.out.node_thresholds_.resize(nodes);
   maker.out.set_values_ = forest.sets;
@@ -137,55 +137,134 @@ Columns Columns::make(const Forest& forest) {
   for (Column& c : maker.out.columns_)
     if (c.kind == Kind::kDouble) maker.finish_column(c);
   maker.thresholds();
+  maker.out.find_rule();
   return std::move(maker.out);
 }
 
-template <class T>
-float Columns::code(const Column& c, T from) const {
-  double x = static_cast<double>(from);
-  if (c.float_compare) x = static_cast<double>(static_cast<float>(from));
-  if (c.tiny_is_zero && std::fabs(x) <= kZeroThreshold) x = 0;
-  x = with_missing(c.missing, x);
-  if (c.kind == Kind::kFloat) return static_cast<float>(x);
+void Columns::find_rule() {
+  if (!columns_.empty()) missing_ = columns_[0].missing;
+  one_rule_ = std::all_of(columns_.begin(), columns_.end(), [&](const Column& c) {
+    return c.missing == missing_ && (c.kind == Kind::kFloat || c.kind == Kind::kDouble);
+  });
+}
+
+namespace {
+
+// Branch-free: what is missing becomes NaN, what isn't but is NaN or tiny becomes zero.
+template <class V, Missing kMissing, bool kTiny>
+struct Clean {
+  static V of(V x) {
+    if constexpr (kTiny) x = std::fabs(x) <= static_cast<V>(kZeroThreshold) ? V{0} : x;
+    if constexpr (kMissing == Missing::kNone) x = x == x ? x : V{0};
+    if constexpr (kMissing == Missing::kZero)
+      x = std::fabs(x) <= static_cast<V>(kZeroThreshold) ? std::numeric_limits<V>::quiet_NaN() : x;
+    return x;
+  }
+};
+
+// Calls `f` with the Clean of a rule known only now.
+template <class V, class F>
+bool with_clean(Missing missing, bool tiny, const F& f) {
+  switch (missing) {
+    case Missing::kNan:
+      return tiny ? f(Clean<V, Missing::kNan, true>()) : f(Clean<V, Missing::kNan, false>());
+    case Missing::kZero:
+      return tiny ? f(Clean<V, Missing::kZero, true>()) : f(Clean<V, Missing::kZero, false>());
+    default:
+      return tiny ? f(Clean<V, Missing::kNone, true>()) : f(Clean<V, Missing::kNone, false>());
+  }
+}
+
+// float_not_below() without a branch; NaN stays.
+float above_of(double x) {
+  const auto near = static_cast<float>(x);
+  const auto bits = std::bit_cast<int32_t>(near);
+  const int32_t up = bits < 0 ? -1 : 1;
+  return std::bit_cast<float>(bits + (static_cast<double>(near) < x ? up : 0));
+}
+
+}  // namespace
+
+float Columns::looked_up(const Column& c, double x) const {
   if (std::isnan(x)) return std::numeric_limits<float>::quiet_NaN();
   if (c.kind == Kind::kSet) return set_values_[c.set].has(x) ? 0.0F : 1.0F;
-  if (c.kind == Kind::kRanked)
-    return static_cast<float>(std::lower_bound(c.thresholds.begin(), c.thresholds.end(), x) -
-                              c.thresholds.begin());
-  const float above = float_not_below(x);
-  if (static_cast<double>(above) == x) return above;
-  const uint64_t slot = slot_of(above, c.maybe.size());
-  if ((c.maybe[slot / 64] >> (slot % 64) & 1) == 0) [[likely]]
-    return above;
+  const auto at = std::lower_bound(c.thresholds.begin(), c.thresholds.end(), x);
+  return static_cast<float>(at - c.thresholds.begin());
+}
+
+// A threshold may lie in the same gap.
+float Columns::between_floats(const Column& c, double x, float above) {
   const auto t = std::lower_bound(c.thresholds.begin(), c.thresholds.end(), x);
   const bool same = t != c.thresholds.end() && float_not_below(*t) == above;
   return same ? float_not_above(x) : above;
 }
 
-template <class T>
-bool Columns::encode_one(const Column& c, std::span<const T> from, size_t rows, float* to) const {
+inline float Columns::double_code(const Column& c, double x) {
+  const float above = above_of(x);
+  const uint64_t slot = slot_of(above, c.maybe.size());
+  const bool maybe = (c.maybe[slot / 64] >> (slot % 64) & 1) != 0;
+  if (maybe && static_cast<double>(above) > x) [[unlikely]]
+    return between_floats(c, x, above);
+  return above;
+}
+
+template <class T, class V, class Clean>
+bool Columns::encode_column(const Column& c, const T* from, size_t rows, float* to) const {
   bool nan = false;
-  const T* x = from.data() + c.feature;
-  if (c.kind == Kind::kFloat && c.missing == Missing::kNan && !c.tiny_is_zero) {
+  const T* x = from + c.feature;
+  if (c.kind == Kind::kSet || c.kind == Kind::kRanked) {
     for (size_t r = 0; r < rows; ++r, x += features_) {
-      to[r] = static_cast<float>(*x);
+      to[r] = looked_up(c, static_cast<double>(Clean::of(static_cast<V>(*x))));
       nan |= to[r] != to[r];
     }
     return nan;
   }
   for (size_t r = 0; r < rows; ++r, x += features_) {
-    to[r] = code(c, *x);
-    nan |= to[r] != to[r];
+    const V clean = Clean::of(static_cast<V>(*x));
+    if constexpr (std::is_same_v<V, double>)
+      to[r] = double_code(c, clean);
+    else
+      to[r] = clean;
+    nan |= clean != clean;
+  }
+  return nan;
+}
+
+template <class T, class V, class Clean>
+bool Columns::encode_row(const T* row, float* to) const {
+  bool nan = false;
+  for (const Column& c : columns_) {
+    const V clean = Clean::of(static_cast<V>(row[c.feature]));
+    if constexpr (std::is_same_v<V, double>)
+      *to++ = double_code(c, clean);
+    else
+      *to++ = clean;
+    nan |= clean != clean;
+  }
+  return nan;
+}
+
+template <class T, class V>
+bool Columns::encode_as(std::span<const T> from, size_t rows, float* to, size_t stride) const {
+  if (rows == 1 && one_rule_)
+    return with_clean<V>(missing_, tiny_is_zero_, [&](auto clean) {
+      return encode_row<T, V, decltype(clean)>(from.data(), to);
+    });
+  bool nan = false;
+  for (const Column& c : columns_) {
+    nan |= with_clean<V>(c.missing, tiny_is_zero_, [&](auto clean) {
+      return encode_column<T, V, decltype(clean)>(c, from.data(), rows, to);
+    });
+    to += stride;
   }
   return nan;
 }
 
 template <class T>
 bool Columns::encode(std::span<const T> from, size_t rows, float* to, size_t stride) const {
-  bool nan = false;
-  for (size_t c = 0; c < columns_.size(); ++c)
-    nan |= encode_one(columns_[c], from, rows, to + c * stride);
-  return nan;
+  if constexpr (std::is_same_v<T, double>)
+    if (!float_compare_) return encode_as<T, double>(from, rows, to, stride);
+  return encode_as<T, float>(from, rows, to, stride);
 }
 template bool Columns::encode(std::span<const float>, size_t, float*, size_t) const;
 template bool Columns::encode(std::span<const double>, size_t, float*, size_t) const;

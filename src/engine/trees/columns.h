@@ -45,20 +45,30 @@ class Columns {
     uint32_t feature = 0;
     Missing missing = Missing::kNan;
     Kind kind = Kind::kFloat;
-    bool tiny_is_zero = false;
-    bool float_compare = false;
     uint32_t set = 0;
     std::vector<double> thresholds;  // kRanked: all; kDouble: those that are no floats. Ascending.
     std::vector<uint64_t> maybe;     // kDouble: bits by hash of the float above such a one.
   };
   friend struct ColumnsMaker;
 
-  template <class T>
-  float code(const Column& column, T x) const;
-  template <class T>
-  bool encode_one(const Column& column, std::span<const T> from, size_t rows, float* to) const;
+  void find_rule();
+  // V: what is looked at; doubles that are compared with doubles, else floats.
+  template <class T, class V>
+  bool encode_as(std::span<const T> from, size_t rows, float* to, size_t stride) const;
+  template <class T, class V, class Clean>
+  bool encode_column(const Column& column, const T* from, size_t rows, float* to) const;
+  template <class T, class V, class Clean>
+  bool encode_row(const T* row, float* to) const;
+  float looked_up(const Column& column, double x) const;
+  static float double_code(const Column& column, double x);
+  static float between_floats(const Column& column, double x, float above);
 
   size_t features_ = 0;
+  bool float_compare_ = false;
+  bool tiny_is_zero_ = false;
+  // All columns treat what is missing like this, and none is a set or ranked: one row is one loop.
+  bool one_rule_ = false;
+  Missing missing_ = Missing::kNan;
   size_t sets_ = 0;
   std::vector<Column> columns_;
   std::vector<Set> set_values_;

@@ -148,11 +148,12 @@ void Executor::run(std::span<const T> rows, std::span<double> out, Scratch& scra
 }
 
 void Executor::answer(std::span<double> sums, std::span<double> out, bool raw) const {
-  finish_sums(forest_, sums);
-  if (raw)
+  if (raw) {
     std::copy(sums.begin(), sums.end(), out.begin());
-  else
-    apply_link(forest_, sums, out);
+    return;
+  }
+  finish_sums(forest_, sums);
+  apply_link(forest_, sums, out);
 }
 
 template <class T>
@@ -259,9 +260,9 @@ void Executor::tile(std::span<const T> rows, std::span<double> out, Scratch& scr
     std::fill_n(sums.begin() + static_cast<std::ptrdiff_t>(k * kTileRows), kTileRows,
                 static_cast<Sum>(scratch.row[k]));
   tile_trees(rows, sums, scratch);
-  const bool plain_link = raw || forest_.link == Link::kIdentity;
-  if (plain_link && outputs == 1 && forest_.divisor == 1 &&
-      (forest_.base.empty() || forest_.base_first) && forest_.aggregate == Aggregate::kSum) {
+  const bool as_summed = forest_.link == Link::kIdentity && forest_.divisor == 1 &&
+                         (forest_.base.empty() || forest_.base_first);
+  if (outputs == 1 && (raw || as_summed) && forest_.aggregate == Aggregate::kSum) {
     for (size_t r = 0; r < count; ++r) out[r] = static_cast<double>(sums[r]);
     return;
   }

@@ -50,7 +50,8 @@ class Executor {
   Kernel kernel() const { return kernel_; }  // What batches run on.
   uint32_t answers(bool raw = false) const { return forest_.answers(raw); }
 
-  // `out` gets answers(raw) numbers a row; the spans' lengths must agree (CHECK). raw: without the link.
+  // `out` gets answers(raw) numbers a row; the spans' lengths must agree (CHECK). raw: the
+  // sums alone, neither divided nor with late base scores nor through the link.
   void predict(std::span<const double> rows, std::span<double> out, Scratch& scratch,
                bool raw = false) const;
   void predict(std::span<const float> rows, std::span<double> out, Scratch& scratch,

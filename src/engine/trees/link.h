@@ -8,9 +8,9 @@
 // floats, else in doubles; one code for every kernel. Pure.
 namespace slip::trees {
 
-// Sums become the raw answer, in place: divided, and base scores added that weren't there first.
+// Sums are divided, and get the base scores that weren't there first, in place.
 void finish_sums(const Forest& forest, std::span<double> sums);
-// The raw answer becomes the answer; `out` has forest.answers(false) places.
+// What they then are becomes the answer; `out` has forest.answers(false) places.
 void apply_link(const Forest& forest, std::span<const double> raw, std::span<double> out);
 
 // The inverse of the normal distribution as ONNX's PROBIT has it (S. Winitzki's approximation).

@@ -21,18 +21,25 @@ struct Tile {
 };
 
 template <int kPredicate>
+SLIP_AVX512 __m512i less(__m512i word, const float* x, __m512 threshold, __m512i keep) {
+  const __mmask16 right = _mm512_cmp_ps_mask(_mm512_loadu_ps(x), threshold, kPredicate);
+  return _mm512_mask_and_epi32(word, right, word, keep);
+}
+
+template <int kPredicate>
 SLIP_AVX512 void take_away(const QuickNode* node, const QuickNode* end, const float* columns,
                            Tile& tile) {
+  __m512i a = tile.word[0], b = tile.word[1], c = tile.word[2], d = tile.word[3];
   for (; node != end; ++node) {
     const float* x = columns + node->column;
     const __m512 threshold = _mm512_set1_ps(node->threshold);
     const __m512i keep = _mm512_set1_epi32(static_cast<int>(node->keep));
-    SLIP_UNROLL for (int i = 0; i < kSets; ++i) {
-      const __mmask16 right =
-          _mm512_cmp_ps_mask(_mm512_loadu_ps(x + i * 16), threshold, kPredicate);
-      tile.word[i] = _mm512_mask_and_epi32(tile.word[i], right, tile.word[i], keep);
-    }
+    a = less<kPredicate>(a, x, threshold, keep);
+    b = less<kPredicate>(b, x + 16, threshold, keep);
+    c = less<kPredicate>(c, x + 32, threshold, keep);
+    d = less<kPredicate>(d, x + 48, threshold, keep);
   }
+  tile.word[0] = a, tile.word[1] = b, tile.word[2] = c, tile.word[3] = d;
 }
 
 SLIP_AVX512 Tile left_leaves(const TileWork& work, const QuickWord& word) {
