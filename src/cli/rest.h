@@ -69,6 +69,9 @@ void add_function_commands(Commands& commands, const Machine& machine);
 // contract check|infer|diff|import: files of the caller's machine.
 void add_contract_commands(Commands& commands, const Machine& machine);
 
+// predict: files to a file.
+void add_predict_command(Commands& commands, const Machine& machine);
+
 // migrate mlflow
 void add_migrate_commands(Commands& commands, const Connect& connect, Fs& fs);
 

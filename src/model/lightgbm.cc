@@ -332,7 +332,7 @@ class Reader {
       if (!scale) return where.bad("objective", "has no number behind sigmoid:");
       f.link_scale = *scale;
     }
-    out_.classifier = words.front() == "binary" || words.front().starts_with("multiclass");
+    out_.forest.classifier = words.front() == "binary" || words.front().starts_with("multiclass");
     return {};
   }
 

@@ -31,9 +31,6 @@ struct Model {
   Library library = Library::kXgboost;
   std::string objective;  // As the file says.
   trees::Forest forest;
-  // Of a classifier with one sum: the second class is meant above this raw value.
-  bool classifier = false;
-  double positive_above = 0;
 };
 
 // By what the bytes begin with.

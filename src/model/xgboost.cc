@@ -97,7 +97,9 @@ constexpr Objective kObjectives[] = {
 double margin_of(Link link, double base) {
   const auto x = static_cast<float>(base);
   if (link == Link::kExp) return static_cast<double>(std::log(x));
-  if (link == Link::kSigmoid) return static_cast<double>(-std::log(1.0F / x - 1.0F));
+  // A probability of 0 or 1 is kept away from them.
+  if (link == Link::kSigmoid)
+    return static_cast<double>(-std::log(1.0F / std::clamp(x, 1e-6F, 1.0F - 1e-6F) - 1.0F));
   return static_cast<double>(x);
 }
 
@@ -320,7 +322,7 @@ class Reader {
                          concat({at.path, ".name is '", out_.objective, "'"}));
     out_.forest.link = found->link;
     base_link_ = found->base;
-    out_.classifier = out_.objective.starts_with("multi:") || out_.objective.starts_with("binary:");
+    out_.forest.classifier = out_.objective.starts_with("multi:") || out_.objective.starts_with("binary:");
     return {};
   }
 

@@ -117,56 +117,59 @@ Executor& Executor::operator=(Executor&&) noexcept = default;
 Executor::~Executor() = default;
 
 void Executor::predict(std::span<const double> rows, std::span<double> out, Scratch& scratch,
-                       bool raw) const {
-  run(rows, out, scratch, raw);
+                       Output output) const {
+  run(rows, out, scratch, output);
 }
 void Executor::predict(std::span<const float> rows, std::span<double> out, Scratch& scratch,
-                       bool raw) const {
-  run(rows, out, scratch, raw);
+                       Output output) const {
+  run(rows, out, scratch, output);
 }
 
 template <class T>
 void Executor::run(std::span<const T> rows, std::span<double> out, Scratch& scratch,
-                   bool raw) const {
-  const size_t width = forest_.features, answers = forest_.answers(raw);
+                   Output output) const {
+  const size_t width = forest_.features, answers = forest_.answers(output);
   const size_t count = out.size() / answers;
   CHECK(rows.size() == count * width && out.size() == count * answers);
-  if (kernel_ == Kernel::kScalar) return scalar(rows, out, scratch, raw);
+  if (kernel_ == Kernel::kScalar) return scalar(rows, out, scratch, output);
   for (size_t row = 0; row < count;) {
     const size_t left = count - row;
     const size_t n = left < kRowsOneByOne ? 1 : std::min(left, kTileRows);
     const std::span<const T> from = rows.subspan(row * width, n * width);
     const std::span<double> to = out.subspan(row * answers, n * answers);
     if (n == 1)
-      one_row(from, to, scratch, raw);
+      one_row(from, to, scratch, output);
     else if (forest_.float_sum)
-      tile<T, float>(from, to, scratch, raw);
+      tile<T, float>(from, to, scratch, output);
     else
-      tile<T, double>(from, to, scratch, raw);
+      tile<T, double>(from, to, scratch, output);
     row += n;
   }
 }
 
-void Executor::answer(std::span<double> sums, std::span<double> out, bool raw) const {
-  if (raw) {
+void Executor::answer(std::span<double> sums, std::span<double> out, Output output) const {
+  if (output == Output::kRaw) {
     std::copy(sums.begin(), sums.end(), out.begin());
     return;
   }
   finish_sums(forest_, sums);
-  apply_link(forest_, sums, out);
+  if (output == Output::kLabel)
+    out[0] = static_cast<double>(class_of(forest_, sums));
+  else
+    apply_link(forest_, sums, out);
 }
 
 template <class T>
 void Executor::scalar(std::span<const T> rows, std::span<double> out, Scratch& scratch,
-                      bool raw) const {
-  const size_t width = forest_.features, answers = forest_.answers(raw);
+                      Output output) const {
+  const size_t width = forest_.features, answers = forest_.answers(output);
   scratch.row.resize(width);
   scratch.double_sums.resize(std::max<size_t>(scratch.double_sums.size(), forest_.outputs));
   const std::span<double> sums(scratch.double_sums.data(), forest_.outputs);
   for (size_t r = 0; r * answers < out.size(); ++r) {
     for (size_t i = 0; i < width; ++i) scratch.row[i] = static_cast<double>(rows[r * width + i]);
     scalar_sums(forest_, scratch.row, sums);
-    answer(sums, out.subspan(r * answers, answers), raw);
+    answer(sums, out.subspan(r * answers, answers), output);
   }
 }
 
@@ -189,7 +192,7 @@ void Executor::find_row_leaves(Scratch& scratch, bool nan) const {
 
 template <class T>
 void Executor::one_row(std::span<const T> row, std::span<double> out, Scratch& scratch,
-                       bool raw) const {
+                       Output output) const {
   const bool nan = layout_->columns.encode(
       row, 1, aligned(scratch.columns, layout_->columns.size() + kLanes), 1);
   find_row_leaves(scratch, nan);
@@ -214,7 +217,7 @@ void Executor::one_row(std::span<const T> row, std::span<double> out, Scratch& s
   }
   if (forest_.aggregate != Aggregate::kSum)
     for (double& sum : sums) sum = std::isnan(sum) ? 0 : sum;
-  answer(sums, out, raw);
+  answer(sums, out, output);
 }
 
 template <class T, class Sum>
@@ -249,8 +252,8 @@ void Executor::tile_trees(std::span<const T> rows, std::span<Sum> sums, Scratch&
 
 template <class T, class Sum>
 void Executor::tile(std::span<const T> rows, std::span<double> out, Scratch& scratch,
-                    bool raw) const {
-  const size_t outputs = forest_.outputs, answers = forest_.answers(raw);
+                    Output output) const {
+  const size_t outputs = forest_.outputs, answers = forest_.answers(output);
   const size_t count = out.size() / answers;
   const std::span<Sum> sums(aligned(sums_of<Sum>(scratch), outputs * kTileRows),
                             outputs * kTileRows);
@@ -262,7 +265,7 @@ void Executor::tile(std::span<const T> rows, std::span<double> out, Scratch& scr
   tile_trees(rows, sums, scratch);
   const bool as_summed = forest_.link == Link::kIdentity && forest_.divisor == 1 &&
                          (forest_.base.empty() || forest_.base_first);
-  if (outputs == 1 && (raw || as_summed) && forest_.aggregate == Aggregate::kSum) {
+  if (outputs == 1 && (output == Output::kRaw || (output == Output::kAnswer && as_summed)) && forest_.aggregate == Aggregate::kSum) {
     for (size_t r = 0; r < count; ++r) out[r] = static_cast<double>(sums[r]);
     return;
   }
@@ -272,7 +275,7 @@ void Executor::tile(std::span<const T> rows, std::span<double> out, Scratch& scr
     take_row(std::span<const Sum>(sums), r, one);
     if (forest_.aggregate != Aggregate::kSum)
       for (double& sum : one) sum = std::isnan(sum) ? 0 : sum;
-    answer(one, out.subspan(r * answers, answers), raw);
+    answer(one, out.subspan(r * answers, answers), output);
   }
 }
 

@@ -48,29 +48,28 @@ class Executor {
 
   const Forest& forest() const { return forest_; }
   Kernel kernel() const { return kernel_; }  // What batches run on.
-  uint32_t answers(bool raw = false) const { return forest_.answers(raw); }
+  uint32_t answers(Output output = Output::kAnswer) const { return forest_.answers(output); }
 
-  // `out` gets answers(raw) numbers a row; the spans' lengths must agree (CHECK). raw: the
-  // sums alone, neither divided nor with late base scores nor through the link.
+  // `out` gets answers(output) numbers a row; the spans' lengths must agree (CHECK).
   void predict(std::span<const double> rows, std::span<double> out, Scratch& scratch,
-               bool raw = false) const;
+               Output output = Output::kAnswer) const;
   void predict(std::span<const float> rows, std::span<double> out, Scratch& scratch,
-               bool raw = false) const;
+               Output output = Output::kAnswer) const;
 
  private:
   Executor(Forest forest, Kernel kernel);
   template <class T>
-  void run(std::span<const T> rows, std::span<double> out, Scratch& scratch, bool raw) const;
+  void run(std::span<const T> rows, std::span<double> out, Scratch& scratch, Output output) const;
   template <class T>
-  void scalar(std::span<const T> rows, std::span<double> out, Scratch& scratch, bool raw) const;
+  void scalar(std::span<const T> rows, std::span<double> out, Scratch& scratch, Output output) const;
   template <class T>
-  void one_row(std::span<const T> row, std::span<double> out, Scratch& scratch, bool raw) const;
+  void one_row(std::span<const T> row, std::span<double> out, Scratch& scratch, Output output) const;
   template <class T, class Sum>
-  void tile(std::span<const T> rows, std::span<double> out, Scratch& scratch, bool raw) const;
+  void tile(std::span<const T> rows, std::span<double> out, Scratch& scratch, Output output) const;
   template <class T, class Sum>
   void tile_trees(std::span<const T> rows, std::span<Sum> sums, Scratch& scratch) const;
   void find_row_leaves(Scratch& scratch, bool nan) const;
-  void answer(std::span<double> sums, std::span<double> out, bool raw) const;
+  void answer(std::span<double> sums, std::span<double> out, Output output) const;
 
   Forest forest_;
   Kernel kernel_ = Kernel::kScalar;

@@ -17,8 +17,8 @@ Error bad_node(size_t tree, size_t node, std::string_view what) {
 Error too_large(std::string_view what) { return exhausted("trees.too_large", std::string(what)); }
 
 bool good_set(const Set& set) {
-  if (set.rule == SetRule::kExact)
-    return set.bits.empty() && std::is_sorted(set.members.begin(), set.members.end()) &&
+  if (set.rule >= SetRule::kExact)
+    return set.rule <= SetRule::kWhole && set.bits.empty() && std::is_sorted(set.members.begin(), set.members.end()) &&
            std::none_of(set.members.begin(), set.members.end(),
                         [](double x) { return std::isnan(x); });
   return set.members.empty() && set.bits.size() <= kCategoryMax / 32;
@@ -110,6 +110,9 @@ Status check_answer(const Forest& f) {
     return invalid("trees.bad_model", "minimum and maximum are taken of vectors");
   if (!f.weights.empty() && (!f.trees.empty() || f.weights.size() != size_t{f.outputs} * f.features))
     return invalid("trees.bad_model", "weights must be one for each output and feature");
+  for (const std::vector<double>* of : {&f.offsets, &f.scales})
+    if (!of->empty() && (of->size() != f.features || f.weights.empty()))
+      return invalid("trees.bad_model", "offsets and scales are one for each feature of weights");
   if (!f.feature_names.empty() && f.feature_names.size() != f.features)
     return invalid("trees.bad_model", "feature names must be one for each feature");
   return {};
@@ -184,6 +187,9 @@ class Builder {
 bool Set::has(double x) const {
   if (rule == SetRule::kExact)
     return !std::isnan(x) && std::binary_search(members.begin(), members.end(), x);
+  if (rule == SetRule::kWhole)
+    return std::fabs(x) < 2147483648.0 &&
+           std::binary_search(members.begin(), members.end(), std::trunc(x));
   // NaN compares as false; what an int32 doesn't hold is beyond any set.
   const double least = rule == SetRule::kTruncate ? -1.0 : 0.0;
   if (!(x > least || (x == 0.0)) || !(x < static_cast<double>(kCategoryMax))) return false;
@@ -198,9 +204,9 @@ std::string_view link_name(Link link) {
   return kNames[static_cast<size_t>(link)];
 }
 
-uint32_t Forest::answers(bool raw) const {
-  if (raw) return outputs;
-  if (link == Link::kArgmax) return 1;
+uint32_t Forest::answers(Output output) const {
+  if (output == Output::kRaw) return outputs;
+  if (output == Output::kLabel || link == Link::kArgmax) return 1;
   return needs_one(link) ? 2 : outputs;
 }
 

@@ -54,11 +54,12 @@ enum class SetRule : uint8_t {
   kTruncate,     // (int)x, what is negative or beyond int32 is in no set: LightGBM.
   kNonNegative,  // The same, but for -1 < x < 0, which is in none either: XGBoost.
   kExact,        // x itself: ONNX.
+  kWhole,        // x without its fraction, negative ones too: ONNX Runtime's large sets.
 };
 struct Set {
   SetRule rule = SetRule::kTruncate;
   std::vector<uint32_t> bits;   // kTruncate, kNonNegative.
-  std::vector<double> members;  // kExact; ascending.
+  std::vector<double> members;  // kExact, kWhole; ascending.
   bool has(double x) const;     // False for NaN.
 };
 
@@ -93,6 +94,13 @@ std::string_view link_name(Link link);
 
 enum class Aggregate : uint8_t { kSum, kMin, kMax };
 
+// What is asked for of a row.
+enum class Output : uint8_t {
+  kAnswer,
+  kRaw,    // The sums alone: neither divided nor with late base scores nor through the link.
+  kLabel,  // The number of the class that is meant.
+};
+
 struct Forest {
   uint32_t features = 0;
   uint32_t outputs = 1;  // Sums; see answers().
@@ -102,7 +110,9 @@ struct Forest {
   bool vector_leaves = false;  // kMin, kMax: NaN where a leaf says nothing.
   std::vector<LinearLeaf> linear_leaves;  // None, or one a leaf.
   std::vector<Set> sets;
-  std::vector<double> weights;  // A linear model's: outputs * features, features together; no trees.
+  // A linear model's: outputs * features, features together; no trees. x is (x - offset) * scale first.
+  std::vector<double> weights;
+  std::vector<double> offsets, scales;  // Empty, or one a feature.
 
   bool float_compare = false;  // Features are rounded to float before anything else.
   bool float_sum = false;
@@ -114,12 +124,16 @@ struct Forest {
   double divisor = 1;
   Link link = Link::kIdentity;
   double link_scale = 1;
+  bool normalize = false;  // Answers are divided by the sum of what they are without their signs.
+
+  bool classifier = false;
+  double positive_above = 0;  // One sum: beyond this it means the second class.
 
   std::vector<std::string> feature_names;  // Empty, or one a feature.
   std::vector<std::string> class_names;    // Empty, or one an answer.
 
-  // Numbers that a row's answer has: after the link, or before it (raw).
-  uint32_t answers(bool raw) const;
+  // Numbers a row.
+  uint32_t answers(Output output = Output::kAnswer) const;
 };
 
 // kInvalid `trees.bad_model` with the tree and node at fault, kExhausted `trees.too_large`.

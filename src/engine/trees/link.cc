@@ -90,7 +90,16 @@ void finish_sums(const Forest& f, std::span<double> sums) {
   }
 }
 
-void apply_link(const Forest& f, std::span<const double> raw, std::span<double> out) {
+namespace {
+
+void normalize(std::span<double> out) {
+  float sum = 0;
+  for (const double x : out) sum += std::fabs(static_cast<float>(x));
+  if (sum == 0) return;
+  for (double& x : out) x = static_cast<double>(static_cast<float>(x) / sum);
+}
+
+void apply(const Forest& f, std::span<const double> raw, std::span<double> out) {
   switch (f.link) {
     case Link::kIdentity:
       std::copy(raw.begin(), raw.end(), out.begin());
@@ -114,6 +123,18 @@ void apply_link(const Forest& f, std::span<const double> raw, std::span<double> 
       for (size_t k = 0; k < raw.size(); ++k)
         out[k] = f.float_sum ? one<float>(f, raw[k]) : one<double>(f, raw[k]);
   }
+}
+
+}  // namespace
+
+void apply_link(const Forest& f, std::span<const double> raw, std::span<double> out) {
+  apply(f, raw, out);
+  if (f.normalize) normalize(out);
+}
+
+size_t class_of(const Forest& f, std::span<const double> sums) {
+  if (sums.size() == 1) return sums[0] > f.positive_above ? 1 : 0;
+  return static_cast<size_t>(std::max_element(sums.begin(), sums.end()) - sums.begin());
 }
 
 }  // namespace slip::trees

@@ -10,8 +10,10 @@ namespace slip::trees {
 
 // Sums are divided, and get the base scores that weren't there first, in place.
 void finish_sums(const Forest& forest, std::span<double> sums);
-// What they then are becomes the answer; `out` has forest.answers(false) places.
+// What they then are becomes the answer; `out` has forest.answers() places.
 void apply_link(const Forest& forest, std::span<const double> raw, std::span<double> out);
+// Or the class that they mean: the first of those with the greatest sum.
+size_t class_of(const Forest& forest, std::span<const double> sums);
 
 // The inverse of the normal distribution as ONNX's PROBIT has it (S. Winitzki's approximation).
 float probit(float x);

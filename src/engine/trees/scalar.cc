@@ -35,11 +35,17 @@ double linear_value(const Forest& f, size_t leaf, std::span<const double> row) {
   return out;
 }
 
+double scaled(const Forest& f, size_t i, double x) {
+  if (!f.offsets.empty()) x = static_cast<double>(static_cast<float>(x) - static_cast<float>(f.offsets[i]));
+  if (!f.scales.empty()) x = static_cast<double>(static_cast<float>(x) * static_cast<float>(f.scales[i]));
+  return x;
+}
+
 void add_weights(const Forest& f, std::span<const double> row, std::span<double> sums) {
   for (size_t k = 0; k < sums.size(); ++k) {
     const double* weights = f.weights.data() + k * f.features;
     for (size_t i = 0; i < f.features; ++i) {
-      const double x = prepared(f, row[i]);
+      const double x = scaled(f, i, prepared(f, row[i]));
       if (f.missing_skips && std::isnan(x)) continue;
       const double term = f.float_sum ? static_cast<double>(static_cast<float>(x) *
                                                             static_cast<float>(weights[i]))

@@ -22,10 +22,10 @@ std::vector<Kernel> kernels() {
 }
 
 template <class T>
-std::vector<double> answers(const Executor& e, const std::vector<T>& rows, size_t count, bool raw) {
+std::vector<double> answers(const Executor& e, const std::vector<T>& rows, size_t count) {
   Scratch scratch;
-  std::vector<double> out(count * e.answers(raw));
-  e.predict(std::span<const T>(rows), out, scratch, raw);
+  std::vector<double> out(count * e.answers());
+  e.predict(std::span<const T>(rows), out, scratch);
   return out;
 }
 
@@ -42,12 +42,12 @@ void compare(Dice& dice, const Forest& f, size_t count) {
   const std::vector<double> rows = test::random_rows(dice, f, count);
   const std::vector<float> floats(rows.begin(), rows.end());
   const Executor oracle = Executor::make(f, Kernel::kScalar).value();
-  const std::vector<double> of_doubles = answers(oracle, rows, count, false);
-  const std::vector<double> of_floats = answers(oracle, floats, count, false);
+  const std::vector<double> of_doubles = answers(oracle, rows, count);
+  const std::vector<double> of_floats = answers(oracle, floats, count);
   for (const Kernel kernel : kernels()) {
     const Executor e = Executor::make(f, kernel).value();
-    EXPECT_TRUE(same(of_doubles, answers(e, rows, count, false))) << kernel_name(kernel);
-    EXPECT_TRUE(same(of_floats, answers(e, floats, count, false))) << kernel_name(kernel);
+    EXPECT_TRUE(same(of_doubles, answers(e, rows, count))) << kernel_name(kernel);
+    EXPECT_TRUE(same(of_floats, answers(e, floats, count))) << kernel_name(kernel);
   }
 }
 
@@ -247,7 +247,7 @@ TEST(Trees, Links) {
     f.outputs = static_cast<uint32_t>(row.raw.size());
     f.link = row.link;
     f.float_sum = row.floats;
-    std::vector<double> out(f.answers(false));
+    std::vector<double> out(f.answers());
     ASSERT_EQ(out.size(), row.want.size()) << link_name(row.link);
     apply_link(f, row.raw, out);
     for (size_t i = 0; i < out.size(); ++i)
@@ -264,7 +264,7 @@ TEST(Trees, WeightsOfALinearModel) {
   f.missing_skips = true;
   const Executor e = Executor::make(f).value();
   EXPECT_EQ(e.kernel(), Kernel::kScalar);
-  EXPECT_EQ(answers(e, std::vector<double>{1, 10, std::nan(""), 1}, 2, false),
+  EXPECT_EQ(answers(e, std::vector<double>{1, 10, std::nan(""), 1}, 2),
             (std::vector<double>{21.5, 42.5, 2.5, 3.5}));
 }
 
@@ -279,8 +279,8 @@ TEST(Trees, NoRowsAndNoTrees) {
   f.features = 3;
   f.base = {7};
   const Executor e = Executor::make(f).value();
-  EXPECT_TRUE(answers(e, std::vector<double>{}, 0, false).empty());
-  EXPECT_EQ(answers(e, std::vector<double>{1, 2, 3}, 1, false), std::vector<double>{7});
+  EXPECT_TRUE(answers(e, std::vector<double>{}, 0).empty());
+  EXPECT_EQ(answers(e, std::vector<double>{1, 2, 3}, 1), std::vector<double>{7});
 }
 
 }  // namespace
