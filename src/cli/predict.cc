@@ -124,8 +124,8 @@ class Predictor {
     for (uint32_t k = 0; k < answers; ++k) {
       const bool named = !wanted_.raw && f.class_names.size() == answers;
       const std::string suffix = named ? f.class_names[k] : std::to_string(k);
-      out.push_back(codec::make_field(
-          answers == 1 ? "prediction" : concat({"prediction_", suffix}), ColumnType::kDouble));
+      out.push_back(codec::make_field(answers == 1 ? "prediction" : concat({"prediction_", suffix}),
+                                      ColumnType::kDouble));
     }
     if (labelled())
       out.push_back(codec::make_field(
@@ -228,9 +228,9 @@ Result<int> predict(Call& call, Fs& fs) {
     call.terminal.out(codec::to_json(out, 2) + "\n");
     return 0;
   }
-  call.terminal.err(concat({std::to_string(done.rows), " rows by ", std::to_string(done.trees),
-                            " trees of ", done.library, " (", done.objective, ", ", kernel,
-                            "): ", wanted.out, "\n"}));
+  call.terminal.err(
+      concat({std::to_string(done.rows), " rows by ", std::to_string(done.trees), " trees of ",
+              done.library, " (", done.objective, ", ", kernel, "): ", wanted.out, "\n"}));
   return 0;
 }
 

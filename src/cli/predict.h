@@ -8,15 +8,17 @@
 #include "engine/trees/executor.h"
 #include "sys/fs.h"
 
-// `slipway predict`: the rows of a file answered by a model file of XGBoost, LightGBM or ONNX, without a
-// server and without those libraries. The output is there whole or not at all. One thread.
+// `slipway predict`: the rows of a file answered by a model file of XGBoost, LightGBM or ONNX,
+// without a server and without those libraries. The output is there whole or not at all. One
+// thread.
 namespace slip::cli {
 
 struct Predict {
   std::string model;  // Paths.
   std::string in;
   std::string out;
-  std::vector<std::string> columns;  // The model's features in order; empty: by name, else by place.
+  std::vector<std::string>
+      columns;  // The model's features in order; empty: by name, else by place.
   trees::Kernel kernel = trees::Kernel::kAuto;
   bool raw = false;
   bool all_iterations = false;

@@ -10,9 +10,10 @@
 
 #include "base/result.h"
 
-// The tree of values in which XGBoost writes a model, out of JSON or UBJSON (the draft of ubjson.org,
-// with typed arrays). Lists of numbers are kept as doubles side by side, since a model is little else. Size
-// and depth are bounded, and no length is believed before its bytes are there. Pure.
+// The tree of values in which XGBoost writes a model, out of JSON or UBJSON (the draft of
+// ubjson.org, with typed arrays). Lists of numbers are kept as doubles side by side, since a model
+// is little else. Size and depth are bounded, and no length is believed before its bytes are there.
+// Pure.
 //
 // Errors: kInvalid `model.syntax` with the byte at fault, kExhausted `model.too_large`.
 namespace slip::model {

@@ -23,8 +23,8 @@ class Parser {
  private:
   Error bad(std::string_view what) const { return syntax_error(at_, what); }
   void blanks() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' ||
-                                  text_[at_] == '\t'))
+    while (at_ < text_.size() &&
+           (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t'))
       ++at_;
   }
   bool take(char c) {
@@ -70,7 +70,8 @@ class Parser {
     double out = 0;
     const char* begin = text_.data() + at_;
     const char* end = text_.data() + text_.size();
-    const bool digit = at_ < text_.size() && (text_[at_] == '-' || (text_[at_] >= '0' && text_[at_] <= '9'));
+    const bool digit =
+        at_ < text_.size() && (text_[at_] == '-' || (text_[at_] >= '0' && text_[at_] <= '9'));
     const auto [stop, error] = std::from_chars(begin, end, out);
     if (!digit || error == std::errc::invalid_argument) return bad("no value");
     at_ += static_cast<size_t>(stop - begin);

@@ -68,8 +68,7 @@ class Parser {
   }
   Result<double> number(char type) {
     const uint64_t bits = TRY(raw(size_of(type)));
-    if (type == 'd')
-      return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits)));
+    if (type == 'd') return static_cast<double>(std::bit_cast<float>(static_cast<uint32_t>(bits)));
     if (type == 'D') return std::bit_cast<double>(bits);
     return static_cast<double>(as_int(type, bits));
   }

@@ -7,10 +7,10 @@
 #include "base/text.h"
 #include "model/model.h"
 
-// LightGBM's text format (v2 to v4): lines of key=value, a block for each tree. decision_type: bit 0 says
-// that the node is categorical, bit 1 that a missing value goes to the left, bits 2 and 3 what is missing:
-// nothing, zero, NaN. A negative child c is leaf ~c. Everything is a double. LightGBM drops
-// |x| <= 1e-35 from rows before it looks at them.
+// LightGBM's text format (v2 to v4): lines of key=value, a block for each tree. decision_type: bit
+// 0 says that the node is categorical, bit 1 that a missing value goes to the left, bits 2 and 3
+// what is missing: nothing, zero, NaN. A negative child c is leaf ~c. Everything is a double.
+// LightGBM drops |x| <= 1e-35 from rows before it looks at them.
 namespace slip::model {
 namespace {
 
@@ -57,7 +57,8 @@ Result<std::vector<double>> doubles(const Block& block, const Where& where, std:
   }
 }
 
-Result<std::vector<int64_t>> integers(const Block& block, const Where& where, std::string_view key) {
+Result<std::vector<int64_t>> integers(const Block& block, const Where& where,
+                                      std::string_view key) {
   std::vector<int64_t> out;
   const std::vector<double> numbers = TRY(doubles(block, where, key));
   for (const double x : numbers) {
@@ -76,7 +77,8 @@ Result<int64_t> integer(const Block& block, const Where& where, std::string_view
 
 Status same_length(const Where& where, std::string_view key, size_t have, size_t want) {
   if (have == want) return {};
-  return where.bad(key, concat({"has ", std::to_string(have), " values, not ", std::to_string(want)}));
+  return where.bad(key,
+                   concat({"has ", std::to_string(have), " values, not ", std::to_string(want)}));
 }
 
 // ---- one tree
@@ -148,7 +150,8 @@ class TreeReader {
     if ((bits >> 2 & 3) == 3 || bits > 15) return where_.bad("decision_type", "is unknown");
     if ((bits & kCategorical) != 0) {
       n.test = trees::Test::kInSet;
-      if (!(threshold >= 0 && threshold < static_cast<double>(sets_))) return where_.bad("threshold", "names no set of categories");
+      if (!(threshold >= 0 && threshold < static_cast<double>(sets_)))
+        return where_.bad("threshold", "names no set of categories");
       n.set = first_set_ + static_cast<uint32_t>(threshold);
       n.missing = Missing::kNan;
       n.default_left = false;
@@ -185,7 +188,8 @@ class TreeReader {
   }
 
   Status linear(const std::vector<uint32_t>& order) {
-    const bool mine = block_.contains("is_linear") && TRY(integer(block_, where_, "is_linear")) != 0;
+    const bool mine =
+        block_.contains("is_linear") && TRY(integer(block_, where_, "is_linear")) != 0;
     if (!mine && forest_.linear_leaves.empty()) return {};
     while (forest_.linear_leaves.size() < forest_.leaves.size() - order.size())
       forest_.linear_leaves.push_back({forest_.leaves[forest_.linear_leaves.size()], {}});
@@ -307,7 +311,8 @@ class Reader {
     f.outputs = static_cast<uint32_t>(outputs);
     average_ = b.contains("average_output");
     if (const auto names = b.find("feature_names"); names != b.end() && !names->second.empty()) {
-      for (const std::string_view name : split(names->second, ' ')) f.feature_names.emplace_back(name);
+      for (const std::string_view name : split(names->second, ' '))
+        f.feature_names.emplace_back(name);
       TRY(same_length(where, "feature_names", f.feature_names.size(), f.features));
     }
     const auto objective = b.find("objective");
@@ -358,7 +363,8 @@ class Reader {
 }  // namespace
 
 Result<Model> read_lightgbm(std::string_view text) {
-  if (text.size() > (size_t{1} << 30)) return exhausted("model.too_large", "a model has 1 GiB at most");
+  if (text.size() > (size_t{1} << 30))
+    return exhausted("model.too_large", "a model has 1 GiB at most");
   return Reader(text).run();
 }
 

@@ -15,7 +15,8 @@
 // What such a file can hold and we can't answer is refused, never guessed. Pure.
 //
 // Errors name the field and where it stands: kInvalid `model.syntax|model.field|model.format`,
-// `trees.bad_model`; kUnsupported `model.unsupported`; kExhausted `model.too_large`, `trees.too_large`.
+// `trees.bad_model`; kUnsupported `model.unsupported`; kExhausted `model.too_large`,
+// `trees.too_large`.
 namespace slip::model {
 
 enum class Library : uint8_t { kXgboost, kLightgbm, kOnnx };

@@ -25,8 +25,10 @@ constexpr std::array kOperators = {
     Operator{"TreeEnsembleClassifier",
              [](const OnnxNode& n, Model& m) { return read_tree_ensemble_1(n, true, m); }},
     Operator{"TreeEnsemble", read_tree_ensemble_5},
-    Operator{"LinearRegressor", [](const OnnxNode& n, Model& m) { return read_linear(n, false, m); }},
-    Operator{"LinearClassifier", [](const OnnxNode& n, Model& m) { return read_linear(n, true, m); }},
+    Operator{"LinearRegressor",
+             [](const OnnxNode& n, Model& m) { return read_linear(n, false, m); }},
+    Operator{"LinearClassifier",
+             [](const OnnxNode& n, Model& m) { return read_linear(n, true, m); }},
 };
 
 const Operator* operator_of(const OnnxNode& node) {
@@ -69,7 +71,8 @@ class Reader {
   // From the model's input up to the graph's.
   Status feed(const std::string& value, int depth) {
     constexpr int kDepthMax = 16;
-    if (depth > kDepthMax) return unsupported("model.unsupported", "too many steps before the model");
+    if (depth > kDepthMax)
+      return unsupported("model.unsupported", "too many steps before the model");
     for (const OnnxInput& input : graph_.inputs)
       if (input.name == value) return take_input(input);
     const OnnxNode* node = maker_of(value);
@@ -82,8 +85,7 @@ class Reader {
     if (node->op == "Scaler") TRY(scale(*node));
     const bool known = node->op == "Identity" || node->op == "Cast" || node->op == "Scaler";
     if (!known || node->inputs.empty())
-      return unsupported("model.unsupported",
-                         concat({"operator ", node->op, " before the model"}));
+      return unsupported("model.unsupported", concat({"operator ", node->op, " before the model"}));
     if (node->op == "Cast") cast_ = integer_of(*node, "to", kFloat);
     return feed(node->inputs[0], depth + 1);
   }
@@ -132,8 +134,8 @@ class Reader {
     if (inputs_.size() < 2) return {};
     for (const OnnxInput* input : inputs_)
       for (int64_t i = 0; i < input->width; ++i)
-        f.feature_names.push_back(input->width == 1 ? input->name
-                                                    : concat({input->name, "_", std::to_string(i)}));
+        f.feature_names.push_back(
+            input->width == 1 ? input->name : concat({input->name, "_", std::to_string(i)}));
     return {};
   }
 

@@ -180,7 +180,9 @@ Status parse_shape(std::string_view message, OnnxInput& out) {
   }));
   if (dims.size() == 1) out.width = 1;
   if (dims.size() == 2) out.width = dims[1];
-  if (dims.size() > 2) return unsupported("model.unsupported", concat({"input ", out.name, " has more than two dimensions"}));
+  if (dims.size() > 2)
+    return unsupported("model.unsupported",
+                       concat({"input ", out.name, " has more than two dimensions"}));
   return {};
 }
 

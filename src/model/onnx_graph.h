@@ -9,8 +9,8 @@
 #include "base/result.h"
 
 // What of an ONNX file (onnx.proto, IR versions 3 and on) a model of trees or weights needs: the
-// nodes of its graph, their attributes, the shapes of its inputs. Tensors that lie in other files are refused.
-// Pure.
+// nodes of its graph, their attributes, the shapes of its inputs. Tensors that lie in other files
+// are refused. Pure.
 //
 // Errors: kInvalid `model.syntax|model.field`, kUnsupported `model.unsupported`.
 namespace slip::model {

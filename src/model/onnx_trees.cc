@@ -5,9 +5,9 @@
 #include "base/text.h"
 #include "model/onnx_internal.h"
 
-// TreeEnsembleRegressor, TreeEnsembleClassifier (ai.onnx.ml 1 to 3) and TreeEnsemble (5). A true test leads to
-// the true branch, NaN too where missing_value_tracks_true. Tests are turned into <, <= and sets:
-// x >= t is a false x < t, so its branches change places.
+// TreeEnsembleRegressor, TreeEnsembleClassifier (ai.onnx.ml 1 to 3) and TreeEnsemble (5). A true
+// test leads to the true branch, NaN too where missing_value_tracks_true. Tests are turned into <,
+// <= and sets: x >= t is a false x < t, so its branches change places.
 namespace slip::model {
 namespace {
 
@@ -51,7 +51,8 @@ void put_test(Forest& f, Mode mode, double value, bool tracks_true, RawNode& out
 // Leaves of all trees, as the forest keeps them.
 class LeafWriter {
  public:
-  LeafWriter(Forest& forest, std::vector<Votes> votes) : forest_(forest), votes_(std::move(votes)) {}
+  LeafWriter(Forest& forest, std::vector<Votes> votes)
+      : forest_(forest), votes_(std::move(votes)) {}
 
   // Trees whose leaves speak of one target have a number a leaf; else all leaves are vectors.
   void choose(const std::vector<std::vector<uint32_t>>& leaves_of_trees) {
@@ -87,7 +88,8 @@ class LeafWriter {
     return true;
   }
   double added(double a, double b) const {
-    return forest_.float_sum ? static_cast<double>(static_cast<float>(a) + static_cast<float>(b)) : a + b;
+    return forest_.float_sum ? static_cast<double>(static_cast<float>(a) + static_cast<float>(b))
+                             : a + b;
   }
   double total(const Votes& votes) const {
     double sum = 0;
@@ -219,7 +221,8 @@ class Ensemble1 {
     const std::vector<int64_t>& nodes = integers_of(node_, prefix + "nodeids");
     const std::vector<int64_t>& ids = integers_of(node_, prefix + "ids");
     const std::vector<double>& weights = doubles(prefix + "weights");
-    if (nodes.size() != trees.size() || ids.size() != trees.size() || weights.size() != trees.size())
+    if (nodes.size() != trees.size() || ids.size() != trees.size() ||
+        weights.size() != trees.size())
       return onnx_error(node_, prefix + "*", "have different lengths");
     votes_.resize(size());
     for (size_t i = 0; i < trees.size(); ++i) {
@@ -269,7 +272,8 @@ class Ensemble1 {
       for (; end < size() && (*trees_)[end] == (*trees_)[begin]; ++end) {
         const Votes& votes = votes_[end];
         all = all && (modes_->texts[end] != "LEAF" ||
-                      std::any_of(votes.begin(), votes.end(), [&](const auto& v) { return v.first == k; }));
+                      std::any_of(votes.begin(), votes.end(),
+                                  [&](const auto& v) { return v.first == k; }));
       }
       if (all) return true;
       begin = end;
@@ -352,13 +356,14 @@ class Ensemble5 {
       of_trees.push_back(std::move(of_tree));
     }
     constexpr std::string_view kAggregates[] = {"AVERAGE", "SUM", "MIN", "MAX"};
-    // The specification numbers SOFTMAX 1 and LOGISTIC 2; ONNX Runtime (1.32) takes them the other way
-    // round, and a model's answers are what it gives.
+    // The specification numbers SOFTMAX 1 and LOGISTIC 2; ONNX Runtime (1.32) takes them the other
+    // way round, and a model's answers are what it gives.
     constexpr std::string_view kTransforms[] = {"NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO",
                                                 "PROBIT"};
     const int64_t aggregate = integer_of(node_, "aggregate_function", 1);
     const int64_t transform = integer_of(node_, "post_transform", 0);
-    if (aggregate < 0 || aggregate > 3) return onnx_error(node_, "aggregate_function", "is unknown");
+    if (aggregate < 0 || aggregate > 3)
+      return onnx_error(node_, "aggregate_function", "is unknown");
     if (transform < 0 || transform > 4) return onnx_error(node_, "post_transform", "is unknown");
     TRY(put_aggregate(node_, kAggregates[aggregate], f_));
     TRY(finish_trees(node_, of_trees, std::move(votes_), f_));
@@ -378,9 +383,11 @@ class Ensemble5 {
     for (const auto* column : {features_, true_, false_, true_leaf_, false_leaf_})
       if (column->size() != modes_->size())
         return onnx_error(node_, "nodes_*", "have different lengths");
-    if (splits_->size() != modes_->size() || (!tracks_->empty() && tracks_->size() != modes_->size()))
+    if (splits_->size() != modes_->size() ||
+        (!tracks_->empty() && tracks_->size() != modes_->size()))
       return onnx_error(node_, "nodes_*", "have different lengths");
-    if (modes_->size() > trees::kNodesMax / 4) return exhausted("trees.too_large", "too many nodes");
+    if (modes_->size() > trees::kNodesMax / 4)
+      return exhausted("trees.too_large", "too many nodes");
     return {};
   }
 
@@ -391,8 +398,7 @@ class Ensemble5 {
     f_.outputs = static_cast<uint32_t>(targets);
     const std::vector<int64_t>& ids = integers_of(node_, "leaf_targetids");
     const std::vector<double>& weights = numbers_of(node_, "leaf_weights");
-    if (ids.size() != weights.size())
-      return onnx_error(node_, "leaf_*", "have different lengths");
+    if (ids.size() != weights.size()) return onnx_error(node_, "leaf_*", "have different lengths");
     for (size_t i = 0; i < ids.size(); ++i) {
       if (ids[i] < 0 || ids[i] >= targets)
         return onnx_error(node_, "leaf_targetids", "names no target");
@@ -421,7 +427,8 @@ class Ensemble5 {
       if (!(mode >= 0 && mode <= 6)) return onnx_error(node_, "nodes_modes", "has an unknown mode");
       TRY(widen(node_, (*features_)[i], open_, f_));
       const int32_t to_true = TRY(child((*true_)[i], (*true_leaf_)[i] != 0, "nodes_truenodeids"));
-      const int32_t to_false = TRY(child((*false_)[i], (*false_leaf_)[i] != 0, "nodes_falsenodeids"));
+      const int32_t to_false =
+          TRY(child((*false_)[i], (*false_leaf_)[i] != 0, "nodes_falsenodeids"));
       RawNode& r = raw_[i];
       r.left = to_true;
       r.right = to_false;
@@ -444,8 +451,9 @@ class Ensemble5 {
     ++at;
     std::sort(set.members.begin(), set.members.end());
     // ONNX Runtime (1.32) keeps such sets as integers and takes values' fractions away.
-    const bool large = set.members.size() > 30 ||
-                       (!set.members.empty() && (set.members.front() < 0 || set.members.back() > 30));
+    const bool large =
+        set.members.size() > 30 ||
+        (!set.members.empty() && (set.members.front() < 0 || set.members.back() > 30));
     if (large) {
       set.rule = trees::SetRule::kWhole;
       for (double& x : set.members) x = std::trunc(x);
@@ -477,6 +485,8 @@ class Ensemble5 {
 Status read_tree_ensemble_1(const OnnxNode& node, bool classifier, Model& out) {
   return Ensemble1(node, classifier, out).read();
 }
-Status read_tree_ensemble_5(const OnnxNode& node, Model& out) { return Ensemble5(node, out).read(); }
+Status read_tree_ensemble_5(const OnnxNode& node, Model& out) {
+  return Ensemble5(node, out).read();
+}
 
 }  // namespace slip::model

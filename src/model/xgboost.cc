@@ -7,10 +7,11 @@
 #include "model/document.h"
 #include "model/model.h"
 
-// XGBoost's model schema (doc/model.schema, 1.0 to 3.2). A node's left_children is -1 when it is a leaf; its value is its
-// split condition, or a row of leaf_weights (base_weights before 3.1) when leaves are vectors. Tests are
-// x < condition in floats; a category in the node's set goes to the right. Sums begin with the base
-// score, which is kept as a prediction and taken back through the objective's link.
+// XGBoost's model schema (doc/model.schema, 1.0 to 3.2). A node's left_children is -1 when it is a
+// leaf; its value is its split condition, or a row of leaf_weights (base_weights before 3.1) when
+// leaves are vectors. Tests are x < condition in floats; a category in the node's set goes to the
+// right. Sums begin with the base score, which is kept as a prediction and taken back through the
+// objective's link.
 namespace slip::model {
 namespace {
 
@@ -146,8 +147,7 @@ class TreeReader {
     default_left_ = TRY(TRY(tree_.get("default_left")).numbers());
     if (const std::optional<At> type = tree_.maybe("split_type")) type_ = TRY(type->numbers());
     for (const std::vector<double>* column : {right_, feature_, condition_, default_left_})
-      if (column->size() != left_->size())
-        return bad(tree_.path, "has lists of different lengths");
+      if (column->size() != left_->size()) return bad(tree_.path, "has lists of different lengths");
     if (type_ != nullptr && type_->size() != left_->size())
       return bad(tree_.path, "has lists of different lengths");
     const At param = TRY(tree_.get("tree_param"));
@@ -318,11 +318,11 @@ class Reader {
     const auto* found = std::find_if(std::begin(kObjectives), std::end(kObjectives),
                                      [&](const Objective& o) { return o.name == out_.objective; });
     if (found == std::end(kObjectives))
-      return unsupported("model.unsupported",
-                         concat({at.path, ".name is '", out_.objective, "'"}));
+      return unsupported("model.unsupported", concat({at.path, ".name is '", out_.objective, "'"}));
     out_.forest.link = found->link;
     base_link_ = found->base;
-    out_.forest.classifier = out_.objective.starts_with("multi:") || out_.objective.starts_with("binary:");
+    out_.forest.classifier =
+        out_.objective.starts_with("multi:") || out_.objective.starts_with("binary:");
     return {};
   }
 
@@ -340,20 +340,21 @@ class Reader {
   // The number of trees that answer: all, or up to the best iteration.
   Result<size_t> tree_count(const At& model, size_t all) {
     const std::optional<At> attributes = learner_.maybe("attributes");
-    const std::optional<At> best =
-        attributes ? attributes->maybe("best_iteration") : std::nullopt;
+    const std::optional<At> best = attributes ? attributes->maybe("best_iteration") : std::nullopt;
     if (options_.all_iterations || !best) return all;
     const size_t iterations = size_t{TRY(best->count(trees::kTreesMax))} + 1;
     if (const std::optional<At> indptr = model.maybe("iteration_indptr")) {
       const std::vector<double>& at = *TRY(indptr->numbers());
-      if (iterations >= at.size() || !(at[iterations] >= 0 && at[iterations] <= static_cast<double>(all)))
+      if (iterations >= at.size() ||
+          !(at[iterations] >= 0 && at[iterations] <= static_cast<double>(all)))
         return bad(indptr->path, "has no best iteration");
       return static_cast<size_t>(at[iterations]);
     }
     const At param = TRY(model.get("gbtree_model_param"));
     const size_t parallel =
         std::max(TRY(TRY(param.get("num_parallel_tree")).count(trees::kTreesMax)), 1U);
-    return std::min(all, iterations * parallel * (out_.forest.vector_leaves ? 1 : out_.forest.outputs));
+    return std::min(all,
+                    iterations * parallel * (out_.forest.vector_leaves ? 1 : out_.forest.outputs));
   }
 
   Status gbtree(const At& model, const std::vector<double>& weights) {
@@ -396,12 +397,13 @@ class Reader {
     f.weights.resize(size_t{f.features} * f.outputs);
     for (size_t i = 0; i < f.features; ++i)
       for (size_t k = 0; k < f.outputs; ++k)
-        f.weights[k * f.features + i] = static_cast<double>(static_cast<float>(from[i * f.outputs + k]));
+        f.weights[k * f.features + i] =
+            static_cast<double>(static_cast<float>(from[i * f.outputs + k]));
     // XGBoost 3.2 gives every output of a linear booster the first one's base score.
     const auto base = static_cast<float>(f.base.front());
     for (size_t k = 0; k < f.outputs; ++k)
-      f.base[k] = static_cast<double>(base +
-                                      static_cast<float>(from[size_t{f.features} * f.outputs + k]));
+      f.base[k] =
+          static_cast<double>(base + static_cast<float>(from[size_t{f.features} * f.outputs + k]));
     f.missing_skips = true;
     return {};
   }
@@ -417,9 +419,11 @@ class Reader {
 Result<Model> read_xgboost(std::string_view bytes, const ReadOptions& options) {
   // Both begin with a brace; a name follows in quotes, or its length does.
   size_t at = 1;
-  while (at < bytes.size() && (bytes[at] == ' ' || bytes[at] == '\n' || bytes[at] == '\r' || bytes[at] == '\t'))
+  while (at < bytes.size() &&
+         (bytes[at] == ' ' || bytes[at] == '\n' || bytes[at] == '\r' || bytes[at] == '\t'))
     ++at;
-  const bool json = bytes.substr(0, 1) != "{" || at >= bytes.size() || bytes[at] == '"' || bytes[at] == '}';
+  const bool json =
+      bytes.substr(0, 1) != "{" || at >= bytes.size() || bytes[at] == '"' || bytes[at] == '}';
   const Document document = TRY(json ? parse_json_document(bytes) : parse_ubjson(bytes));
   Result<Model> model = Reader(options).run(document);
   return model;

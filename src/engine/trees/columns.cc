@@ -57,7 +57,7 @@ struct ColumnsMaker {
   const Forest& f;
   Columns out;
   std::map<std::tuple<int32_t, Missing, int64_t>, uint32_t> known;  // Feature, missing, set or -1.
-  std::vector<double> plain;  // A node's threshold as <=.
+  std::vector<double> plain;                                        // A node's threshold as <=.
 
   uint32_t column(const Node& node, int64_t set) {
     const auto [at, fresh] = known.try_emplace({node.feature, node.missing, set},

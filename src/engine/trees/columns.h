@@ -7,15 +7,16 @@
 
 #include "engine/trees/forest.h"
 
-// How a row is turned into floats that kernels compare: a column for each way in which the nodes look at a
-// feature, and a float threshold for each node, such that for every row
+// How a row is turned into floats that kernels compare: a column for each way in which the nodes
+// look at a feature, and a float threshold for each node, such that for every row
 //   the node's test is true  <=>  code(column) <= threshold,
 // exactly, NaN being what goes the default way. Immutable once made; any thread.
 //
-// A double x is compared with doubles through floats: its code is the least float that isn't less, a
-// threshold's the greatest that isn't greater. That is exact but where x and a threshold lie between the
-// same two neighbouring floats; those few are looked up. Columns with two thresholds that close are
-// ranked: the code is the number of thresholds less than x. Sets become 0 (in it) and 1.
+// A double x is compared with doubles through floats: its code is the least float that isn't less,
+// a threshold's the greatest that isn't greater. That is exact but where x and a threshold lie
+// between the same two neighbouring floats; those few are looked up. Columns with two thresholds
+// that close are ranked: the code is the number of thresholds less than x. Sets become 0 (in it)
+// and 1.
 namespace slip::trees {
 
 class Columns {

@@ -76,8 +76,7 @@ auto leaves_of(Kernel kernel) {
 // Each output's sum of `row`, out of a tile.
 template <class Sum>
 void take_row(std::span<const Sum> tile, size_t row, std::span<double> sums) {
-  for (size_t k = 0; k < sums.size(); ++k)
-    sums[k] = static_cast<double>(tile[k * kTileRows + row]);
+  for (size_t k = 0; k < sums.size(); ++k) sums[k] = static_cast<double>(tile[k * kTileRows + row]);
 }
 
 }  // namespace
@@ -94,8 +93,7 @@ Result<Kernel> parse_kernel(std::string_view name) {
 Result<Executor> Executor::make(Forest forest, Kernel kernel) {
   TRY(check(forest));
   if (!on_this_machine(kernel))
-    return unsupported("trees.kernel",
-                       concat({"this processor has no ", kernel_name(kernel)}));
+    return unsupported("trees.kernel", concat({"this processor has no ", kernel_name(kernel)}));
   if (kernel == Kernel::kAuto) kernel = choose(forest);
   if (forest.trees.empty()) kernel = Kernel::kScalar;
   return Executor(std::move(forest), kernel);
@@ -265,7 +263,8 @@ void Executor::tile(std::span<const T> rows, std::span<double> out, Scratch& scr
   tile_trees(rows, sums, scratch);
   const bool as_summed = forest_.link == Link::kIdentity && forest_.divisor == 1 &&
                          (forest_.base.empty() || forest_.base_first);
-  if (outputs == 1 && (output == Output::kRaw || (output == Output::kAnswer && as_summed)) && forest_.aggregate == Aggregate::kSum) {
+  if (outputs == 1 && (output == Output::kRaw || (output == Output::kAnswer && as_summed)) &&
+      forest_.aggregate == Aggregate::kSum) {
     for (size_t r = 0; r < count; ++r) out[r] = static_cast<double>(sums[r]);
     return;
   }

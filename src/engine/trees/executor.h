@@ -10,8 +10,9 @@
 #include "base/result.h"
 #include "engine/trees/forest.h"
 
-// A forest that answers. The kernel is chosen when it is made, by the processor and the shape of the trees;
-// every kernel gives the same bits. Immutable once made; any thread, each with a Scratch of its own.
+// A forest that answers. The kernel is chosen when it is made, by the processor and the shape of
+// the trees; every kernel gives the same bits. Immutable once made; any thread, each with a Scratch
+// of its own.
 //
 // Rows are row-major, forest.features values a row; float or double. NaN is a missing value.
 namespace slip::trees {
@@ -23,7 +24,7 @@ enum class Kernel : uint8_t {
   kAvx2,
   kAvx512,
 };
-std::string_view kernel_name(Kernel kernel);  // "auto", "scalar", "walk", "avx2", "avx512"
+std::string_view kernel_name(Kernel kernel);         // "auto", "scalar", "walk", "avx2", "avx512"
 Result<Kernel> parse_kernel(std::string_view name);  // kInvalid `trees.kernel`.
 
 struct Layout;
@@ -40,7 +41,8 @@ class Scratch {
 
 class Executor {
  public:
-  // check() decides about the forest; kUnsupported `trees.kernel`: this machine hasn't got the kernel.
+  // check() decides about the forest; kUnsupported `trees.kernel`: this machine hasn't got the
+  // kernel.
   static Result<Executor> make(Forest forest, Kernel kernel = Kernel::kAuto);
   Executor(Executor&&) noexcept;
   Executor& operator=(Executor&&) noexcept;
@@ -61,9 +63,11 @@ class Executor {
   template <class T>
   void run(std::span<const T> rows, std::span<double> out, Scratch& scratch, Output output) const;
   template <class T>
-  void scalar(std::span<const T> rows, std::span<double> out, Scratch& scratch, Output output) const;
+  void scalar(std::span<const T> rows, std::span<double> out, Scratch& scratch,
+              Output output) const;
   template <class T>
-  void one_row(std::span<const T> row, std::span<double> out, Scratch& scratch, Output output) const;
+  void one_row(std::span<const T> row, std::span<double> out, Scratch& scratch,
+               Output output) const;
   template <class T, class Sum>
   void tile(std::span<const T> rows, std::span<double> out, Scratch& scratch, Output output) const;
   template <class T, class Sum>

@@ -18,7 +18,8 @@ Error too_large(std::string_view what) { return exhausted("trees.too_large", std
 
 bool good_set(const Set& set) {
   if (set.rule >= SetRule::kExact)
-    return set.rule <= SetRule::kWhole && set.bits.empty() && std::is_sorted(set.members.begin(), set.members.end()) &&
+    return set.rule <= SetRule::kWhole && set.bits.empty() &&
+           std::is_sorted(set.members.begin(), set.members.end()) &&
            std::none_of(set.members.begin(), set.members.end(),
                         [](double x) { return std::isnan(x); });
   return set.members.empty() && set.bits.size() <= kCategoryMax / 32;
@@ -83,7 +84,8 @@ Status check_trees(const Forest& f) {
   for (const LinearLeaf& l : f.linear_leaves)
     for (const auto& term : l.terms)
       if (term.first >= f.features)
-        return invalid("trees.bad_model", "a linear leaf has a feature that isn't one of the model");
+        return invalid("trees.bad_model",
+                       "a linear leaf has a feature that isn't one of the model");
   return {};
 }
 
@@ -108,7 +110,8 @@ Status check_answer(const Forest& f) {
     return invalid("trees.bad_model", "the link doesn't fit the outputs");
   if (f.aggregate != Aggregate::kSum && (!f.vector_leaves || !f.linear_leaves.empty()))
     return invalid("trees.bad_model", "minimum and maximum are taken of vectors");
-  if (!f.weights.empty() && (!f.trees.empty() || f.weights.size() != size_t{f.outputs} * f.features))
+  if (!f.weights.empty() &&
+      (!f.trees.empty() || f.weights.size() != size_t{f.outputs} * f.features))
     return invalid("trees.bad_model", "weights must be one for each output and feature");
   for (const std::vector<double>* of : {&f.offsets, &f.scales})
     if (!of->empty() && (of->size() != f.features || f.weights.empty()))
@@ -199,8 +202,8 @@ bool Set::has(double x) const {
 
 std::string_view link_name(Link link) {
   constexpr std::string_view kNames[] = {
-      "identity", "sigmoid", "softmax",   "softmax_zero", "probit",      "exp",           "hinge",
-      "square",   "log1pexp", "argmax", "one_sigmoid",  "one_complement", "one_negated"};
+      "identity", "sigmoid",  "softmax", "softmax_zero", "probit",         "exp",        "hinge",
+      "square",   "log1pexp", "argmax",  "one_sigmoid",  "one_complement", "one_negated"};
   return kNames[static_cast<size_t>(link)];
 }
 

@@ -9,13 +9,14 @@
 
 #include "base/result.h"
 
-// An ensemble of trees, or a linear model, as every reader makes it and every kernel takes it: typed, flat, and
-// independent of the library that trained it. Plain values; check() decides whether they are a
-// model, and nothing that passed it can be read out of bounds or walked for ever.
+// An ensemble of trees, or a linear model, as every reader makes it and every kernel takes it:
+// typed, flat, and independent of the library that trained it. Plain values; check() decides
+// whether they are a model, and nothing that passed it can be read out of bounds or walked for
+// ever.
 //
 // A tree's nodes stand in preorder: a child lies behind its parent, so a walk ends. Leaves are
-// numbered from left to right. A row's answer, in an order that is fixed so that every kernel has the same
-// bits:
+// numbered from left to right. A row's answer, in an order that is fixed so that every kernel has
+// the same bits:
 //   sum_k = base_k (base_first), then + leaf of each tree of output k, in the order of trees, in
 //           doubles or floats (float_sum);  sum_k / divisor;  + base_k (else);  link.
 namespace slip::trees {
@@ -40,11 +41,11 @@ enum class Missing : uint8_t {
 };
 
 struct Node {
-  double threshold = 0;    // kLess, kLessEqual: not NaN.
+  double threshold = 0;  // kLess, kLessEqual: not NaN.
   int32_t feature = 0;
-  int32_t left = 0;        // A node of the tree, or ~leaf of the tree.
+  int32_t left = 0;  // A node of the tree, or ~leaf of the tree.
   int32_t right = 0;
-  uint32_t set = 0;        // kInSet.
+  uint32_t set = 0;  // kInSet.
   Test test = Test::kLessEqual;
   Missing missing = Missing::kNan;
   bool default_left = false;
@@ -66,7 +67,7 @@ struct Set {
 struct Tree {
   uint32_t node = 0, nodes = 0;  // In Forest::nodes. None: the tree is its only leaf.
   uint32_t leaf = 0, leaves = 1;
-  uint32_t output = 0;           // Not of vector_leaves.
+  uint32_t output = 0;  // Not of vector_leaves.
 };
 
 // leaf = constant + sum of weight * feature; its plain value when one of them is NaN.
@@ -77,9 +78,9 @@ struct LinearLeaf {
 
 enum class Link : uint8_t {
   kIdentity,
-  kSigmoid,        // 1 / (1 + exp(-scale x))
-  kSoftmax,        // over all outputs
-  kSoftmaxZero,    // ONNX: outputs of zero stay zero
+  kSigmoid,      // 1 / (1 + exp(-scale x))
+  kSoftmax,      // over all outputs
+  kSoftmaxZero,  // ONNX: outputs of zero stay zero
   kProbit,
   kExp,
   kHinge,          // x > 0
@@ -106,17 +107,18 @@ struct Forest {
   uint32_t outputs = 1;  // Sums; see answers().
   std::vector<Tree> trees;
   std::vector<Node> nodes;
-  std::vector<double> leaves;  // One a leaf, or `outputs` a leaf (vector_leaves).
-  bool vector_leaves = false;  // kMin, kMax: NaN where a leaf says nothing.
+  std::vector<double> leaves;             // One a leaf, or `outputs` a leaf (vector_leaves).
+  bool vector_leaves = false;             // kMin, kMax: NaN where a leaf says nothing.
   std::vector<LinearLeaf> linear_leaves;  // None, or one a leaf.
   std::vector<Set> sets;
-  // A linear model's: outputs * features, features together; no trees. x is (x - offset) * scale first.
+  // A linear model's: outputs * features, features together; no trees. x is (x - offset) * scale
+  // first.
   std::vector<double> weights;
   std::vector<double> offsets, scales;  // Empty, or one a feature.
 
   bool float_compare = false;  // Features are rounded to float before anything else.
   bool float_sum = false;
-  bool tiny_is_zero = false;  // |x| <= kZeroThreshold is zero.
+  bool tiny_is_zero = false;   // |x| <= kZeroThreshold is zero.
   bool missing_skips = false;  // Linear: NaN contributes nothing.
   Aggregate aggregate = Aggregate::kSum;
   std::vector<double> base;  // Empty, or one an output.
@@ -149,8 +151,8 @@ struct RawNode {
   uint32_t value = 0;  // Of a leaf: the reader's own number for it.
   Node split;          // Its left and right are not looked at.
 };
-// Appends the tree below `root`, in preorder, and the values' numbers in the order of leaves: the caller
-// appends what they stand for to Forest::leaves. Nodes that nothing leads to are left out.
+// Appends the tree below `root`, in preorder, and the values' numbers in the order of leaves: the
+// caller appends what they stand for to Forest::leaves. Nodes that nothing leads to are left out.
 // kInvalid `trees.bad_model`: a child that isn't there, two ways to one node, a circle, too deep.
 Result<std::vector<uint32_t>> append_tree(Forest& forest, std::span<const RawNode> nodes,
                                           size_t root);

@@ -17,9 +17,9 @@ struct TileWork {
   bool nan;  // One of the codes is NaN.
 };
 
-// X_add: trees [first, last), all of one output and with a number a leaf: their leaves are added to the sums
-// of 64 rows, in floats or doubles as the forest adds. X_leaves: the leaf of `tree` that each of 64 rows
-// falls into. X_row: one row.
+// X_add: trees [first, last), all of one output and with a number a leaf: their leaves are added to
+// the sums of 64 rows, in floats or doubles as the forest adds. X_leaves: the leaf of `tree` that
+// each of 64 rows falls into. X_row: one row.
 
 void walk_add(const TileWork& work, size_t first, size_t last, double* sums);
 void walk_add(const TileWork& work, size_t first, size_t last, float* sums);

@@ -8,11 +8,14 @@
 #include "engine/trees/forest.h"
 
 // What kernels read, made of a forest once. Two forms of the same trees:
-//   words  QuickScorer (C. Lucchese et al., SIGIR 2015; vectorised: TOIS 2016): each node that sends a
-//          row to the right takes the leaves of its left subtree away, and the first leaf that is left is
-//          the row's. No branch, no dependent load. Leaves stand in words of 32 bits, the first one in the
-//          highest; a tree of more leaves is several words, each with the nodes that touch it.
-//   walk   nodes of 16 bytes, siblings side by side, leaves that lead to themselves: a fixed number of
+//   words  QuickScorer (C. Lucchese et al., SIGIR 2015; vectorised: TOIS 2016): each node that
+//   sends a
+//          row to the right takes the leaves of its left subtree away, and the first leaf that is
+//          left is the row's. No branch, no dependent load. Leaves stand in words of 32 bits, the
+//          first one in the highest; a tree of more leaves is several words, each with the nodes
+//          that touch it.
+//   walk   nodes of 16 bytes, siblings side by side, leaves that lead to themselves: a fixed number
+//   of
 //          steps without a branch, many walks at a time.
 // Immutable once made; any thread.
 namespace slip::trees {
@@ -27,8 +30,8 @@ struct QuickNode {
   uint32_t keep = 0;    // Leaves that stay when the row goes to the right.
 };
 struct QuickWord {
-  uint32_t begin = 0;     // QuickNodes: [begin, middle) send NaN to the left,
-  uint32_t middle = 0;    // [middle, end) to the right.
+  uint32_t begin = 0;   // QuickNodes: [begin, middle) send NaN to the left,
+  uint32_t middle = 0;  // [middle, end) to the right.
   uint32_t end = 0;
   uint32_t first_leaf = 0;  // Of the tree.
 };

@@ -42,7 +42,7 @@ SLIP_AVX2 void left_leaves(const TileWork& work, const QuickWord& word, uint32_t
     take_away<_CMP_NLE_UQ>(nodes + word.middle, nodes + word.end, work.columns, tile);
   }
   SLIP_UNROLL for (int i = 0; i < kSets; ++i)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(left + i * 8), tile.word[i]);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(left + i * 8), tile.word[i]);
 }
 
 // The first leaf of the first word that has one; words from last to first.

@@ -1,11 +1,11 @@
-#include <immintrin.h>
-
 #include <limits>
+
+#include <immintrin.h>
 
 #include "engine/trees/kernel.h"
 
-// Sixteen rows a register, or sixteen words of one row. A comparison makes a mask of rows, the mask takes
-// leaves away; the leaf's value comes out of a table in registers, doubles as two halves.
+// Sixteen rows a register, or sixteen words of one row. A comparison makes a mask of rows, the mask
+// takes leaves away; the leaf's value comes out of a table in registers, doubles as two halves.
 #define SLIP_AVX512 __attribute__((target("avx512f,avx512cd"), always_inline)) inline
 // Arrays of registers stay in registers only when their loops are unrolled.
 #define SLIP_UNROLL _Pragma("GCC unroll 8")
@@ -65,7 +65,8 @@ SLIP_AVX512 Tile leaves_of(const TileWork& work, const QuickTree& tree) {
     const __m512i base = _mm512_set1_epi32(static_cast<int>(words[w].first_leaf));
     SLIP_UNROLL for (int i = 0; i < kSets; ++i) {
       const __mmask16 some = _mm512_test_epi32_mask(left.word[i], left.word[i]);
-      out.word[i] = _mm512_mask_add_epi32(out.word[i], some, base, _mm512_lzcnt_epi32(left.word[i]));
+      out.word[i] =
+          _mm512_mask_add_epi32(out.word[i], some, base, _mm512_lzcnt_epi32(left.word[i]));
     }
   }
   return out;
@@ -94,24 +95,23 @@ SLIP_AVX512 void add_table(const uint32_t* table, const Tile& leaf, Pair* sums) 
   SLIP_UNROLL for (int i = 0; i < kSets; ++i) {
     const __m512i low = _mm512_permutex2var_epi32(l0, leaf.word[i], l1);
     const __m512i high = _mm512_permutex2var_epi32(h0, leaf.word[i], h1);
-    sums[i].low = _mm512_add_pd(sums[i].low, _mm512_castsi512_pd(_mm512_maskz_unpacklo_epi32(0xffff, low, high)));
-    sums[i].high =
-        _mm512_add_pd(sums[i].high, _mm512_castsi512_pd(_mm512_maskz_unpackhi_epi32(0xffff, low, high)));
+    sums[i].low = _mm512_add_pd(
+        sums[i].low, _mm512_castsi512_pd(_mm512_maskz_unpacklo_epi32(0xffff, low, high)));
+    sums[i].high = _mm512_add_pd(
+        sums[i].high, _mm512_castsi512_pd(_mm512_maskz_unpackhi_epi32(0xffff, low, high)));
   }
 }
 
 SLIP_AVX512 void add_gathered(const double* leaves, const Tile& leaf, Pair* sums) {
-  const __m512i order =
-      _mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+  const __m512i order = _mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
   const __m512d none = _mm512_setzero_pd();
   SLIP_UNROLL for (int i = 0; i < kSets; ++i) {
     const __m512i at = _mm512_maskz_permutexvar_epi32(0xffff, order, leaf.word[i]);
     const __m256i low = _mm512_maskz_extracti64x4_epi64(0xff, at, 0);
     const __m256i high = _mm512_maskz_extracti64x4_epi64(0xff, at, 1);
-    sums[i].low = _mm512_add_pd(sums[i].low,
-                                _mm512_mask_i32gather_pd(none, 0xff, low, leaves, 8));
-    sums[i].high = _mm512_add_pd(sums[i].high,
-                                 _mm512_mask_i32gather_pd(none, 0xff, high, leaves, 8));
+    sums[i].low = _mm512_add_pd(sums[i].low, _mm512_mask_i32gather_pd(none, 0xff, low, leaves, 8));
+    sums[i].high =
+        _mm512_add_pd(sums[i].high, _mm512_mask_i32gather_pd(none, 0xff, high, leaves, 8));
   }
 }
 
@@ -155,9 +155,8 @@ SLIP_AVX512_CALL void avx512_add(const TileWork& work, size_t first, size_t last
     } else {
       const float* leaves = work.layout.float_leaves.data() + tree.leaf;
       const Tile leaf = leaves_of(work, tree);
-      SLIP_UNROLL for (int i = 0; i < kSets; ++i)
-        all[i] = _mm512_add_ps(all[i], _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff,
-                                                                leaf.word[i], leaves, 4));
+      SLIP_UNROLL for (int i = 0; i < kSets; ++i) all[i] = _mm512_add_ps(
+          all[i], _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, leaf.word[i], leaves, 4));
     }
   }
   SLIP_UNROLL for (int i = 0; i < kSets; ++i) _mm512_storeu_ps(sums + i * 16, all[i]);
@@ -193,8 +192,8 @@ SLIP_AVX512 void row_words(const RowWork& work, const Row<kFew>& row, uint32_t* 
       const __m512 x = row.at(step->column);
       __mmask16 right = _mm512_cmp_ps_mask(x, _mm512_loadu_ps(step->threshold), _CMP_GT_OQ);
       if constexpr (kNan)
-        right = static_cast<__mmask16>(
-            right | (_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) & *nan_right));
+        right =
+            static_cast<__mmask16>(right | (_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) & *nan_right));
       left = _mm512_mask_and_epi32(left, right, left, _mm512_loadu_si512(step->keep));
     }
     const __m512i word = _mm512_loadu_si512(group.word);

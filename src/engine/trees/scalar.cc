@@ -36,8 +36,10 @@ double linear_value(const Forest& f, size_t leaf, std::span<const double> row) {
 }
 
 double scaled(const Forest& f, size_t i, double x) {
-  if (!f.offsets.empty()) x = static_cast<double>(static_cast<float>(x) - static_cast<float>(f.offsets[i]));
-  if (!f.scales.empty()) x = static_cast<double>(static_cast<float>(x) * static_cast<float>(f.scales[i]));
+  if (!f.offsets.empty())
+    x = static_cast<double>(static_cast<float>(x) - static_cast<float>(f.offsets[i]));
+  if (!f.scales.empty())
+    x = static_cast<double>(static_cast<float>(x) * static_cast<float>(f.scales[i]));
   return x;
 }
 
@@ -47,9 +49,9 @@ void add_weights(const Forest& f, std::span<const double> row, std::span<double>
     for (size_t i = 0; i < f.features; ++i) {
       const double x = scaled(f, i, prepared(f, row[i]));
       if (f.missing_skips && std::isnan(x)) continue;
-      const double term = f.float_sum ? static_cast<double>(static_cast<float>(x) *
-                                                            static_cast<float>(weights[i]))
-                                      : x * weights[i];
+      const double term =
+          f.float_sum ? static_cast<double>(static_cast<float>(x) * static_cast<float>(weights[i]))
+                      : x * weights[i];
       sums[k] = added(f, sums[k], term);
     }
   }
@@ -58,8 +60,7 @@ void add_weights(const Forest& f, std::span<const double> row, std::span<double>
 }  // namespace
 
 bool goes_left(const Forest& f, const Node& node, std::span<const double> row) {
-  const double x =
-      with_missing(node.missing, prepared(f, row[static_cast<size_t>(node.feature)]));
+  const double x = with_missing(node.missing, prepared(f, row[static_cast<size_t>(node.feature)]));
   if (std::isnan(x)) return node.default_left;
   if (node.test == Test::kInSet) return f.sets[node.set].has(x);
   return node.test == Test::kLess ? x < node.threshold : x <= node.threshold;

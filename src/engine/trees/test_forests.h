@@ -7,8 +7,8 @@
 #include "engine/trees/forest.h"
 #include "test/gen/dice.h"
 
-// Random forests of every kind, and rows that lie on their thresholds, one ulp beside them and where
-// numbers are odd. One thread.
+// Random forests of every kind, and rows that lie on their thresholds, one ulp beside them and
+// where numbers are odd. One thread.
 namespace slip::trees::test {
 
 struct Shape {
@@ -110,9 +110,10 @@ inline Forest random_forest(gen::Dice& dice, const Shape& shape) {
 // A value for feature `i` of `f`: a threshold of it, a neighbour, a category, an odd number, any.
 inline double value_for(gen::Dice& dice, const Forest& f, uint32_t i) {
   constexpr double kInf = std::numeric_limits<double>::infinity();
-  const double odd[] = {std::nan(""), kInf, -kInf, 0.0, -0.0, 1e-35, -1e-36, 5e-324, 1e308, -1e308,
-                        kZeroThreshold, std::nextafter(kZeroThreshold, 1), 1e-45, 2147483648.0,
-                        -0.5, -1.0, 16777216.0};
+  const double odd[] = {
+      std::nan(""), kInf,         -kInf, 0.0,    -0.0,           1e-35,
+      -1e-36,       5e-324,       1e308, -1e308, kZeroThreshold, std::nextafter(kZeroThreshold, 1),
+      1e-45,        2147483648.0, -0.5,  -1.0,   16777216.0};
   switch (dice.below(6)) {
     case 0:
       return dice.pick(odd);

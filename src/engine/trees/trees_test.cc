@@ -98,7 +98,8 @@ TEST(Trees, CodesCompareAsDoublesDo) {
       columns.encode(std::span<const double>(x), 1, codes.data(), 1);
       for (size_t n = 0; n < f.nodes.size(); ++n) {
         const float code = codes[columns.column_of(n)];
-        const bool left = std::isnan(code) ? f.nodes[n].default_left : code <= columns.threshold_of(n);
+        const bool left =
+            std::isnan(code) ? f.nodes[n].default_left : code <= columns.threshold_of(n);
         EXPECT_EQ(left, goes_left(f, f.nodes[n], x)) << seed << " node " << n << " x " << x[0];
       }
     }
@@ -122,9 +123,9 @@ TEST(Trees, Sets) {
     double x;
     bool truncated, non_negative;
   };
-  const Row rows[] = {{0, true, true},      {-0.0, true, true},      {-0.5, true, false},
-                      {-1, false, false},   {1, false, false},       {2.9, true, true},
-                      {63, true, true},     {64, false, false},      {1e18, false, false},
+  const Row rows[] = {{0, true, true},       {-0.0, true, true},          {-0.5, true, false},
+                      {-1, false, false},    {1, false, false},           {2.9, true, true},
+                      {63, true, true},      {64, false, false},          {1e18, false, false},
                       {-1e18, false, false}, {std::nan(""), false, false}};
   for (const Row& row : rows) {
     set.rule = SetRule::kTruncate;
@@ -173,8 +174,10 @@ TEST(Trees, WhatIsNoModel) {
       {"base", [](Forest& f) { f.base = {1, 2}; }},
       {"outputs", [](Forest& f) { f.outputs = 0; }},
       {"names", [](Forest& f) { f.feature_names = {"a"}; }},
-      {"link", [](Forest& f) { f.outputs = 2, f.vector_leaves = true, f.leaves.resize(6),
-                                f.link = Link::kOneSigmoid; }},
+      {"link",
+       [](Forest& f) {
+         f.outputs = 2, f.vector_leaves = true, f.leaves.resize(6), f.link = Link::kOneSigmoid;
+       }},
       {"weights", [](Forest& f) { f.weights = {1, 2}; }},
       {"too many features", [](Forest& f) { f.features = kFeaturesMax + 1; }},
   };
@@ -269,7 +272,8 @@ TEST(Trees, WeightsOfALinearModel) {
 }
 
 TEST(Trees, KernelsByName) {
-  for (const Kernel k : {Kernel::kAuto, Kernel::kScalar, Kernel::kWalk, Kernel::kAvx2, Kernel::kAvx512})
+  for (const Kernel k :
+       {Kernel::kAuto, Kernel::kScalar, Kernel::kWalk, Kernel::kAvx2, Kernel::kAvx512})
     EXPECT_EQ(parse_kernel(kernel_name(k)).value(), k);
   EXPECT_EQ(parse_kernel("gpu").error().reason, "trees.kernel");
 }
