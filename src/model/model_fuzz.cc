@@ -1,8 +1,9 @@
+#include "model/model.h"
+
 #include <bit>
 #include <cmath>
 
 #include "engine/trees/executor.h"
-#include "model/model.h"
 #include "test/fuzz/fuzz.h"
 
 // What a reader takes is a forest that every kernel answers by, and all of them alike.

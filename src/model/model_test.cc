@@ -67,11 +67,16 @@ TEST(Models, LightgbmMissing) {
     double x, leaf;
   };
   const Row rows[] = {
-      {"0", kNan, 10},  {"0", 2, 20},      {"2", 0, 10},        // None: NaN is zero.
-      {"4", 0, 20},     {"4", kNan, 20},   {"4", 1e-36, 20},    // Zero goes to the right,
-      {"6", 0, 10},     {"6", kNan, 10},   {"6", 1, 10},        // or to the left.
-      {"8", kNan, 20},  {"10", kNan, 10},  {"8", 0, 10},        // NaN alone.
-      {"8", 1.5, 10},   {"8", std::nextafter(1.5, 2), 20}, {"8", HUGE_VAL, 20},
+      {"0", kNan, 10},     {"0", 2, 20},
+      {"2", 0, 10},  // None: NaN is zero.
+      {"4", 0, 20},        {"4", kNan, 20},
+      {"4", 1e-36, 20},  // Zero goes to the right,
+      {"6", 0, 10},        {"6", kNan, 10},
+      {"6", 1, 10},  // or to the left.
+      {"8", kNan, 20},     {"10", kNan, 10},
+      {"8", 0, 10},  // NaN alone.
+      {"8", 1.5, 10},      {"8", std::nextafter(1.5, 2), 20},
+      {"8", HUGE_VAL, 20},
   };
   for (const Row& row : rows) {
     const std::string text = replaced(test::lightgbm_text(), "decision_type=10",
@@ -95,9 +100,9 @@ TEST(Models, LightgbmObjectives) {
       {"lambdarank", trees::Link::kIdentity, 11},
   };
   for (const Row& row : rows) {
-    const Model m = read_model(replaced(test::lightgbm_text(), "=regression",
-                                        concat({"=", row.objective})))
-                        .value();
+    const Model m =
+        read_model(replaced(test::lightgbm_text(), "=regression", concat({"=", row.objective})))
+            .value();
     EXPECT_EQ(m.forest.link, row.link);
     EXPECT_EQ(answers(m, {0, 0}).front(), row.answer) << row.objective;
     EXPECT_EQ(answers(m, {0, 0}, Output::kRaw).front(), 11);
@@ -121,7 +126,8 @@ TEST(Models, BadLightgbm) {
   const Bad rows[] = {
       {"max_feature_idx=1\n", "", "model.field", "header: max_feature_idx is missing"},
       {"max_feature_idx=1", "max_feature_idx=-7", "model.field", "out of range"},
-      {"max_feature_idx=1", "max_feature_idx=0", "model.field", "feature_names has 2 values, not 1"},
+      {"max_feature_idx=1", "max_feature_idx=0", "model.field",
+       "feature_names has 2 values, not 1"},
       {"num_tree_per_iteration=1", "num_tree_per_iteration=0", "model.field", "out of range"},
       {"objective=regression", "objective=guess", "model.unsupported", "objective is 'guess'"},
       {"num_leaves=3", "num_leaves=4", "model.field", "Tree=0 (line 11): leaf_value has 3 values"},
@@ -178,7 +184,8 @@ TEST(Models, XgboostIterations) {
   EXPECT_EQ(answers(read_model(older).value(), {0, 0}).front(), 1.5);
   const std::string dart = replaced(
       replaced(replaced(two, "\"gradient_booster\":{", "\"gradient_booster\":{\"gbtree\":{"),
-               "\"name\":\"gbtree\"}", "\"name\":\"gbtree\"},\"name\":\"dart\",\"weight_drop\":[2,0.5]}"),
+               "\"name\":\"gbtree\"}",
+               "\"name\":\"gbtree\"},\"name\":\"dart\",\"weight_drop\":[2,0.5]}"),
       "\"gbtree_model_param\"", "\"gbtree_model_param\"");
   EXPECT_EQ(answers(read_model(dart).value(), {0, 0}).front(), 3);
 }
@@ -187,7 +194,8 @@ TEST(Models, BadXgboost) {
   const Bad rows[] = {
       {"\"learner\"", "\"teacher\"", "model.field", "learner is missing"},
       {"{\"learner\"", "{\"learner", "model.syntax", "byte"},
-      {"\"num_feature\":\"2\"", "\"num_feature\":\"x\"", "model.field", "num_feature must be a number"},
+      {"\"num_feature\":\"2\"", "\"num_feature\":\"x\"", "model.field",
+       "num_feature must be a number"},
       {"\"num_feature\":\"2\"", "\"num_feature\":\"9999999999\"", "model.field", "whole number"},
       {"\"num_feature\":\"2\"", "\"num_feature\":\"1\"", "trees.bad_model", "feature"},
       {"reg:squarederror", "reg:guess", "model.unsupported", "'reg:guess'"},
@@ -202,8 +210,10 @@ TEST(Models, BadXgboost) {
       {"[1,-1,3,-1,-1]", "[1,-1,\"3\",-1,-1]", "model.field", "must be a list of numbers"},
       {"\"categories_sizes\":[2]", "\"categories_sizes\":[3]", "model.field", "outside"},
       {"\"categories\":[1,3]", "\"categories\":[1,-3]", "model.field", "2^24"},
-      {"\"categories_nodes\":[2]", "\"categories_nodes\":[1]", "model.field", "lacks a categorical"},
-      {"\"size_leaf_vector\":\"1\"", "\"size_leaf_vector\":\"2\"", "model.field", "size_leaf_vector"},
+      {"\"categories_nodes\":[2]", "\"categories_nodes\":[1]", "model.field",
+       "lacks a categorical"},
+      {"\"size_leaf_vector\":\"1\"", "\"size_leaf_vector\":\"2\"", "model.field",
+       "size_leaf_vector"},
       {"\"split_conditions\":[0.5", "\"split_conditions\":[1e999", "model.syntax", "no double"},
       {"\"split_conditions\":[0.5", "\"split_conditions\":[NaN", "trees.bad_model", "not a number"},
   };
@@ -278,8 +288,9 @@ TEST(Models, CutShort) {
 }
 
 TEST(Models, ChangedBytes) {
-  const std::string all[] = {test::lightgbm_text(), test::xgboost_json(), test::xgboost_ubj(),
-                             test::onnx_regressor(), test::onnx_ensemble_5(), test::onnx_classifier()};
+  const std::string all[] = {test::lightgbm_text(),   test::xgboost_json(),
+                             test::xgboost_ubj(),     test::onnx_regressor(),
+                             test::onnx_ensemble_5(), test::onnx_classifier()};
   size_t read = 0;
   for (uint64_t seed = 0; seed < 3000; ++seed) {
     gen::Dice dice = gen::Dice::seeded(seed);

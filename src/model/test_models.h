@@ -22,7 +22,8 @@ inline std::string lightgbm_text() {
          "end of trees\n\nfeature_importances:\nage=1\n";
 }
 
-// The same two tests as trees of XGBoost, in floats: x0 < 0.5 ? 1 : (x1 in {1, 3} ? 4 : 2), base 0.5.
+// The same two tests as trees of XGBoost, in floats: x0 < 0.5 ? 1 : (x1 in {1, 3} ? 4 : 2), base
+// 0.5.
 inline std::string xgboost_json() {
   return R"({"learner":{"attributes":{},"feature_names":["age","city"],"feature_types":[],)"
          R"("gradient_booster":{"model":{"gbtree_model_param":{"num_parallel_tree":"1",)"
@@ -103,10 +104,10 @@ inline std::string onnx_regressor_nodes() {
                   texts("nodes_modes", {"BRANCH_GT", "LEAF", "BRANCH_EQ", "LEAF", "LEAF"}) +
                   floats("nodes_values", {0.5F, 0, 3, 0, 0}) +
                   ints("nodes_truenodeids", {1, 0, 3, 0, 0}) +
-                  ints("nodes_falsenodeids", {2, 0, 4, 0, 0}) +
-                  ints("target_treeids", {0, 0, 0}) + ints("target_nodeids", {1, 3, 4}) +
-                  ints("target_ids", {0, 0, 0}) + floats("target_weights", {1, 2, 4}) +
-                  integer("n_targets", 1) + floats("base_values", {0.5F}));
+                  ints("nodes_falsenodeids", {2, 0, 4, 0, 0}) + ints("target_treeids", {0, 0, 0}) +
+                  ints("target_nodeids", {1, 3, 4}) + ints("target_ids", {0, 0, 0}) +
+                  floats("target_weights", {1, 2, 4}) + integer("n_targets", 1) +
+                  floats("base_values", {0.5F}));
 }
 inline std::string onnx_regressor() { return onnx(onnx_regressor_nodes(), 2); }
 
@@ -124,26 +125,30 @@ inline std::string onnx_ensemble_5() {
 
 // Two classes by x0 + 2 x1 - 1, as a probability.
 inline std::string onnx_classifier() {
-  return onnx(node("LinearClassifier", "x", "label",
-                   floats("coefficients", {1, 2}) + floats("intercepts", {-1}) +
-                       texts("classlabels_strings", {"no", "yes"}) +
-                       text("post_transform", "LOGISTIC")),
-              2);
+  return onnx(
+      node("LinearClassifier", "x", "label",
+           floats("coefficients", {1, 2}) + floats("intercepts", {-1}) +
+               texts("classlabels_strings", {"no", "yes"}) + text("post_transform", "LOGISTIC")),
+      2);
 }
 
 // ---- UBJSON
 
 inline std::string ubj_length(size_t n) {
   std::string out = "L";
-  for (int i = 7; i >= 0; --i) out.push_back(static_cast<char>(static_cast<uint64_t>(n) >> (8 * i)));
+  for (int i = 7; i >= 0; --i)
+    out.push_back(static_cast<char>(static_cast<uint64_t>(n) >> (8 * i)));
   return out;
 }
-inline std::string ubj_name(std::string_view name) { return ubj_length(name.size()) + std::string(name); }
+inline std::string ubj_name(std::string_view name) {
+  return ubj_length(name.size()) + std::string(name);
+}
 inline std::string ubj_text(std::string_view text) { return "S" + ubj_name(text); }
 inline std::string ubj_ints(const std::vector<int32_t>& values) {  // As XGBoost writes a list.
   std::string out = "[$l#" + ubj_length(values.size());
   for (const int32_t x : values)
-    for (int i = 3; i >= 0; --i) out.push_back(static_cast<char>(static_cast<uint32_t>(x) >> (8 * i)));
+    for (int i = 3; i >= 0; --i)
+      out.push_back(static_cast<char>(static_cast<uint32_t>(x) >> (8 * i)));
   return out;
 }
 inline std::string ubj_floats(const std::vector<float>& values) {
@@ -164,8 +169,8 @@ inline std::string xgboost_ubj() {
   const std::string model = "{" + ubj_name("tree_info") + ubj_ints({0}) + ubj_name("trees") + "[#" +
                             ubj_length(1) + tree + "}";
   return "{" + ubj_name("learner") + "{" + ubj_name("gradient_booster") + "{" + ubj_name("model") +
-         model + ubj_name("name") + ubj_text("gbtree") + "}" + ubj_name("learner_model_param") + "{" +
-         ubj_name("base_score") + ubj_text("5E-1") + ubj_name("num_class") + ubj_text("0") +
+         model + ubj_name("name") + ubj_text("gbtree") + "}" + ubj_name("learner_model_param") +
+         "{" + ubj_name("base_score") + ubj_text("5E-1") + ubj_name("num_class") + ubj_text("0") +
          ubj_name("num_feature") + ubj_text("1") + "}" + ubj_name("objective") + "{" +
          ubj_name("name") + ubj_text("binary:logistic") + "}}}";
 }

@@ -98,7 +98,7 @@ def lightgbm_tags(text):
 
 
 def deepest(left, right):
-    most, todo = 0, [(0, 1)]
+    most, todo = 0, [(0, 1)] if left else []
     while todo:
         node, depth = todo.pop()
         most = max(most, depth)

@@ -10,8 +10,8 @@
 #include "sys/clock.h"
 #include "sys/fs.h"
 
-// trees_bench FOLDER: answers FOLDER/rows.f32 and rows.f64 (row-major) by FOLDER/model.txt, as often as
-// bench/trees.py asks for on standard input, a line each time:
+// trees_bench FOLDER: answers FOLDER/rows.f32 and rows.f64 (row-major) by FOLDER/model.txt, as
+// often as bench/trees.py asks for on standard input, a line each time:
 //   KERNEL float|double batch|row COUNT   nanoseconds a row, of COUNT rows at once or one by one
 //   KERNEL float|double write COUNT       the answers, into FOLDER/ours.f64
 namespace slip::trees {
@@ -94,6 +94,4 @@ class Bench {
 }  // namespace
 }  // namespace slip::trees
 
-int main(int count, char** args) {
-  return count == 2 ? slip::trees::Bench(args[1]).run() : 2;
-}
+int main(int count, char** args) { return count == 2 ? slip::trees::Bench(args[1]).run() : 2; }
