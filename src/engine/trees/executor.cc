@@ -73,6 +73,22 @@ auto leaves_of(Kernel kernel) {
   return kernel == Kernel::kAvx2 ? avx2_leaves : walk_leaves;
 }
 
+// One output's sum stays in a register.
+template <class Sum>
+void add_plain(const std::vector<Tree>& trees, const std::vector<Sum>& values,
+               const uint32_t* leaves, std::span<double> sums) {
+  if (sums.size() == 1) {
+    Sum sum = static_cast<Sum>(sums[0]);
+    for (size_t t = 0; t < trees.size(); ++t) sum += values[trees[t].leaf + leaves[t]];
+    sums[0] = static_cast<double>(sum);
+    return;
+  }
+  for (size_t t = 0; t < trees.size(); ++t) {
+    double& sum = sums[trees[t].output];
+    sum = static_cast<double>(static_cast<Sum>(sum) + values[trees[t].leaf + leaves[t]]);
+  }
+}
+
 // Each output's sum of `row`, out of a tile.
 template <class Sum>
 void take_row(std::span<const Sum> tile, size_t row, std::span<double> sums) {
@@ -191,31 +207,42 @@ void Executor::find_row_leaves(Scratch& scratch, bool nan) const {
 template <class T>
 void Executor::one_row(std::span<const T> row, std::span<double> out, Scratch& scratch,
                        Output output) const {
-  const bool nan = layout_->columns.encode(
-      row, 1, aligned(scratch.columns, layout_->columns.size() + kLanes), 1);
-  find_row_leaves(scratch, nan);
-  scratch.double_sums.resize(std::max<size_t>(scratch.double_sums.size(), forest_.outputs));
+  const size_t columns = layout_->columns.size();
+  float* codes = aligned(scratch.columns, columns + kLanes);
+  const bool nan = layout_->columns.encode(row, 1, codes, 1);
+  if (scratch.double_sums.size() < forest_.outputs) scratch.double_sums.resize(forest_.outputs);
   const std::span<double> sums(scratch.double_sums.data(), forest_.outputs);
   start_sums(forest_, sums);
-  if (!plain_) {
-    scratch.row.assign(row.begin(), row.end());
-    for (size_t t = 0; t < forest_.trees.size(); ++t)
-      add_leaf(forest_, forest_.trees[t], scratch.leaves[t], scratch.row, sums);
-  } else if (forest_.float_sum) {
-    for (size_t t = 0; t < forest_.trees.size(); ++t) {
-      const Tree& tree = forest_.trees[t];
-      sums[tree.output] = static_cast<double>(static_cast<float>(sums[tree.output]) +
-                                              layout_->float_leaves[tree.leaf + scratch.leaves[t]]);
-    }
+  if (plain_ && kernel_ == Kernel::kAvx512 && layout_->quick.tree_a_lane && forest_.outputs == 1) {
+    const RowWork work{layout_->quick, codes, columns, nan};
+    if (forest_.float_sum)
+      sums[0] = static_cast<double>(
+          avx512_row_sum(work, layout_->float_leaves.data(), static_cast<float>(sums[0])));
+    else
+      sums[0] = avx512_row_sum(work, forest_.leaves.data(), sums[0]);
   } else {
-    for (size_t t = 0; t < forest_.trees.size(); ++t) {
-      const Tree& tree = forest_.trees[t];
-      sums[tree.output] += forest_.leaves[tree.leaf + scratch.leaves[t]];
-    }
+    find_row_leaves(scratch, nan);
+    add_row_leaves(row, sums, scratch);
   }
   if (forest_.aggregate != Aggregate::kSum)
     for (double& sum : sums) sum = std::isnan(sum) ? 0 : sum;
   answer(sums, out, output);
+}
+
+template <class T>
+void Executor::add_row_leaves(std::span<const T> row, std::span<double> sums,
+                              Scratch& scratch) const {
+  const std::vector<Tree>& trees = forest_.trees;
+  const uint32_t* leaves = scratch.leaves.data();
+  if (!plain_) {
+    scratch.row.assign(row.begin(), row.end());
+    for (size_t t = 0; t < trees.size(); ++t)
+      add_leaf(forest_, trees[t], leaves[t], scratch.row, sums);
+  } else if (forest_.float_sum) {
+    add_plain<float>(trees, layout_->float_leaves, leaves, sums);
+  } else {
+    add_plain<double>(trees, forest_.leaves, leaves, sums);
+  }
 }
 
 template <class T, class Sum>

@@ -72,6 +72,8 @@ class Executor {
   void tile(std::span<const T> rows, std::span<double> out, Scratch& scratch, Output output) const;
   template <class T, class Sum>
   void tile_trees(std::span<const T> rows, std::span<Sum> sums, Scratch& scratch) const;
+  template <class T>
+  void add_row_leaves(std::span<const T> row, std::span<double> sums, Scratch& scratch) const;
   void find_row_leaves(Scratch& scratch, bool nan) const;
   void answer(std::span<double> sums, std::span<double> out, Output output) const;
 

@@ -45,5 +45,8 @@ struct RowWork {
 };
 // The first leaf that is left in each of Quick::words; 32: none.
 void avx512_row(const RowWork& work, uint32_t* words);
+// Of Quick::tree_a_lane and one output: `sum` and the leaves of all trees.
+double avx512_row_sum(const RowWork& work, const double* leaves, double sum);
+float avx512_row_sum(const RowWork& work, const float* leaves, float sum);
 
 }  // namespace slip::trees

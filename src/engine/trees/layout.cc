@@ -12,6 +12,7 @@ namespace {
 constexpr double kQuickNodeCycles = 0.07;
 constexpr double kWalkStepCycles = 4;
 constexpr double kScalarStepCycles = 16;
+constexpr size_t kRowColumnsMax = 256;
 constexpr size_t kRowWordsMax = 2;  // Words a tree, on average, up to which one row goes by lanes.
 
 // The leaves below a node's left child: [first, behind) of the tree.
@@ -94,17 +95,23 @@ LaneStep empty_step() {
   return step;
 }
 
-// Words of about as many nodes share a group, so that little is padded.
+// Words of about as many nodes share a group, so that little is padded; but one-word trees keep
+// their order, so that a group's leaves are added while the next one is looked at.
 void add_lanes(Quick& q) {
   std::vector<uint32_t> order(q.words.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   const auto length = [&](uint32_t w) { return q.words[w].end - q.words[w].begin; };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](uint32_t a, uint32_t b) { return length(a) > length(b); });
+  q.tree_a_lane = q.words.size() == q.trees.size();
+  if (!q.tree_a_lane)
+    std::stable_sort(order.begin(), order.end(),
+                     [&](uint32_t a, uint32_t b) { return length(a) > length(b); });
   for (size_t first = 0; first < order.size(); first += kLanes) {
     QuickLanes group;
     group.begin = static_cast<uint32_t>(q.steps.size());
-    group.end = group.begin + length(order[first]);
+    uint32_t longest = 0;
+    for (size_t i = first; i < std::min(first + kLanes, order.size()); ++i)
+      longest = std::max(longest, length(order[i]));
+    group.end = group.begin + longest;
     q.steps.resize(group.end, empty_step());
     q.nan_right.resize(group.end);
     for (size_t lane = 0; lane < kLanes; ++lane) {
@@ -115,7 +122,7 @@ void add_lanes(Quick& q) {
         const size_t at = group.begin + i - word.begin;
         LaneStep& step = q.steps[at];
         step.threshold[lane] = q.nodes[i].threshold;
-        step.column[lane] = q.nodes[i].column / static_cast<uint32_t>(kTileRows);
+        step.column[lane] = static_cast<uint8_t>(q.nodes[i].column / kTileRows);
         step.keep[lane] = q.nodes[i].keep;
         if (i >= word.middle) q.nan_right[at] |= uint32_t{1} << lane;
       }
@@ -197,7 +204,8 @@ Quick make_quick(const Forest& f, const Columns& columns) {
     for (uint32_t w = 0; w < words; ++w) add_word(q, f, columns, tree, spans);
     add_table(q, f, tree);
   }
-  if (q.words.size() <= kRowWordsMax * f.trees.size()) add_lanes(q);
+  if (q.words.size() <= kRowWordsMax * f.trees.size() && columns.size() <= kRowColumnsMax)
+    add_lanes(q);
   return q;
 }
 

@@ -45,10 +45,10 @@ struct QuickLanes {
   uint32_t begin = 0, end = 0;  // Steps.
   uint32_t word[kLanes] = {};   // The word in each lane; ~0: none.
 };
-struct alignas(64) LaneStep {
+struct alignas(16) LaneStep {  // Small: a row reads all of them, from the second cache.
   float threshold[kLanes];
-  uint32_t column[kLanes];
   uint32_t keep[kLanes];
+  uint8_t column[kLanes];
 };
 
 struct Quick {
@@ -62,6 +62,7 @@ struct Quick {
   std::vector<QuickLanes> lanes;   // Empty: rows are walked.
   std::vector<LaneStep> steps;
   std::vector<uint32_t> nan_right;  // A step: bits of lanes.
+  bool tree_a_lane = false;         // Every tree is one word, and lanes are in the order of trees.
 };
 
 struct WalkNode {

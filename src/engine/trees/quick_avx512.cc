@@ -174,53 +174,101 @@ template <bool kFew>
 struct Row {
   __m512 low, high;
   const float* memory;
-  SLIP_AVX512 __m512 at(const uint32_t* column) const {
-    const __m512i index = _mm512_loadu_si512(column);
+  SLIP_AVX512 __m512 at(const uint8_t* column) const {
+    const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i*>(column));
+    const __m512i index = _mm512_maskz_cvtepu8_epi32(0xffff, bytes);
     if constexpr (kFew) return _mm512_permutex2var_ps(low, index, high);
     return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), 0xffff, index, memory, 4);
   }
 };
 
+// The first leaf that is left in each lane; 32: none.
 template <bool kFew, bool kNan>
-SLIP_AVX512 void row_words(const RowWork& work, const Row<kFew>& row, uint32_t* words) {
-  for (const QuickLanes& group : work.quick.lanes) {
-    __m512i left = _mm512_set1_epi32(-1);
-    const LaneStep* step = work.quick.steps.data() + group.begin;
-    const LaneStep* end = work.quick.steps.data() + group.end;
-    const uint32_t* nan_right = work.quick.nan_right.data() + group.begin;
-    for (; step != end; ++step, ++nan_right) {
-      const __m512 x = row.at(step->column);
-      __mmask16 right = _mm512_cmp_ps_mask(x, _mm512_loadu_ps(step->threshold), _CMP_GT_OQ);
-      if constexpr (kNan)
-        right =
-            static_cast<__mmask16>(right | (_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) & *nan_right));
-      left = _mm512_mask_and_epi32(left, right, left, _mm512_loadu_si512(step->keep));
-    }
-    const __m512i word = _mm512_loadu_si512(group.word);
-    const __mmask16 used = _mm512_cmp_epi32_mask(word, _mm512_set1_epi32(-1), _MM_CMPINT_NE);
-    _mm512_mask_i32scatter_epi32(words, used, word, _mm512_lzcnt_epi32(left), 4);
+SLIP_AVX512 __m512i first_leaves(const Quick& quick, const Row<kFew>& row,
+                                 const QuickLanes& group) {
+  __m512i left = _mm512_set1_epi32(-1);
+  const LaneStep* step = quick.steps.data() + group.begin;
+  const LaneStep* end = quick.steps.data() + group.end;
+  const uint32_t* nan_right = quick.nan_right.data() + group.begin;
+  for (; step != end; ++step, ++nan_right) {
+    const __m512 x = row.at(step->column);
+    __mmask16 right = _mm512_cmp_ps_mask(x, _mm512_loadu_ps(step->threshold), _CMP_GT_OQ);
+    if constexpr (kNan)
+      right = static_cast<__mmask16>(right | (_mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) & *nan_right));
+    left = _mm512_mask_and_epi32(left, right, left, _mm512_loadu_si512(step->keep));
   }
+  return _mm512_lzcnt_epi32(left);
 }
 
-template <bool kFew>
-SLIP_AVX512 void row_any(const RowWork& work, const Row<kFew>& row, uint32_t* words) {
+// Into memory by word.
+struct Words {
+  uint32_t* words;
+  template <bool kFew, bool kNan>
+  SLIP_AVX512 void run(const Quick& quick, const Row<kFew>& row) {
+    for (const QuickLanes& group : quick.lanes) {
+      const __m512i leaves = first_leaves<kFew, kNan>(quick, row, group);
+      const __m512i word = _mm512_loadu_si512(group.word);
+      const __mmask16 used = _mm512_cmp_epi32_mask(word, _mm512_set1_epi32(-1), _MM_CMPINT_NE);
+      _mm512_mask_i32scatter_epi32(words, used, word, leaves, 4);
+    }
+  }
+};
+
+// Added tree by tree: the additions of a group overlap with the next group's comparisons.
+template <class T>
+struct Sum {
+  const T* leaves;
+  T sum;
+  template <bool kFew, bool kNan>
+  SLIP_AVX512 void run(const Quick& quick, const Row<kFew>& row) {
+    const QuickTree* tree = quick.trees.data();
+    const QuickTree* const end = tree + quick.trees.size();
+    alignas(64) uint32_t first[kLanes];
+    T all = sum;
+    for (const QuickLanes& group : quick.lanes) {
+      _mm512_store_si512(first, first_leaves<kFew, kNan>(quick, row, group));
+      for (size_t lane = 0; lane < kLanes && tree != end; ++lane, ++tree)
+        all += leaves[tree->leaf + first[lane]];
+    }
+    sum = all;
+  }
+};
+
+template <class Then>
+SLIP_AVX512 void each_word(const RowWork& work, Then& then) {
+  if (work.count > 32) {
+    const Row<false> row{_mm512_setzero_ps(), _mm512_setzero_ps(), work.columns};
+    if (work.nan)
+      then.template run<false, true>(work.quick, row);
+    else
+      then.template run<false, false>(work.quick, row);
+    return;
+  }
+  const uint32_t some = work.count == 32 ? ~uint32_t{0} : (uint32_t{1} << work.count) - 1;
+  const Row<true> row{_mm512_maskz_loadu_ps(static_cast<__mmask16>(some), work.columns),
+                      _mm512_maskz_loadu_ps(static_cast<__mmask16>(some >> 16), work.columns + 16),
+                      work.columns};
   if (work.nan)
-    row_words<kFew, true>(work, row, words);
+    then.template run<true, true>(work.quick, row);
   else
-    row_words<kFew, false>(work, row, words);
+    then.template run<true, false>(work.quick, row);
 }
 
 }  // namespace
 
 SLIP_AVX512_CALL void avx512_row(const RowWork& work, uint32_t* words) {
-  if (work.count > 32) {
-    row_any<false>(work, {_mm512_setzero_ps(), _mm512_setzero_ps(), work.columns}, words);
-    return;
-  }
-  const uint32_t some = work.count == 32 ? ~uint32_t{0} : (uint32_t{1} << work.count) - 1;
-  const __m512 low = _mm512_maskz_loadu_ps(static_cast<__mmask16>(some), work.columns);
-  const __m512 high = _mm512_maskz_loadu_ps(static_cast<__mmask16>(some >> 16), work.columns + 16);
-  row_any<true>(work, {low, high, work.columns}, words);
+  Words then{words};
+  each_word(work, then);
+}
+SLIP_AVX512_CALL double avx512_row_sum(const RowWork& work, const double* leaves, double sum) {
+  Sum<double> then{leaves, sum};
+  each_word(work, then);
+  return then.sum;
+}
+SLIP_AVX512_CALL float avx512_row_sum(const RowWork& work, const float* leaves, float sum) {
+  Sum<float> then{leaves, sum};
+  each_word(work, then);
+  return then.sum;
 }
 
 }  // namespace slip::trees
