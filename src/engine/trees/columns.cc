@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "engine/trees/encode.h"
 #include "engine/trees/scalar.h"
 
 namespace slip::trees {
@@ -15,11 +16,11 @@ namespace {
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr double kDoubleInf = std::numeric_limits<double>::infinity();
 constexpr float kInSet = 0.5F;
+constexpr size_t kVectorRows = 8;
 constexpr size_t kMaybeBits = 32;  // A threshold: one value in 32 is looked up for nothing.
 
-uint64_t slot_of(float above, size_t words) {
-  const uint64_t hash = std::bit_cast<uint32_t>(above) * uint64_t{0x9e3779b97f4a7c15};
-  return hash >> (64 - std::countr_zero(words * 64));
+uint32_t slot_of(float above, uint32_t shift) {
+  return std::bit_cast<uint32_t>(above) * kSlotFactor >> shift;
 }
 
 // x < t as x <= t', in the arithmetic of the forest. False when nothing can be that small.
@@ -98,11 +99,12 @@ struct ColumnsMaker {
         return;
       }
     std::erase_if(all, [](double t) { return static_cast<double>(float_not_above(t)) == t; });
-    c.maybe.resize(std::bit_ceil(all.size() * kMaybeBits + 1) / 64 + 1);
-    c.maybe.resize(std::bit_ceil(c.maybe.size()));
+    const size_t bits = std::bit_ceil(std::max<size_t>(all.size() * kMaybeBits, 32));
+    c.maybe.resize(bits / 32);
+    c.hash_shift = static_cast<uint32_t>(32 - std::countr_zero(bits));
     for (const double t : all) {
-      const uint64_t slot = slot_of(float_not_below(t), c.maybe.size());
-      c.maybe[slot / 64] |= uint64_t{1} << (slot % 64);
+      const uint32_t slot = slot_of(float_not_below(t), c.hash_shift);
+      c.maybe[slot / 32] |= uint32_t{1} << (slot % 32);
     }
   }
 
@@ -122,11 +124,12 @@ struct ColumnsMaker {
   }
 };
 
-Columns Columns::make(const Forest& forest) {
+Columns Columns::make(const Forest& forest, bool avx512) {
   ColumnsMaker maker(forest);
   const size_t nodes = forest.nodes.size();
   maker.plain.resize(nodes);
   maker.out.features_ = forest.features;
+  maker.out.avx512_ = avx512;
   maker.out.float_compare_ = forest.float_compare;
   maker.out.tiny_is_zero_ = forest.tiny_is_zero;
   maker.out.node_columns_.resize(nodes);
@@ -201,11 +204,23 @@ float Columns::between_floats(const Column& c, double x, float above) {
 
 inline float Columns::double_code(const Column& c, double x) {
   const float above = above_of(x);
-  const uint64_t slot = slot_of(above, c.maybe.size());
-  const bool maybe = (c.maybe[slot / 64] >> (slot % 64) & 1) != 0;
+  const uint32_t slot = slot_of(above, c.hash_shift);
+  const bool maybe = (c.maybe[slot / 32] >> (slot % 32) & 1) != 0;
   if (maybe && static_cast<double>(above) > x) [[unlikely]]
     return between_floats(c, x, above);
   return above;
+}
+
+bool Columns::encode_doubles(const Column& c, const double* from, size_t rows, float* to) const {
+  const DoublesWork work{from + c.feature, features_,     rows,       c.maybe.data(),
+                         c.hash_shift,     tiny_is_zero_, c.missing, to};
+  bool nan = false;
+  uint64_t between = avx512_encode(work, nan);
+  for (; between != 0; between &= between - 1) {  // Few: a threshold may lie in the same gap.
+    const auto r = static_cast<size_t>(std::countr_zero(between));
+    to[r] = between_floats(c, work.from[r * features_], to[r]);
+  }
+  return nan;
 }
 
 template <class T, class V, class Clean>
@@ -219,6 +234,9 @@ bool Columns::encode_column(const Column& c, const T* from, size_t rows, float* 
     }
     return nan;
   }
+  if constexpr (std::is_same_v<V, double>)
+    if (avx512_ && rows >= kVectorRows && c.kind == Kind::kDouble)
+      return encode_doubles(c, from, rows, to);
   for (size_t r = 0; r < rows; ++r, x += features_) {
     const V clean = Clean::of(static_cast<V>(*x));
     if constexpr (std::is_same_v<V, double>)

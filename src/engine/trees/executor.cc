@@ -119,7 +119,7 @@ Executor::Executor(Forest forest, Kernel kernel) : forest_(std::move(forest)), k
   plain_ = !forest_.vector_leaves && forest_.linear_leaves.empty();
   if (kernel == Kernel::kScalar) return;
   auto layout = std::make_unique<Layout>();
-  layout->columns = Columns::make(forest_);
+  layout->columns = Columns::make(forest_, kernel == Kernel::kAvx512);
   if (kernel != Kernel::kWalk) layout->quick = make_quick(forest_, layout->columns);
   const bool lanes = kernel == Kernel::kAvx512 && !layout->quick.lanes.empty();
   if (!lanes) layout->walk = make_walk(forest_, layout->columns);
