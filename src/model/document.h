@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -30,9 +29,14 @@ struct Document {
   std::string text;
   std::vector<double> numbers;  // A list of nothing but numbers and booleans; also the empty one.
   std::vector<Document> items;
-  std::vector<std::pair<std::string, Document>> members;
+  struct Member;
+  std::vector<Member> members;
 
   const Document* find(std::string_view key) const;  // Null when absent.
+};
+struct Document::Member {
+  std::string name;
+  Document value;
 };
 
 Result<Document> parse_json_document(std::string_view bytes);

@@ -153,7 +153,7 @@ class Parser {
       blanks();
       if (!take(':')) return bad("a name wants ':'");
       Document member = TRY(value(depth + 1));
-      out.members.emplace_back(std::move(name), std::move(member));
+      out.members.push_back({std::move(name), std::move(member)});
       blanks();
       if (take('}')) return out;
       if (!take(',')) return bad("an object wants ',' or '}'");

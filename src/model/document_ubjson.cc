@@ -165,7 +165,7 @@ class Parser {
       std::string name = TRY(string());
       const char type = h.type != 0 ? h.type : TRY(letter());
       Document member = TRY(value(type, depth + 1));
-      out.members.emplace_back(std::move(name), std::move(member));
+      out.members.push_back({std::move(name), std::move(member)});
     }
     return out;
   }

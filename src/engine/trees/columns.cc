@@ -212,7 +212,7 @@ inline float Columns::double_code(const Column& c, double x) {
 }
 
 bool Columns::encode_doubles(const Column& c, const double* from, size_t rows, float* to) const {
-  const DoublesWork work{from + c.feature, features_,     rows,       c.maybe.data(),
+  const DoublesWork work{from + c.feature, features_,     rows,      c.maybe.data(),
                          c.hash_shift,     tiny_is_zero_, c.missing, to};
   bool nan = false;
   uint64_t between = avx512_encode(work, nan);
