@@ -70,6 +70,9 @@ void add_function_commands(Commands& commands, const Machine& machine);
 void add_contract_commands(Commands& commands, const Machine& machine);
 void add_sql_commands(Commands& commands, const Machine& machine);  // sql
 
+// predict: files to a file.
+void add_predict_command(Commands& commands, const Machine& machine);
+
 // migrate mlflow
 void add_migrate_commands(Commands& commands, const Connect& connect, Fs& fs);
 
