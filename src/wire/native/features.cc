@@ -298,6 +298,13 @@ Result<http::Reply> materialize(const FeaturesApp& app, const Ctx& ctx, http::Re
   return json_reply(Json::object({{"rows", rows}}));
 }
 
+Result<http::Reply> rebuild_online(const FeaturesApp& app, const Ctx& ctx, http::Request&) {
+  features::Features::Materializing wanted;
+  wanted.rebuild = true;
+  const int64_t n = TRY(app.features.materialize(ctx, wanted));
+  return json_reply(Json::object({{"entities", n}}));
+}
+
 using Handler = Result<http::Reply> (*)(const FeaturesApp&, const Ctx&, http::Request&);
 struct Row {
   http::Method method;
@@ -339,6 +346,8 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
        http::memory(), release, "Takes rows out of the quarantine: {\"uids\": […]}."},
       {Method::kPost, "/features:materialize", Right::kEdit, Audit::kEvent, http::memory(),
        materialize, "Brings history online: views, start, end."},
+      {Method::kPost, "/features:rebuild-online", Right::kManage, Audit::kEvent, http::memory(),
+       rebuild_online, "Fills Redis again with all that this server has taken, of all projects."},
       {Method::kPost, "/features:erase", Right::kManage, Audit::kGoverned, http::memory(),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
          return erase_entity(a.features, ctx, request);
