@@ -215,7 +215,9 @@ http::Route row_of(std::string_view path, http::Right right, http::Audit audit,
 Reply render_error(const Error& error, const Ctx&) {
   std::string body;
   codec::append_json_string(&body, error_detail(error));
-  return text_reply(std::move(body), error_status(error));
+  Reply reply = text_reply(std::move(body), error_status(error));
+  if (reply.status == 429 || reply.status == 503) reply.headers.emplace_back("Retry-After", "1");
+  return reply;
 }
 
 std::vector<http::Route> routes(App app) {
