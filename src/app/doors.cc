@@ -118,9 +118,10 @@ void World::stop() {
   if (grpc_server) grpc_server->drain(patience_ms);
   if (server) server->drain(std::max<int64_t>(0, (until_ns - sys.clock.steady_ns()) / 1'000'000));
   if (workers) workers->stop();
+  if (redis) redis->mirror().stop();
   if (jobs) jobs->stop();
   // What it writes now needn't be written at the next start; without it, it is.
-  if (redis) ignore(redis->mirror().tend(), "the next start writes it");
+  if (redis) ignore(redis->mirror().leave(), "the next start writes it");
   grpc_server.reset();
   server.reset();
 }

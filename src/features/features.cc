@@ -40,6 +40,7 @@ Status Features::open() {
   if (!online.ok())  // tidy() tries again; what is there is served.
     deps_.notes.warn("history isn't online yet",
                      {{"reason", std::string_view(online.error().reason)}});
+  if (deps_.mirror != nullptr) ignore(deps_.mirror->write_through(), "its duty goes on");
   return {};
 }
 

@@ -13,10 +13,13 @@ namespace slip::features {
 namespace {
 
 constexpr size_t kEntitiesAtOnce = 500;  // Of one exchange.
-constexpr size_t kEntitiesBeside = 5000;
 constexpr int64_t kPatienceMs = 2000;
 constexpr int kRoundsMax = 20;           // Others write the same entities meanwhile.
 constexpr std::string_view kScanCount = "1000";
+
+Error busy() {
+  return unavailable("redis.behind", "Redis is still busy with what was taken before");
+}
 
 }  // namespace
 
@@ -166,17 +169,13 @@ void RedisMirror::await_future(const Entry& entry, const Online::State& state) {
 
 void RedisMirror::mark_due() {
   const sys::Lock lock(mutex_);
-  const auto due = future_.upper_bound(deps_.clock.now_us());
-  for (auto at = future_.begin(); at != due; ++at) mark(at->second, false);
-  future_.erase(future_.begin(), due);
+  const int64_t now_us = deps_.clock.now_us();
+  auto at = future_.begin();
+  for (; at != future_.end() && at->first <= now_us; ++at) mark(at->second, false);
+  future_.erase(future_.begin(), at);
 }
 
 // ---- who writes, and for whom
-
-// More than somebody who only adds a row should write for all others.
-bool RedisMirror::much_waits() const {
-  return lost_ || all_owed_ || pending_.size() + working_.size() > kEntitiesBeside;
-}
 
 Status RedisMirror::write_through(bool patient) {
   sys::Lock lock(mutex_);
@@ -185,31 +184,31 @@ Status RedisMirror::write_through(bool patient) {
       patient ? INT64_MAX : deps_.clock.steady_ns() + kPatienceMs * 1'000'000;
   while (written_through_ < ticket) {
     if (flushing_) {
-      if (!done_.wait_until(lock, until_ns))
-        return unavailable("redis.behind", "Redis is still busy with what was taken before");
+      if (!done_.wait_until(lock, until_ns)) return busy();
       continue;
     }
-    if (deps_.writes.pausing() || (!patient && much_waits())) {
+    // Who only adds a row doesn't fill all of it, nor find out whether it is back.
+    if (deps_.writes.pausing() || (!patient && (lost_ || all_owed_))) {
       behind_ = true;
       return unavailable("redis.behind", "Redis is written to when it is back");
     }
     flushing_ = true;
     lock.unlock();
-    const Status done = flush();
-    told(done);
+    const Result<bool> done = flush(until_ns);
+    told(done.ok() ? Status() : Status(done.error()));
     lock.lock();
     flushing_ = false;
-    behind_ = !done.ok();
+    behind_ = !done.ok() || (behind_ && !*done);
     done_.notify_all();
-    TRY(done);
+    if (!TRY(done)) return busy();
   }
   return {};
 }
 
 // By one at a time.
-Status RedisMirror::flush() {
+Result<bool> RedisMirror::flush(int64_t until_ns) {
   TRY(notice_views());
-  TRY(finish());
+  if (!TRY(finish(until_ns))) return false;
   const int64_t seq = table_->applied_seq();  // Whatever is applied by now is marked.
   bool lost = false;
   bool all = false;
@@ -230,21 +229,21 @@ Status RedisMirror::flush() {
     working_through_ = marked_;
     working_seq_ = seq;
   }
-  TRY(fill());
+  if (!TRY(fill(until_ns))) return false;
   if (lost) TRY(register_as("ready"));
   written(lost);
-  return {};
+  return true;
 }
 
 // What somebody has begun and left.
-Status RedisMirror::finish() {
+Result<bool> RedisMirror::finish(int64_t until_ns) {
   {
     const sys::Lock lock(mutex_);
-    if (working_.empty()) return {};
+    if (working_.empty()) return true;
   }
-  TRY(fill());
+  if (!TRY(fill(until_ns))) return false;
   written(false);
-  return {};
+  return true;
 }
 
 void RedisMirror::written(bool whole) {
@@ -255,7 +254,7 @@ void RedisMirror::written(bool whole) {
   oldest_us_ = pending_.empty() ? 0 : deps_.clock.now_us();
 }
 
-Status RedisMirror::fill() {
+Result<bool> RedisMirror::fill(int64_t until_ns) {
   for (;;) {
     std::vector<Entry> some;
     {
@@ -268,7 +267,8 @@ Status RedisMirror::fill() {
         if (some.size() == kEntitiesAtOnce) break;
       }
     }
-    if (some.empty()) return {};
+    if (some.empty()) return true;
+    if (stopping_ || deps_.clock.steady_ns() > until_ns) return false;
     TRY(write_some(some));
     const sys::Lock lock(mutex_);
     for (const Entry& e : some) {

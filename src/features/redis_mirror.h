@@ -103,6 +103,9 @@ class RedisMirror final : public OnlineChanges {
   Result<int64_t> rebuild();
   // A duty: asks Redis how it is, writes what waits.
   Status tend();
+  // Whoever writes stops soon; then, once the duty is over, a last look.
+  void stop() { stopping_ = true; }
+  Status leave();
 
   struct Facts {
     std::string layout;
@@ -131,11 +134,11 @@ class RedisMirror final : public OnlineChanges {
 
   void mark(std::string full, bool replaced);  // Under mutex_.
   void mark_all();
-  Status flush();
-  Status finish();
-  bool much_waits() const;  // Under mutex_.
+  // False: time is up, and somebody else goes on.
+  Result<bool> flush(int64_t until_ns);
+  Result<bool> finish(int64_t until_ns);
+  Result<bool> fill(int64_t until_ns);
   void written(bool whole);
-  Status fill();
   Status write_some(std::vector<Entry> entries);
   Result<bool> prepare(const Entry& entry, Online::State* state, RedisPut* put);
   Status notice_views();
@@ -175,7 +178,7 @@ class RedisMirror final : public OnlineChanges {
   bool told_ = false;  // Of the first outage.
   RedisNote note_;
   RedisNote saved_;
-  std::multimap<int64_t, std::string> future_;
+  std::set<std::pair<int64_t, std::string>> future_;  // When which entity is to be written.
   std::string eviction_;
   int64_t servers_ = 0;
   int64_t asked_info_us_ = 0;
@@ -184,6 +187,7 @@ class RedisMirror final : public OnlineChanges {
   sys::Mutex saving_;
   std::shared_ptr<const Shelves> noticed_;  // Of who flushes, as what follows.
   std::map<uint32_t, ViewPtr> by_number_;
+  std::atomic<bool> stopping_{false};
   std::atomic<int64_t> generation_{0};
   std::atomic<int64_t> written_{0};
   std::atomic<int64_t> refills_{0};

@@ -192,6 +192,13 @@ Status RedisMirror::tend() {
   return save();
 }
 
+Status RedisMirror::leave() {
+  stopping_ = false;
+  const Status done = write_through();
+  TRY(save());
+  return done;
+}
+
 void RedisMirror::look_around(const RedisReply& all) {
   const std::map<std::string, std::string> servers = pairs_of(all);
   const sys::Lock lock(mutex_);
