@@ -103,10 +103,10 @@ Result<std::unique_ptr<OnlineRedis>> OnlineRedis::open(const Sys& sys, const Con
   if (config.text("redis_layout") == "feast") layout.feast = &out->messages_;
   layout.feast_layout.versioned = config.on("redis_versioned_names");
   layout.feast_layout.expire_s = config.number("redis_expire_s");
-  out->mirror_ = TRY(features::RedisMirror::open(
-      {*out->writes_, *out->reads_, sys.fs, sys.clock, sys.rng, sys.log,
-       config.text("data_dir") + "/features"},
-      layout));
+  out->mirror_ =
+      TRY(features::RedisMirror::open({*out->writes_, *out->reads_, sys.fs, sys.clock, sys.rng,
+                                       sys.log, config.text("data_dir") + "/features"},
+                                      layout));
   return out;
 }
 
@@ -136,7 +136,8 @@ std::span<const telemetry::MetricRow> redis_metrics() {
       {"slipway_redis_failures_total", MetricKind::kCounter, "",
        "Exchanges with Redis that failed."},
       {"slipway_redis_connects_total", MetricKind::kCounter, "", "Connections made to Redis."},
-      {"slipway_redis_refills_total", MetricKind::kCounter, "", "Times that Redis was found empty."},
+      {"slipway_redis_refills_total", MetricKind::kCounter, "",
+       "Times that Redis was found empty."},
   }};
   return kRows;
 }
@@ -144,7 +145,9 @@ std::span<const telemetry::MetricRow> redis_metrics() {
 void collect_redis(telemetry::Metrics& metrics, const OnlineRedis& redis) {
   metrics.collect([&redis](std::vector<telemetry::Sample>* out) {
     const features::RedisMirror::Facts f = redis.mirror().facts();
-    const auto add = [&](std::string_view name, double value) { out->push_back({name, {}, value}); };
+    const auto add = [&](std::string_view name, double value) {
+      out->push_back({name, {}, value});
+    };
     add("slipway_redis_up", f.up ? 1 : 0);
     add("slipway_redis_filling", f.filling ? 1 : 0);
     add("slipway_redis_pending_entities", static_cast<double>(f.pending));

@@ -114,7 +114,7 @@ struct World {
   std::unique_ptr<store::SegmentLog> arrivals;         // Of features.
   std::unique_ptr<store::SegmentLog> served_features;  // Vectors that features served.
   std::unique_ptr<WorkerFunctions> functions;
-  std::unique_ptr<OnlineRedis> redis;                  // Null: features are served from memory.
+  std::unique_ptr<OnlineRedis> redis;  // Null: features are served from memory.
   std::unique_ptr<features::Features> features;
   std::unique_ptr<features::SourceFiles> feature_files;
   std::unique_ptr<features::KeptObjects> kept_objects;

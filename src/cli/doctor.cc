@@ -50,8 +50,11 @@ void examine_redis(const Json& redis, std::vector<Finding>* out) {
   const std::string where =
       concat({"Redis ", cell_of(redis.find("url")), " (", cell_of(redis.find("layout")), ")"});
   out->push_back({is("up") && !is("filling"),
-                  concat({where, is("filling") ? ": is filled again" : is("up") ? "" : ": gone", ", ",
-                          cell_of(redis.find("pending")), " entities wait to be written"}),
+                  concat({where,
+                          is("filling") ? ": is filled again"
+                          : is("up")    ? ""
+                                        : ": gone",
+                          ", ", cell_of(redis.find("pending")), " entities wait to be written"}),
                   "features answer 503 meanwhile; the server's log says why"});
   const std::string eviction = cell_of(redis.find("eviction"));
   out->push_back({eviction.empty() || eviction == "noeviction",

@@ -34,7 +34,8 @@ Status Features::open() {
   if (deps_.mirror != nullptr) deps_.mirror->begin(from);
   const Status erased = finish_erasures();
   if (!erased.ok() && (deps_.mirror == nullptr || erased.error().code != Code::kUnavailable))
-    return erased;  // A mirror that doesn't answer is asked again by tidy(); it isn't read till then.
+    return erased;  // A mirror that doesn't answer is asked again by tidy(); it isn't read till
+                    // then.
   const Status online = finish_materializations();
   begun_ = !online.ok() || !erased.ok();
   if (!online.ok())  // tidy() tries again; what is there is served.

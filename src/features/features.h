@@ -29,7 +29,8 @@ class Fs;
 //
 // Invariants: a row that was acknowledged is on the disk and served; what is served is a function
 // of the rows in order of their numbers (a restart replays them); a push is taken whole or refused
-// and nothing changes. Reading is for any thread and takes no database; the rest may block.
+// and nothing changes. Reading is for any thread and takes no database; the rest may block, as
+// reading does from a mirror.
 //
 // Errors: kNotFound `feature_source.not_found|feature_view.not_found`, kInvalid
 // `feature.column|feature.value|feature.null_key|feature.time|expr.row`, kExhausted `log.full`.
@@ -38,7 +39,6 @@ namespace slip::features {
 struct Materialization;
 class Functions;
 class RedisMirror;
-
 class Features {
  public:
   struct Deps {
@@ -53,7 +53,7 @@ class Features {
     Log& notes;
     std::string dir;  // Of the snapshots of the online table.
     Functions* functions = nullptr;
-    bool ignore_ttl = false;  // Of what is served: as Feast's own servers do.
+    bool ignore_ttl = false;        // Of what is served: as Feast's own servers do.
     RedisMirror* mirror = nullptr;  // Where what is served lies besides, and is read.
   };
   explicit Features(Deps deps);
@@ -160,7 +160,7 @@ class Features {
                       const Joining& joining);
 
   // The rows leave history, aggregates, logged vectors and quarantine, after a crash too. Rows that
-  // arrive later are new. kConflict `hold.held`, kInvalid `feature.erase` (a column's type differs).
+  // arrive later are new. kConflict `hold.held`, kInvalid `feature.erase` (a column's type).
   Result<Erased> erase(const Ctx& ctx, const Erasing& what);
   // Rows older than their source's `retention` go, small segments become large ones. Rows gone.
   Result<int64_t> retain();

@@ -69,18 +69,24 @@ Result<Keys> keys_of(const ReadPlan::Read& read, const RequestColumns& request) 
   return out;
 }
 
+Status check_held(const RedisMirror& mirror, const Shelf& shelf,
+                  std::span<const ReadPlan::Read> reads) {
+  for (const ReadPlan::Read& read : reads) {
+    const ViewPtr latest = shelf.view(read.view->name);
+    TRY(mirror.fits_and_held(*read.view, latest ? latest->version : read.view->version));
+  }
+  return {};
+}
+
 // All entities of all views in one exchange.
-Status read_mirror(RedisMirror& mirror, const Shelf& shelf, std::span<const ReadPlan::Read> reads,
+Status read_mirror(RedisMirror& mirror, std::span<const ReadPlan::Read> reads,
                    std::span<const Keys> keys, const Features::ReadOptions& options,
                    std::vector<std::vector<EntityRead>>* out) {
   std::vector<RedisAsk> asked;
   for (size_t i = 0; i < reads.size(); ++i) {
     const CompiledView& view = *reads[i].view;
-    const ViewPtr latest = shelf.view(view.name);
-    TRY(mirror.fits_and_held(view, latest ? latest->version : view.version));
-    const Online::Want want{.features = reads[i].features,
-                            .now_us = options.now_us,
-                            .ignore_ttl = options.ignore_ttl};
+    const Online::Want want{
+        .features = reads[i].features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};
     for (const auto& key : keys[i])
       if (key) asked.push_back({&view, *key, want});
   }
@@ -100,9 +106,11 @@ Status Features::read_all(const ReadPlan& plan, const RequestColumns& request,
   std::vector<Keys> keys;
   for (const ReadPlan::Read& read : plan.reads) keys.push_back(TRY(keys_of(read, request)));
   out->assign(plan.reads.size(), std::vector<EntityRead>(static_cast<size_t>(request.rows)));
-  if (deps_.mirror != nullptr && !plan.reads.empty())
-    TRY(read_mirror(*deps_.mirror, *catalog_.shelf(plan.reads.front().view->project), plan.reads,
-                    keys, options, out));
+  if (deps_.mirror != nullptr && !plan.reads.empty()) {
+    const auto shelf = catalog_.shelf(plan.reads.front().view->project);
+    TRY(check_held(*deps_.mirror, *shelf, plan.reads));
+    TRY(read_mirror(*deps_.mirror, plan.reads, keys, options, out));
+  }
   for (size_t i = 0; i < plan.reads.size(); ++i) {
     const ReadPlan::Read& read = plan.reads[i];
     const Online::Want want{

@@ -155,8 +155,8 @@ void read_row(const CompiledView& view, const OnlineRow& row, const Online::Want
     add_read(unpack_cell(row.packed, view.features.size(), i, view.features[i].type), out);
 }
 
-Status read_windows(const CompiledView& view, const EntityWindows& windows,
-                    int64_t newest_event_us, const Online::Want& want, EntityRead* out) {
+Status read_windows(const CompiledView& view, const EntityWindows& windows, int64_t newest_event_us,
+                    const Online::Want& want, EntityRead* out) {
   if (windows.unknown()) {
     read_absent(want, ReadStatus::kNotFound, out);
     return {};

@@ -165,8 +165,8 @@ class Online {
 void read_absent(const Online::Want& want, ReadStatus status, EntityRead* out);
 void read_row(const CompiledView& view, const OnlineRow& row, const Online::Want& want,
               EntityRead* out);
-Status read_windows(const CompiledView& view, const EntityWindows& windows,
-                    int64_t newest_event_us, const Online::Want& want, EntityRead* out);
+Status read_windows(const CompiledView& view, const EntityWindows& windows, int64_t newest_event_us,
+                    const Online::Want& want, EntityRead* out);
 
 // The number of the view's version, then the keys' bytes.
 std::string online_key(const CompiledView& view, std::string_view key);

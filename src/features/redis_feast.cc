@@ -156,9 +156,13 @@ class Feast final : public RedisLayout {
     if (!what.replaced && known_us > row->event_us) return false;
     const bool gone = row == nullptr || row->deleted;
     if (gone && there.is_nil() && !what.replaced) return false;
-    std::vector<std::string> words = {"EVAL", std::string(kFeastExchange), "1",
-                                      key_of(view, what.key), concat({"_ts:", name_of(view)}),
-                                      there.text, std::to_string(gone ? 0 : options_.expire_s)};
+    std::vector<std::string> words = {"EVAL",
+                                      std::string(kFeastExchange),
+                                      "1",
+                                      key_of(view, what.key),
+                                      concat({"_ts:", name_of(view)}),
+                                      there.text,
+                                      std::to_string(gone ? 0 : options_.expire_s)};
     const std::vector<std::string> fields = fields_of(view);
     words.push_back(gone ? std::to_string(fields.size()) : "0");
     if (gone) {
@@ -182,9 +186,13 @@ class Feast final : public RedisLayout {
       return std::find(kept.begin(), kept.end(), f) != kept.end();
     });
     if (!what.replaced || fields.empty()) return false;
-    std::vector<std::string> words = {"EVAL", std::string(kFeastExchange), "1",
+    std::vector<std::string> words = {"EVAL",
+                                      std::string(kFeastExchange),
+                                      "1",
                                       key_of(*what.view, what.key),
-                                      concat({"_ts:", name_of(*what.view)}), there.text, "0",
+                                      concat({"_ts:", name_of(*what.view)}),
+                                      there.text,
+                                      "0",
                                       std::to_string(fields.size())};
     words.insert(words.end(), fields.begin(), fields.end());
     out->add(std::vector<std::string_view>(words.begin(), words.end()));

@@ -70,8 +70,7 @@ class RedisLayout {
 
   // Any number of commands in, and their replies in the same order.
   virtual void ask(std::span<const RedisAsk> asked, store::RedisCommands* out) const = 0;
-  virtual Status answer(std::span<const RedisAsk> asked,
-                        std::span<const store::RedisReply> replies,
+  virtual Status answer(std::span<const RedisAsk> asked, std::span<const store::RedisReply> replies,
                         std::vector<EntityRead>* out) const = 0;
 
   // One command for what lies there; then one that puts the merged state in its place and answers
@@ -96,8 +95,8 @@ class FeastMessages {
   virtual Result<int64_t> time_us(std::string_view message) const = 0;
 };
 struct FeastLayoutOptions {
-  bool versioned = false;   // Names end in _v{N}, as with enable_online_feature_view_versioning.
-  int64_t expire_s = 0;     // key_ttl_seconds: of the whole entity, begun anew by each write.
+  bool versioned = false;  // Names end in _v{N}, as with enable_online_feature_view_versioning.
+  int64_t expire_s = 0;    // key_ttl_seconds: of the whole entity, begun anew by each write.
 };
 std::unique_ptr<RedisLayout> feast_layout(const FeastMessages& messages,
                                           FeastLayoutOptions options);

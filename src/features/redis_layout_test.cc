@@ -29,10 +29,10 @@ TEST(FeastSpellingTest, KeysAreSortedByName) {
   };
   const std::string got = feast_entity_key(
       keys, std::vector<Cell>{std::string("Köln"), int64_t{-1'500'000}, int64_t{-2}});
-  EXPECT_EQ(to_hex(got), concat({"03000000", "02000000", "02000000", "6174", "02000000",
-                                 "01000000", "6e", "02000000", "04000000", "7a6f6e65",
-                                 "08000000", "08000000", "feffffffffffffff",  //
-                                 "03000000", "04000000", "feffffff",          //
+  EXPECT_EQ(to_hex(got), concat({"03000000", "02000000", "02000000", "6174", "02000000", "01000000",
+                                 "6e", "02000000", "04000000", "7a6f6e65", "08000000", "08000000",
+                                 "feffffffffffffff",                  //
+                                 "03000000", "04000000", "feffffff",  //
                                  "02000000", "05000000", "4bc3b66c6e"}));
 }
 
@@ -98,8 +98,12 @@ TEST_P(PackedTest, OrderAndRepetitionDoNotMatter) {
       const auto layout = packed_layout(s.writer);
       Online::State state;
       state.rows.push_back(s.row);
-      const RedisPut put{.view = view.get(), .key = key, .state = &state, .replaced = false,
-                         .now_us = kStart, .held = nullptr};
+      const RedisPut put{.view = view.get(),
+                         .key = key,
+                         .state = &state,
+                         .replaced = false,
+                         .now_us = kStart,
+                         .held = nullptr};
       store::RedisCommands look;
       layout->look(put, &look);
       const auto there = redis.run(look).value();

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kEntitiesAtOnce = 500;  // Of one exchange.
 constexpr int64_t kPatienceMs = 2000;
-constexpr int kRoundsMax = 20;           // Others write the same entities meanwhile.
+constexpr int kRoundsMax = 20;  // Others write the same entities meanwhile.
 constexpr std::string_view kScanCount = "1000";
 
 Error busy() {
@@ -34,11 +34,10 @@ RedisMirror::RedisMirror(Deps deps, RedisNote note, std::unique_ptr<RedisLayout>
 
 Result<std::unique_ptr<RedisMirror>> RedisMirror::open(Deps deps, Options options) {
   RedisNote note = TRY(read_redis_note(deps.fs, deps.dir));
-  const std::string target =
-      concat({options.feast == nullptr           ? "packed "
-              : options.feast_layout.versioned ? "feast-versioned "
-                                                 : "feast ",
-              deps.writes.url().shown()});
+  const std::string target = concat({options.feast == nullptr         ? "packed "
+                                     : options.feast_layout.versioned ? "feast-versioned "
+                                                                      : "feast ",
+                                     deps.writes.url().shown()});
   if (note.target != target) {
     std::string writer = note.writer;
     note = {};
@@ -180,8 +179,7 @@ void RedisMirror::mark_due() {
 Status RedisMirror::write_through(bool patient) {
   sys::Lock lock(mutex_);
   const int64_t ticket = marked_;
-  const int64_t until_ns =
-      patient ? INT64_MAX : deps_.clock.steady_ns() + kPatienceMs * 1'000'000;
+  const int64_t until_ns = patient ? INT64_MAX : deps_.clock.steady_ns() + kPatienceMs * 1'000'000;
   while (written_through_ < ticket) {
     if (flushing_) {
       if (!done_.wait_until(lock, until_ns)) return busy();
@@ -328,6 +326,7 @@ Status RedisMirror::write_some(std::vector<Entry> entries) {
       of.push_back(i);
     }
     const std::vector<store::RedisReply> there = TRY(deps_.writes.run(looks));
+    if (round == 0) looked_.fetch_add(static_cast<int64_t>(puts.size()));
     store::RedisCommands exchanges;
     std::vector<size_t> sent;
     for (size_t i = 0; i < puts.size(); ++i)
@@ -336,8 +335,7 @@ Status RedisMirror::write_some(std::vector<Entry> entries) {
     std::vector<Entry> again;
     for (size_t i = 0; i < sent.size(); ++i)
       if (done[i].integer != 1) again.push_back(std::move(entries[sent[i]]));
-    written_.fetch_add(static_cast<int64_t>(sent.size() - again.size()),
-                       std::memory_order_relaxed);
+    written_.fetch_add(static_cast<int64_t>(sent.size() - again.size()), std::memory_order_relaxed);
     entries = std::move(again);
   }
   if (entries.empty()) return {};

@@ -117,8 +117,8 @@ class RedisMirror final : public OnlineChanges {
     int64_t written = 0;
     int64_t failures = 0;
     int64_t connects = 0;
-    int64_t refills = 0;  // Times that Redis was found empty.
-    int64_t servers = 0;  // That write there.
+    int64_t refills = 0;   // Times that Redis was found empty.
+    int64_t servers = 0;   // That write there.
     std::string eviction;  // Redis's maxmemory-policy; "": unknown.
   };
   Facts facts() const;
@@ -189,7 +189,8 @@ class RedisMirror final : public OnlineChanges {
   std::map<uint32_t, ViewPtr> by_number_;
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> generation_{0};
-  std::atomic<int64_t> written_{0};
+  std::atomic<int64_t> looked_{0};   // Entities that were to be there,
+  std::atomic<int64_t> written_{0};  // and those that weren't as they are.
   std::atomic<int64_t> refills_{0};
 };
 

@@ -74,8 +74,9 @@ Status RedisMirror::check_servers(const RedisReply& all, int64_t generation) {
     if (!servers.contains(writer))
       return unavailable("redis.filling",
                          "Redis was found empty, and another server has not filled it again yet")
-          .with_hint("if that server is gone for good: slipway feature materialize "
-                     "--rebuild-online");
+          .with_hint(
+              "if that server is gone for good: slipway feature materialize "
+              "--rebuild-online");
   return {};
 }
 
@@ -96,8 +97,7 @@ Status RedisMirror::register_as(std::string_view state) {
     const sys::Lock lock(mutex_);
     note_.generation = generation;
     if (state != "ready") note_.cursor = -1;
-    for (const std::string& claim : note_.claims)
-      commands.add({"SET", claim, note_.writer, "NX"});
+    for (const std::string& claim : note_.claims) commands.add({"SET", claim, note_.writer, "NX"});
   }
   TRY(save());
   commands.add({"HSET", servers_key_, note_.writer, state_text(generation, state)});
@@ -134,8 +134,9 @@ Status RedisMirror::claim(std::span<const ViewPtr> views) {
                     concat({"the windows of view ", view->name,
                             " are counted by another server, which takes the rows of source ",
                             view->source_name}))
-        .with_hint("push there; if it is gone for good: slipway feature materialize "
-                   "--rebuild-online");
+        .with_hint(
+            "push there; if it is gone for good: slipway feature materialize "
+            "--rebuild-online");
   }
   return {};
 }
@@ -204,8 +205,7 @@ void RedisMirror::look_around(const RedisReply& all) {
   const sys::Lock lock(mutex_);
   servers_ = static_cast<int64_t>(servers.size());
   const auto own = servers.find(note_.writer);
-  const bool whole =
-      own != servers.end() && own->second == state_text(generation_.load(), "ready");
+  const bool whole = own != servers.end() && own->second == state_text(generation_.load(), "ready");
   if (!whole && !lost_) {
     lost_ = true;
     ++marked_;
@@ -244,7 +244,7 @@ Result<int64_t> RedisMirror::rebuild() {
         claims.push_back(claim);
       }
   TRY(deps_.writes.run(commands));
-  const int64_t before = written_.load();
+  const int64_t before = looked_.load();
   {
     const sys::Lock lock(mutex_);
     note_.seen.clear();
@@ -255,7 +255,7 @@ Result<int64_t> RedisMirror::rebuild() {
   }
   TRY(write_through(true));
   TRY(save());
-  return written_.load() - before;
+  return looked_.load() - before;
 }
 
 Status RedisMirror::save() {
@@ -284,8 +284,7 @@ RedisMirror::Facts RedisMirror::facts() const {
   out.up = up_;
   out.filling = lost_;
   out.pending = static_cast<int64_t>(pending_.size() + working_.size());
-  if (oldest_us_ != 0)
-    out.lag_s = static_cast<double>(deps_.clock.now_us() - oldest_us_) * 1e-6;
+  if (oldest_us_ != 0) out.lag_s = static_cast<double>(deps_.clock.now_us() - oldest_us_) * 1e-6;
   out.servers = servers_;
   out.eviction = eviction_;
   return out;

@@ -25,8 +25,7 @@ class RedisMirrorTest : public FeaturesTest {
     options.connections = 1;
     options.ordered = true;
     writes = std::make_unique<store::Redis>(store::Redis::Deps{redis, clock}, options);
-    owned = RedisMirror::open(
-                {*writes, *reads, fs, clock, real_rng(), null_log(), "/features"}, {})
+    owned = RedisMirror::open({*writes, *reads, fs, clock, real_rng(), null_log(), "/features"}, {})
                 .value();
     mirror = owned.get();
   }
@@ -190,8 +189,7 @@ TEST_P(RedisMirrorTest, ARemovedViewLeaves) {
   push({{.ts_us = kStart - kMinute, .amount = 1.0}});
   const auto rows_of = [&](std::string_view view) {
     int n = 0;
-    for (const auto& [key, value] : redis.texts)
-      n += key.find(view) != std::string::npos ? 1 : 0;
+    for (const auto& [key, value] : redis.texts) n += key.find(view) != std::string::npos ? 1 : 0;
     return n;
   };
   EXPECT_EQ(rows_of("last_txn"), 1);

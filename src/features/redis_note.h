@@ -17,13 +17,13 @@ class Fs;
 namespace slip::features {
 
 struct RedisNote {
-  std::string writer;        // 16 hex digits: this server. Made once.
-  std::string target;        // Layout and address; with another one nothing below holds.
-  int64_t cursor = -1;       // Rows up to there are in Redis. -1: unknown.
-  int64_t generation = 0;    // Times that it was filled from nothing.
-  std::set<std::string> seen;             // Other servers that write there.
-  std::set<std::string> claims;           // Keys of views whose windows are counted here.
-  std::set<std::string> elsewhere;         // And elsewhere.
+  std::string writer;               // 16 hex digits: this server. Made once.
+  std::string target;               // Layout and address; with another one nothing below holds.
+  int64_t cursor = -1;              // Rows up to there are in Redis. -1: unknown.
+  int64_t generation = 0;           // Times that it was filled from nothing.
+  std::set<std::string> seen;       // Other servers that write there.
+  std::set<std::string> claims;     // Keys of views whose windows are counted here.
+  std::set<std::string> elsewhere;  // And elsewhere.
   std::map<std::string, RedisDrop> views;  // By uid: what goes once the view does.
   bool operator==(const RedisNote&) const = default;
 };

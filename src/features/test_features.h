@@ -87,9 +87,9 @@ class FeaturesTest : public test::DbTest {
               .value();
     served_log =
         store::open_segment_log({fs, clock, real_executor(), null_log()}, "/served", {}).value();
-    features = std::make_unique<Features>(Features::Deps{
-        db(), *events, blobs, *log, *served_log, fs, clock, real_rng(), null_log(), "/features",
-        nullptr, false, mirror});
+    features = std::make_unique<Features>(Features::Deps{db(), *events, blobs, *log, *served_log,
+                                                         fs, clock, real_rng(), null_log(),
+                                                         "/features", nullptr, false, mirror});
     features->open().value();
   }
   void define(std::string_view yaml = kDefinitions) {

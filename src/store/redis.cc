@@ -152,11 +152,12 @@ class Redis::Link {
       const size_t n = TRY(conn_->read(piece, deadline_ns));
       if (n == 0) return unavailable("net.closed", "the server closed the connection");
       bytes += n;
-      if (bytes > kRedisReplyBytesMax)
-        return unavailable("redis.protocol", "a reply is too large");
+      if (bytes > kRedisReplyBytesMax) return unavailable("redis.protocol", "a reply is too large");
       if (redisReaderFeed(reader_.get(), piece.data(), n) != REDIS_OK)
         return unavailable("redis.protocol", "a reply can't be read");
     }
+    if (reader_->pos != reader_->len)  // Whose reply is that?
+      return unavailable("redis.protocol", "the other side says more than it was asked");
     return out;
   }
 
@@ -201,8 +202,7 @@ Status Redis::greet(Link& link) {
     const sys::Lock lock(mutex_);
     orphans = orphans_;
   }
-  for (const int64_t orphan : orphans)
-    hello.add({"CLIENT", "KILL", "ID", std::to_string(orphan)});
+  for (const int64_t orphan : orphans) hello.add({"CLIENT", "KILL", "ID", std::to_string(orphan)});
   const std::vector<RedisReply> replies = TRY(link.exchange(hello, options_.timeout_ms));
   for (size_t i = 0; i < needed; ++i)
     if (replies[i].kind == RedisReply::Kind::kError)
@@ -216,8 +216,7 @@ Status Redis::greet(Link& link) {
 
 Result<std::unique_ptr<Redis::Link>> Redis::dial() {
   const int64_t deadline_ns = deps_.clock.steady_ns() + options_.timeout_ms * 1'000'000;
-  const std::vector<Address> all =
-      TRY(deps_.net.resolve(options_.url.host, options_.url.port));
+  const std::vector<Address> all = TRY(deps_.net.resolve(options_.url.host, options_.url.port));
   Status last = unavailable("net.unknown_host", concat({options_.url.host, " has no address"}));
   for (const Address& address : all) {
     Result<std::unique_ptr<Conn>> conn = deps_.net.dial(address, deadline_ns);

@@ -137,8 +137,8 @@ TEST_F(RedisTest, PasswordsAreAskedForAndNeverTold) {
 }
 
 TEST_F(RedisTest, NonsenseIsNoReply) {
-  for (const char* raw : {"HTTP/1.1 400 Bad Request\r\n\r\n", "$5\r\nabcdefgh\r\n", "*-7\r\n",
-                          "?\r\n"}) {
+  for (const char* raw :
+       {"HTTP/1.1 400 Bad Request\r\n\r\n", "$5\r\nabcdefgh\r\n", "*-7\r\n", "?\r\n"}) {
     Redis redis = make();
     fake.answer_raw("");
     redis.run(get("a")).value();

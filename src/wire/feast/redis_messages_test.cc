@@ -48,7 +48,7 @@ TEST(RedisMessagesTest, WhatIsWrittenIsReadAgain) {
   const FeatureType flags{.type = Type::kList, .item = Type::kInt64, .flags = true};
   EXPECT_EQ(messages.cell(messages.value(std::vector<int64_t>{1, 0}, flags), flags).value(),
             Cell(std::vector<int64_t>{1, 0}));
-  EXPECT_TRUE(is_null(messages.cell("", {}).value()));
+  EXPECT_TRUE(features::is_null(messages.cell("", {}).value()));
   for (const int64_t us : {int64_t{0}, int64_t{-1}, int64_t{1'700'000'000'123'456}})
     EXPECT_EQ(messages.time_us(messages.time(us)).value(), us);
 }

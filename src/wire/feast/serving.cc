@@ -204,12 +204,13 @@ void serve_online(const ServingApp& app, const Ctx& ctx, const grpc::Request& re
     grpc::Responder respond;
   };
   auto pending = std::make_shared<Pending>(Pending{std::move(*online), std::move(respond)});
-  const Status queued = (waits ? app.waiting : app.reading).submit([&features = app.features, &ctx, pending] {
-    if (pending->respond.cancelled())  // The client has gone; nobody wants the answer.
-      return answer(timed_out("call.cancelled", "the client has gone"),
-                    std::move(pending->respond));
-    answer(get_online(features, ctx, pending->online), std::move(pending->respond));
-  });
+  const Status queued =
+      (waits ? app.waiting : app.reading).submit([&features = app.features, &ctx, pending] {
+        if (pending->respond.cancelled())  // The client has gone; nobody wants the answer.
+          return answer(timed_out("call.cancelled", "the client has gone"),
+                        std::move(pending->respond));
+        answer(get_online(features, ctx, pending->online), std::move(pending->respond));
+      });
   if (!queued.ok()) answer(queued.error(), std::move(pending->respond));
 }
 
