@@ -253,6 +253,12 @@ Result<int> train(Call& call, Remote& remote, Fs& fs) {
 }
 
 Result<int> materialize(Call& call, Remote& remote) {
+  if (call.on("rebuild-online")) {
+    if (!call.arguments.empty() || call.has("start") || call.has("end"))
+      return invalid("usage.rebuild_online", "--rebuild-online is of everything");
+    print_fields(call, TRY(remote.post("/features:rebuild-online", Json::object())));
+    return 0;
+  }
   Json body = Json::object();
   Json views = Json::array();
   for (const std::string& view : call.arguments) views.push(view);
@@ -401,7 +407,8 @@ void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& 
                 "Brings what has arrived in the history online.",
                 {{"VIEW", "views; all when none is named", false, true}},
                 {{"start", "TIME", "Event times from here on; else what arrived since last time."},
-                 {"end", "TIME", "Event times up to here."}},
+                 {"end", "TIME", "Event times up to here."},
+                 {"rebuild-online", "", "Instead: fills Redis again with what the server has."}},
                 remote(materialize),
                 ""});
   commands.add({"feature compute",

@@ -12,6 +12,7 @@
 #include "features/packed.h"
 #include "features/ready.h"
 #include "features/rebuild.h"
+#include "features/redis_mirror.h"
 #include "features/screened.h"
 #include "store/blob_files.h"
 #include "sys/clock.h"
@@ -76,6 +77,7 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   const Source source = TRY(source_for(ctx, loading.source, ""));
   if (!loading.computed) TRY(check_given(source, loading.source));
   const std::vector<ViewPtr> views = shelf->views_of(loading.source);
+  if (deps_.mirror != nullptr && goes_online(loading.to)) TRY(deps_.mirror->claim(views));
   FileBatches file = TRY(FileBatches::open(rows, source));
   Segment about;
   about.project = ctx.project.text;
@@ -228,6 +230,8 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* through_seq, int6
 
 // Noted with all that it takes to do it again, should it be interrupted.
 Status Features::bring(const ViewPtr& view, Materialization what, int64_t* rows) {
+  RedisMirror::Unlogged unlogged(deps_.mirror);
+  TRY(unlogged.begin());
   begun_ = true;
   if (what.begin_us == 0)
     what.begin_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
@@ -239,6 +243,7 @@ Status Features::bring(const ViewPtr& view, Materialization what, int64_t* rows)
   TRY(deps_.db.write(
       [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, what); }));
   installed_.with([&](auto& all) { all.erase(view->uid); });
+  if (deps_.mirror != nullptr) ignore(deps_.mirror->write_through(), "written when it is back");
   return {};
 }
 
@@ -258,6 +263,11 @@ Status Features::finish_materializations() {
 }
 
 Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wanted) {
+  if (wanted.rebuild) {
+    if (deps_.mirror == nullptr)
+      return invalid("feature.rebuild", "features are served from memory: there is no Redis");
+    return deps_.mirror->rebuild();
+  }
   if (wanted.start_us && *wanted.start_us > wanted.end_us)
     return invalid("feature.time", "the span to materialize ends before it begins");
   const sys::Lock lock(materializing_);
@@ -445,7 +455,9 @@ Status Features::load_snapshot(int64_t* seq) {
 }
 
 Status Features::tidy() {
-  if (history_.log_bytes() > kSnapshotLogBytes) {
+  // What an erasure has yet to take out of Redis is known by what the last snapshot holds.
+  const bool owes = deps_.mirror != nullptr && deps_.mirror->owes_removal();
+  if (history_.log_bytes() > kSnapshotLogBytes && !owes) {
     TRY(history_.rotate());
     TRY(snapshot());
   }

@@ -209,8 +209,8 @@ Result<http::Reply> release(const FeaturesApp& app, const Ctx& ctx, http::Reques
   std::vector<std::string> uids;
   for (const Json& uid : list->items())
     if (uid.is_string()) uids.push_back(uid.as_string());
-  const int64_t n = TRY(app.features.release(ctx, request.param("name"), uids));
-  return json_reply(Json::object({{"released", n}}));
+  return json_reply(
+      Json::object({{"released", TRY(app.features.release(ctx, request.param("name"), uids))}}));
 }
 
 Status add_row(const features::Source& source, const Json& row, int64_t index,
@@ -297,14 +297,20 @@ Result<http::Reply> materialize(const FeaturesApp& app, const Ctx& ctx, http::Re
   const auto time = [&](std::string_view key) -> Result<std::optional<int64_t>> {
     const std::string text = TRY(codec::string_or(body, key, ""));
     if (text.empty()) return std::optional<int64_t>();
-    const int64_t us = TRY(features::parse_time_us(text));
-    return std::optional<int64_t>(us);
+    return std::optional(TRY(features::parse_time_us(text)));
   };
   wanted.start_us = TRY(time("start"));
   wanted.end_us = TRY(time("end")).value_or(INT64_MAX);
   TRY(app.files.refresh_views(ctx, wanted.views));
   const int64_t rows = TRY(app.features.materialize(ctx, wanted));
   return json_reply(Json::object({{"rows", rows}}));
+}
+
+Result<http::Reply> rebuild_online(const FeaturesApp& app, const Ctx& ctx, http::Request&) {
+  features::Features::Materializing wanted;
+  wanted.rebuild = true;
+  const int64_t n = TRY(app.features.materialize(ctx, wanted));
+  return json_reply(Json::object({{"entities", n}}));
 }
 
 using Handler = Result<http::Reply> (*)(const FeaturesApp&, const Ctx&, http::Request&);
@@ -352,6 +358,8 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
        http::memory(), release, "Takes rows out of the quarantine: {\"uids\": […]}."},
       {Method::kPost, "/features:materialize", Right::kEdit, Audit::kEvent, http::memory(),
        materialize, "Brings history online: views, start, end."},
+      {Method::kPost, "/features:rebuild-online", Right::kManage, Audit::kEvent, http::memory(),
+       rebuild_online, "Fills Redis again with all that this server has taken, of all projects."},
       {Method::kPost, "/features:erase", Right::kManage, Audit::kGoverned, http::memory(),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
          return erase_entity(a.features, ctx, request);
