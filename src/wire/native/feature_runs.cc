@@ -49,4 +49,31 @@ Result<http::Reply> compute_source(features::Features& features, features::Sourc
   return json_reply(newest.empty() ? Json::object() : run_json(newest[0]));
 }
 
+Result<http::Reply> materialize_views(features::Features& features, features::SourceFiles& files,
+                                      const Ctx& ctx, http::Request& request) {
+  const Json body = TRY(body_object(request));
+  features::Features::Materializing wanted;
+  if (const Json* views = body.find("views"); views != nullptr && views->is_array())
+    for (const Json& v : views->items())
+      if (v.is_string()) wanted.views.push_back(v.as_string());
+  const auto time = [&](std::string_view key) -> Result<std::optional<int64_t>> {
+    std::optional<int64_t> out;
+    const std::string text = TRY(codec::string_or(body, key, ""));
+    if (!text.empty()) out = TRY(features::parse_time_us(text));
+    return out;
+  };
+  wanted.start_us = TRY(time("start"));
+  wanted.end_us = TRY(time("end")).value_or(INT64_MAX);
+  TRY(files.refresh_views(ctx, wanted.views));
+  const int64_t rows = TRY(features.materialize(ctx, wanted));
+  return json_reply(Json::object({{"rows", rows}}));
+}
+
+Result<http::Reply> rebuild_redis(features::Features& features, const Ctx& ctx) {
+  features::Features::Materializing wanted;
+  wanted.rebuild = true;
+  const int64_t n = TRY(features.materialize(ctx, wanted));
+  return json_reply(Json::object({{"entities", n}}));
+}
+
 }  // namespace slip::wire::native

@@ -11,7 +11,7 @@ class SourceFiles;
 class Staging;
 }  // namespace slip::features
 
-// Sources that are computed in SQL: their runs.
+// What brings rows to where they are read: runs of sources in SQL, materializations.
 namespace slip::wire::native {
 
 // The newest first.
@@ -22,5 +22,11 @@ Result<http::Reply> runs_of(features::Features& features, features::Staging& sta
 Result<http::Reply> compute_source(features::Features& features, features::SourceFiles& files,
                                    features::Staging& staging, const Ctx& ctx,
                                    const std::string& source);
+
+// {"views": […], "start": TIME, "end": TIME}
+Result<http::Reply> materialize_views(features::Features& features, features::SourceFiles& files,
+                                      const Ctx& ctx, http::Request& request);
+// Everything into Redis again.
+Result<http::Reply> rebuild_redis(features::Features& features, const Ctx& ctx);
 
 }  // namespace slip::wire::native

@@ -209,8 +209,8 @@ Result<http::Reply> release(const FeaturesApp& app, const Ctx& ctx, http::Reques
   std::vector<std::string> uids;
   for (const Json& uid : list->items())
     if (uid.is_string()) uids.push_back(uid.as_string());
-  return json_reply(
-      Json::object({{"released", TRY(app.features.release(ctx, request.param("name"), uids))}}));
+  const int64_t n = TRY(app.features.release(ctx, request.param("name"), uids));
+  return json_reply(Json::object({{"released", n}}));
 }
 
 Status add_row(const features::Source& source, const Json& row, int64_t index,
@@ -289,28 +289,11 @@ Result<http::Reply> compute(const FeaturesApp& app, const Ctx& ctx, http::Reques
 }
 
 Result<http::Reply> materialize(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
-  const Json body = TRY(body_object(request));
-  features::Features::Materializing wanted;
-  if (const Json* views = body.find("views"); views != nullptr && views->is_array())
-    for (const Json& v : views->items())
-      if (v.is_string()) wanted.views.push_back(v.as_string());
-  const auto time = [&](std::string_view key) -> Result<std::optional<int64_t>> {
-    const std::string text = TRY(codec::string_or(body, key, ""));
-    if (text.empty()) return std::optional<int64_t>();
-    return std::optional(TRY(features::parse_time_us(text)));
-  };
-  wanted.start_us = TRY(time("start"));
-  wanted.end_us = TRY(time("end")).value_or(INT64_MAX);
-  TRY(app.files.refresh_views(ctx, wanted.views));
-  const int64_t rows = TRY(app.features.materialize(ctx, wanted));
-  return json_reply(Json::object({{"rows", rows}}));
+  return materialize_views(app.features, app.files, ctx, request);
 }
 
 Result<http::Reply> rebuild_online(const FeaturesApp& app, const Ctx& ctx, http::Request&) {
-  features::Features::Materializing wanted;
-  wanted.rebuild = true;
-  const int64_t n = TRY(app.features.materialize(ctx, wanted));
-  return json_reply(Json::object({{"entities", n}}));
+  return rebuild_redis(app.features, ctx);
 }
 
 using Handler = Result<http::Reply> (*)(const FeaturesApp&, const Ctx&, http::Request&);
