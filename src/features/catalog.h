@@ -129,10 +129,6 @@ class Catalog {
 std::vector<Finding> compare_views(const CompiledView& before, const CompiledView& after,
                                    const Shelf& shelf);
 
-// The same of a source, for its stream alone; columns are its views' matter.
-std::vector<Finding> compare_sources(const Source& before, const Source& after,
-                                     const std::vector<ViewPtr>& readers);
-
 std::span<const store::Migration> migrations();
 
 }  // namespace slip::features

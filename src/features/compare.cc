@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 
 #include "base/text.h"
 #include "features/catalog.h"
@@ -110,26 +109,7 @@ struct Comparison {
   }
 };
 
-std::string topic_of(const Source& s) { return s.kafka ? s.kafka->topic : std::string("none"); }
-
 }  // namespace
-
-std::vector<Finding> compare_sources(const Source& before, const Source& after,
-                                     const std::vector<ViewPtr>& readers) {
-  std::set<std::string> names;
-  for (const ViewPtr& v : readers) names.insert(v->name);
-  const std::string who = join(std::vector<std::string>(names.begin(), names.end()), ", ");
-  std::vector<Finding> out;
-  if (topic_of(before) != topic_of(after)) {
-    const Severity severity = before.kafka ? Severity::kWarn : Severity::kMinor;
-    out.push_back(
-        {severity, "kafka.topic", concat({topic_of(before), " -> ", topic_of(after)}), who});
-  } else if (before.kafka && before.kafka->time_unit_ns != after.kafka->time_unit_ns) {
-    out.push_back(
-        {Severity::kWarn, "kafka.time_unit", "times mean something else from now on", who});
-  }
-  return out;
-}
 
 std::vector<Finding> compare_views(const CompiledView& before, const CompiledView& after,
                                    const Shelf& shelf) {

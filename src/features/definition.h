@@ -59,6 +59,13 @@ struct Source {
   std::optional<KafkaSource> kafka;  // Where rows come from by themselves (streams.h).
   // What files and messages call a column or time -> its name here.
   std::map<std::string, std::string> renamed;
+  // SQL that computes the rows from other sources' (staging.h): then none come from elsewhere.
+  struct Computed {
+    std::string sql;
+    std::map<std::string, std::string> inputs;  // Table -> Source.
+    std::optional<int64_t> every_us;  // So old, it is computed again all the same. No meaning.
+  };
+  std::optional<Computed> computed;
   const FeatureField* find(std::string_view column) const;
   const std::string& name_of(const std::string& in_file) const;
 };

@@ -6,6 +6,7 @@
 #include "features/file_batches.h"
 #include "features/intake.h"
 #include "features/ready.h"
+#include "features/redis_mirror.h"
 #include "features/screened.h"
 #include "features/stream_rows.h"
 #include "sys/clock.h"
@@ -83,6 +84,7 @@ Result<Intaken> Features::take_in(const Ctx& ctx, const Intake& what) {
   batch.project = ctx.project.text;
   batch.source = what.source;
   TRY(check(batch, source, views));
+  if (deps_.mirror != nullptr) TRY(deps_.mirror->claim(views));
   Apart apart(topic, what.records, deps_.clock.now_ms());
   for (const Stray& s : decoded.strays) apart.add(s);
   Intaken out;
@@ -121,6 +123,7 @@ Result<Intaken> Features::take_in(const Ctx& ctx, const Intake& what) {
   batch.marks = what.marks;
   Arrival arrival;
   TRY(arrive(&batch, *ready, &arrival));
+  if (deps_.mirror != nullptr) ignore(deps_.mirror->write_through(), "it waits in the log");
   if (!arrival.applied.ok()) out.trouble = arrival.applied.error().text;
   return out;
 }

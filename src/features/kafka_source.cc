@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "features/members.h"
+#include "features/definition_members.h"
 #include "store/kafka/kafka.h"
 
 namespace slip::features {

@@ -37,4 +37,7 @@ struct Features::Screening {
 // A row as a push takes it.
 codec::Json record_of(const Batch& b, const Source& source, int64_t row);
 
+// kInvalid `feature.computed`: rows that only a query makes aren't pushed or loaded.
+Status check_given(const Source& source, const std::string& name);
+
 }  // namespace slip::features

@@ -7,6 +7,7 @@
 namespace slip::features {
 class Features;
 class SourceFiles;
+class Staging;
 class Streams;
 }  // namespace slip::features
 
@@ -18,6 +19,7 @@ namespace slip::wire::native {
 struct FeaturesApp {
   features::Features& features;
   features::SourceFiles& files;
+  features::Staging& staging;
   features::Streams& streams;
 };
 std::vector<http::Route> feature_routes(FeaturesApp app);

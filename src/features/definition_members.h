@@ -3,12 +3,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
-#include "codec/json.h"
+#include "features/definition.h"
 
-// The members of one object of a document, ticked off as they are read; what is left over is
-// refused by name. One thread; the object outlives it.
+// How documents are read: each reader takes the members it knows, and what is left over is refused
+// by name. Values; one thread.
 namespace slip::features {
 
 inline Error bad(std::string_view path, std::string_view what) {
@@ -74,5 +75,12 @@ class Members {
   std::string path_;
   std::set<std::string, std::less<>> seen_;
 };
+
+// {name: type}; null: none.
+Result<std::vector<FeatureField>> fields_of(const codec::Json* object, std::string_view path);
+Result<std::vector<std::string>> names_of(const codec::Json* list, std::string_view path);
+// A source's columns and times, which may stand in a view too; and a document of kind Source.
+Result<Source> source_of(Members& m);
+Status source_document(Members& m, Source* out);
 
 }  // namespace slip::features
