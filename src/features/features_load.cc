@@ -88,7 +88,6 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   about.to = To::kOffline;
   about.schema = file.schema();
   const auto writer = TRY(SegmentWriter::make(deps_.blobs, std::move(about)));
-  int64_t n = 0;
   Pushed out;
   std::vector<Quarantined> apart;
   for (;;) {
@@ -111,9 +110,9 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
     for (const ViewPtr& view : views)
       if (!view->row.empty() || view->filter) TRY(transform_for(batch, view));
     TRY(writer->add(batch));
-    n += batch.rows();
+    out.rows += batch.rows();
   }
-  out.rows = n;
+  const int64_t n = out.rows;
   out.quarantined = static_cast<int64_t>(apart.size());
   TRY(keep_apart(ctx, loading.source, apart));
   if (n == 0) return out;

@@ -253,7 +253,7 @@ def rate(server, broker, admin, messages=200_000):
     apply(server.api(), source("fast", "fast", broker.address) + """---
 kind: FeatureView
 name: fast_now
-entity: {{user_id: int64}}
+entity: {user_id: int64}
 source: fast
 features: [id, amount]
 """)

@@ -356,8 +356,7 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
          return erase_entity(a.features, ctx, request);
        },
        "Erases one entity from history, aggregates, logged vectors and quarantine: {\"keys\": "
-       "{name: "
-       "value}, \"reason\", \"dry_run\"}."},
+       "{name: value}, \"reason\", \"dry_run\"}."},
       {Method::kPost, "/feature-services/{name}/verify", Right::kRead, Audit::kNone, http::memory(),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
          return verify_service(a.features, ctx, request);
