@@ -180,7 +180,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::archive_routes({*w.serving, *w.archive}));
   add(wire::invocations::routes(*w.invocations));
   add(wire::native::dataset_routes({*w.data}));
-  add(wire::native::feature_routes({*w.features, *w.feature_files}));
+  add(wire::native::feature_routes({*w.features, *w.feature_files, *w.staging}));
   add(wire::feast::routes({*w.features, *w.feature_files, *w.function_pool, *w.redis_pool}));
   add(wire::native::gc_routes(gc_app(w)));
   add(ui::routes(w.console));

@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 46> kSettings = {{
+constexpr std::array<SettingRow, 47> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -74,6 +74,8 @@ constexpr std::array<SettingRow, 46> kSettings = {{
      "How they are confined: as well as it goes here, or not started at all."},
     {"workers_user", kText, "", "",
      "Whom they run as, by name or number, when the server may choose; empty: as itself."},
+    {"sql_memory", kSize, "512MiB", "bytes",
+     "What one query of a feature source may take; more goes to the disk."},
     {"memory_max", kSize, "0", "bytes", "What all shares may hold; 0: 70 % of what there is."},
     {"drain_ms", kInt, "10000", "ms", "How long requests may go on after SIGTERM."},
     {"log_level", kChoice, "info", "debug|info|warn|error", "Least level that is logged."},

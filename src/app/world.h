@@ -31,6 +31,7 @@
 #include "features/features.h"
 #include "features/files.h"
 #include "features/kept_objects.h"
+#include "features/staging.h"
 #include "grpc/health.h"
 #include "grpc/server.h"
 #include "http/server.h"
@@ -116,6 +117,7 @@ struct World {
   std::unique_ptr<WorkerFunctions> functions;
   std::unique_ptr<OnlineRedis> redis;  // Null: features are served from memory.
   std::unique_ptr<features::Features> features;
+  std::unique_ptr<features::Staging> staging;
   std::unique_ptr<features::SourceFiles> feature_files;
   std::unique_ptr<features::KeptObjects> kept_objects;
   std::unique_ptr<wire::native::LiveFeed> live;

@@ -162,7 +162,9 @@ void add_rest_commands(Commands& commands, const Machine& machine, const Connect
   add_feature_store_commands(commands, connect, machine.fs);
   add_feature_verify_command(commands, connect);
   add_contract_commands(commands, machine);
+  add_predict_command(commands, machine);
   add_function_commands(commands, machine);
+  add_sql_commands(commands, machine);
 }
 
 }  // namespace slip::cli

@@ -231,6 +231,7 @@ Result<int64_t> Features::moment(std::string_view text) const {
 Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   const Source source = TRY(source_for(ctx, batch.source, batch.view));
+  if (batch.view.empty()) TRY(check_given(source, batch.source));
   if (!batch.view.empty()) batch.source = shelf->view(batch.view)->source_name;
   batch.project = ctx.project.text;
   std::vector<ViewPtr> views = shelf->views_of(batch.source);

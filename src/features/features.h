@@ -92,22 +92,25 @@ class Features {
     std::string source;
     To to = To::kBoth;
     std::function<bool(int64_t row)> wanted = {};  // Of the file's rows; empty: all.
+    bool computed = false;  // By the source's query, and the contract was asked (staging.h).
   };
   Result<Pushed> load(const Ctx& ctx, const Loading& loading, codec::TableReader& rows);
 
   // A file's rows as the history would have them; which of them the contract kept apart before.
   using ApartHashes = std::unordered_set<uint64_t>;
   Result<ApartHashes> apart_hashes(const Ctx& ctx, const std::string& source);
-  Result<std::vector<bool>> as_kept(const Ctx& ctx, const ApartHashes& apart, int64_t first_row,
-                                    Batch* batch) const;
-
-  // Rows kept apart, oldest first; and what becomes of them.
   struct Quarantined {
     std::string uid;
     int64_t created_ms = 0;
     std::string reason;
     std::string record;  // A JSON object as a push takes it.
   };
+  // `more`, unless null: those that belong apart and aren't there yet.
+  Result<std::vector<bool>> as_kept(const Ctx& ctx, const ApartHashes& apart, int64_t first_row,
+                                    Batch* batch, std::vector<Quarantined>* more = nullptr) const;
+  Status keep_apart(const Ctx& ctx, const std::string& source, const std::vector<Quarantined>&);
+
+  // Rows kept apart, oldest first; and what becomes of them.
   Result<std::vector<Quarantined>> quarantine(const Ctx& ctx, const std::string& source,
                                               std::string_view after, int64_t limit);
   // Takes them away; once they were pushed again, or for good. How many.
@@ -184,8 +187,6 @@ class Features {
   struct Ready;  // A batch with what each view makes of it.
   struct Screened;
   Result<Screened> screen(const Ctx& ctx, Batch batch, int64_t first_row) const;
-  Status keep_apart(const Ctx& ctx, const std::string& source,
-                    const std::vector<Quarantined>& rows);
   Result<std::vector<Ready>> transform(const Batch& batch) const;
   Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
   void made_visible(const Batch& batch, const std::vector<Ready>& ready);
@@ -229,7 +230,6 @@ class Features {
   Catalog catalog_;
   History history_;
   Online online_;
-
   Turns turns_;
   std::atomic<int64_t> unlogged_{0};
   sys::Mutex saving_;

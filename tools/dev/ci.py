@@ -62,6 +62,7 @@ DEEP = [
     ("tsan", lambda tally, _: test.unit(tally, preset="tsan")),
     ("clang-tidy", status_step(lambda: tidy.run(["--all"]))),
     ("fuzz", status_step(lambda: fuzz.run(["smoke", "--seconds", "60"]))),
+    ("trees", status_step(lambda: common.run([common.venv_python(), common.ROOT / "test/suites/trees_equal.py", "--deep"], check=False))),
     ("benches", run_benches),
 ]
 
