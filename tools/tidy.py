@@ -58,7 +58,7 @@ HEAVY = [
     (r"yaml-cpp/", ("codec/",)), (r"boost/math/", ("engine/", "monitor/")),
     (r"boost/", ("http/", "sys/")), (r"grpc(pp)?/|google/protobuf/|[\w/]+\.pb\.h", ("grpc/", "codec/", "wire/")),
     (r"spdlog/|fmt/", ("sys/",)), (r"onnxruntime", ("serving/",)), (r"openssl/", ("codec/", "http/", "sys/")),
-    (r"sqlite3\.h|libpq-fe\.h", ("store/",)), (r"prometheus/", ("core/telemetry/",)),
+    (r"sqlite3\.h|libpq-fe\.h|hiredis/", ("store/",)), (r"prometheus/", ("core/telemetry/",)),
     (r"(zstd|xxhash|zlib|brotli/\w+)\.h", ("codec/",)), (r"re2/", ("codec/", "engine/", "guard/", "monitor/")),
     (r"CLI/", ("cli/", "app/")),
 ]

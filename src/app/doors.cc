@@ -100,6 +100,7 @@ Status World::listen() {
   collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
   collect_features(metrics, *features);
   collect_workers(metrics, *workers);
+  if (redis) collect_redis(metrics, *redis);
   metrics.collect([this](std::vector<telemetry::Sample>* out) {
     out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
   });
@@ -117,7 +118,10 @@ void World::stop() {
   if (grpc_server) grpc_server->drain(patience_ms);
   if (server) server->drain(std::max<int64_t>(0, (until_ns - sys.clock.steady_ns()) / 1'000'000));
   if (workers) workers->stop();
+  if (redis) redis->mirror().stop();
   if (jobs) jobs->stop();
+  // What it writes now needn't be written at the next start; without it, it is.
+  if (redis) ignore(redis->mirror().leave(), "the next start writes it");
   grpc_server.reset();
   server.reset();
 }

@@ -22,6 +22,7 @@ constexpr int64_t kScanMs = 1'000;
 constexpr int64_t kScanEventsAtOnce = 200;
 constexpr int64_t kWebhooksMs = 200;
 constexpr int64_t kFeaturesMs = 5'000;
+constexpr int64_t kRedisMs = 500;
 constexpr int64_t kFeaturesRetainMs = 3'600'000;
 constexpr int64_t kIngestMs = 100;
 constexpr int64_t kIngestStepsAtOnce = 200;
@@ -187,6 +188,8 @@ void add_duties(World& w) {
     TRY(w.features->retain());
     return {};
   });
+  if (w.redis)
+    jobs.every("features.redis", kRedisMs, [&w](const Ctx&) { return w.redis->mirror().tend(); });
   jobs.every("features.tidy", kFeaturesMs, [&w](const Ctx&) { return w.features->tidy(); });
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,

@@ -74,7 +74,8 @@ std::vector<grpc::Method> all_methods(World& w) {
        .describe = [&w](const Ctx& ctx,
                         const std::string& description) { return describe(w, ctx, description); }});
   for (grpc::Method& row : registry) out.push_back(std::move(row));
-  for (grpc::Method& row : wire::feast::serving_methods({*w.features, *w.function_pool}))
+  for (grpc::Method& row :
+       wire::feast::serving_methods({*w.features, *w.function_pool, *w.redis_pool}))
     out.push_back(std::move(row));
   for (grpc::Method& row : w.health->methods()) out.push_back(std::move(row));
   for (grpc::Method& row : grpc::reflection_methods(out)) out.push_back(std::move(row));

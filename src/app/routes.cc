@@ -51,7 +51,8 @@ wire::native::StatusApp status_app(World& w) {
           .auth = w.auth_required(),
           .started_ns = w.started_ns,
           .models_loaded = [&w] { return models_loaded(*w.serving); },
-          .metrics = [&w] { return w.metrics.text(); }};
+          .metrics = [&w] { return w.metrics.text(); },
+          .redis = w.redis ? [&w] { return w.redis->facts(); } : std::function<codec::Json()>()};
 }
 
 http::Route openapi_route(World& w) {
@@ -179,8 +180,8 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::archive_routes({*w.serving, *w.archive}));
   add(wire::invocations::routes(*w.invocations));
   add(wire::native::dataset_routes({*w.data}));
-  add(wire::native::feature_routes({*w.features, *w.feature_files}));
-  add(wire::feast::routes({*w.features, *w.feature_files, *w.function_pool}));
+  add(wire::native::feature_routes({*w.features, *w.feature_files, *w.staging}));
+  add(wire::feast::routes({*w.features, *w.feature_files, *w.function_pool, *w.redis_pool}));
   add(wire::native::gc_routes(gc_app(w)));
   add(ui::routes(w.console));
   add(manual_routes());

@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 39> kSettings = {{
+constexpr std::array<SettingRow, 47> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -32,6 +32,20 @@ constexpr std::array<SettingRow, 39> kSettings = {{
      "needed, else none."},
     {"feast_ignore_ttl", kSwitch, "off", "",
      "Whether features are served however old they are, as Feast's own servers do."},
+    {"redis_url", kText, "", "",
+     "redis://[user:password@]host:port/db (rediss:// over TLS), from where features are served; "
+     "empty: from memory.",
+     true},
+    {"redis_layout", kChoice, "packed", "packed|feast",
+     "How features lie there: as packed rows, or as Feast's own online store writes them."},
+    {"redis_versioned_names", kSwitch, "off", "",
+     "Whether names in Feast's layout end in _v{N}, as with its own online versioning."},
+    {"redis_expire_s", kInt, "0", "s",
+     "How long an entity stays in Feast's layout after its last write; 0: for ever."},
+    {"redis_timeout_ms", kInt, "1000", "ms", "How long Redis may take to answer."},
+    {"redis_connections", kInt, "16", "", "Connections to Redis that read, at most."},
+    {"redis_ca_file", kText, "", "",
+     "PEM file of authorities that may vouch for Redis, besides the system's."},
     {"admin_user", kText, "", "", "First administrator, made when no principal exists."},
     {"admin_password", kText, "", "", "Its password, at least 12 bytes.", true, false},
     {"admin_password_file", kText, "", "", "File that holds the password instead."},
@@ -60,6 +74,8 @@ constexpr std::array<SettingRow, 39> kSettings = {{
      "How they are confined: as well as it goes here, or not started at all."},
     {"workers_user", kText, "", "",
      "Whom they run as, by name or number, when the server may choose; empty: as itself."},
+    {"sql_memory", kSize, "512MiB", "bytes",
+     "What one query of a feature source may take; more goes to the disk."},
     {"memory_max", kSize, "0", "bytes", "What all shares may hold; 0: 70 % of what there is."},
     {"drain_ms", kInt, "10000", "ms", "How long requests may go on after SIGTERM."},
     {"log_level", kChoice, "info", "debug|info|warn|error", "Least level that is logged."},

@@ -149,13 +149,19 @@ Status open_features(World& w) {
   w.served_features = TRY(store::open_segment_log(
       {w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log}, w.data_dir + "/served-features", {}));
   w.functions = std::make_unique<WorkerFunctions>(*w.workers, w.sys.clock);
+  if (!w.config.text("redis_url").empty()) w.redis = TRY(OnlineRedis::open(w.sys, w.config));
   w.features = std::make_unique<features::Features>(features::Features::Deps{
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
-      w.sys.log, w.data_dir + "/features", w.functions.get(), w.config.on("feast_ignore_ttl")});
-  w.feature_files = std::make_unique<features::SourceFiles>(features::SourceFiles::Deps{
-      *w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w), private_dirs(w)});
-  w.kept_objects =
-      std::make_unique<features::KeptObjects>(features::KeptObjects::Deps{*w.db, w.sys.clock});
+      w.sys.log, w.data_dir + "/features", w.functions.get(), w.config.on("feast_ignore_ttl"),
+      w.redis ? &w.redis->mirror() : nullptr});
+  w.staging = std::make_unique<features::Staging>(
+      features::Staging::Deps{*w.features, *w.db, w.sys.fs, w.sys.clock, w.sys.log,
+                              w.data_dir + "/sql", w.config.number("sql_memory")});
+  w.feature_files = std::make_unique<features::SourceFiles>(
+      features::SourceFiles::Deps{*w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w),
+                                  private_dirs(w), w.staging.get()});
+  w.kept_objects = std::make_unique<features::KeptObjects>(
+      features::KeptObjects::Deps{*w.db, *w.ledger, w.sys.clock});
   return w.features->open();
 }
 
@@ -287,6 +293,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   w->metrics.declare(server_metrics());
   w->metrics.declare(feature_metrics());
   w->metrics.declare(worker_metrics());
+  w->metrics.declare(redis_metrics());
   w->db = TRY(open_db(*w));
   w->blobs =
       TRY(store::open_blobs({sys.fs, sys.clock, sys.executor, sys.log}, w->data_dir + "/blobs"));
@@ -313,6 +320,11 @@ Result<std::vector<http::Route>> World::prepare() {
   function_pool =
       make_pool(sys.executor, sys.clock,
                 {.name = "functions", .threads_max = 8, .queue_max = 64, .idle_ms = 10'000});
+  redis_pool = make_pool(sys.executor, sys.clock,
+                         {.name = "redis",
+                          .threads_max = static_cast<size_t>(config.number("redis_connections")),
+                          .queue_max = 1024,
+                          .idle_ms = 10'000});
   oip = std::make_unique<wire::oip::App>(
       wire::oip::App{*serving, *pool, config.text("oip_server_name"), kVersion});
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});

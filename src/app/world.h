@@ -12,6 +12,7 @@
 #include "app/model_origins.h"
 #include "app/model_source.h"
 #include "app/monitor_sources.h"
+#include "app/online_redis.h"
 #include "app/probe.h"
 #include "app/settings.h"
 #include "app/trials.h"
@@ -30,6 +31,7 @@
 #include "features/features.h"
 #include "features/files.h"
 #include "features/kept_objects.h"
+#include "features/staging.h"
 #include "grpc/health.h"
 #include "grpc/server.h"
 #include "http/server.h"
@@ -113,7 +115,9 @@ struct World {
   std::unique_ptr<store::SegmentLog> arrivals;         // Of features.
   std::unique_ptr<store::SegmentLog> served_features;  // Vectors that features served.
   std::unique_ptr<WorkerFunctions> functions;
+  std::unique_ptr<OnlineRedis> redis;  // Null: features are served from memory.
   std::unique_ptr<features::Features> features;
+  std::unique_ptr<features::Staging> staging;
   std::unique_ptr<features::SourceFiles> feature_files;
   std::unique_ptr<features::KeptObjects> kept_objects;
   std::unique_ptr<wire::native::LiveFeed> live;
@@ -148,7 +152,8 @@ struct World {
   std::unique_ptr<MethodProbe> method_probe;
   std::unique_ptr<Pool> pool;
   std::unique_ptr<Pool> waiting_pool;   // Of rows that wait for other servers.
-  std::unique_ptr<Pool> function_pool;  // Of reads that wait for functions in Python.
+  std::unique_ptr<Pool> function_pool;  // Of reads that wait for functions in Python,
+  std::unique_ptr<Pool> redis_pool;     // and of those that wait for Redis.
   std::shared_ptr<const wire::mlflow::SignedLinks> links;
   std::unique_ptr<wire::oip::App> oip;
   std::unique_ptr<wire::invocations::App> invocations;

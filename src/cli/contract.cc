@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/files.h"
 #include "cli/rest.h"
+#include "cli/sql_files.h"
 #include "cli/table_files.h"
 #include "codec/yaml.h"
 #include "contract/diff.h"
@@ -82,6 +83,8 @@ Result<int> check(Call& call, const Machine& machine) {
   }
   FileSpill spill(machine.fs, machine.process);
   wanted.spill = &spill;
+  FileQueries sql(machine.fs, machine.process, wanted.memory_bytes);
+  wanted.sql = &sql;
   const contract::Report report = TRY(check_file(machine.fs, wanted));
   print(call, to_json(report), to_text(report));
   return report.ok() ? 0 : kExitGate;

@@ -23,6 +23,7 @@ struct ContractCheck {
   size_t samples = 10;
   int64_t memory_bytes = int64_t{1} << 30;
   contract::Spill* spill = nullptr;
+  class FileQueries* sql = nullptr;  // Null: checks in SQL aren't evaluated.
 };
 // kInvalid `contract.object` when it isn't clear which object the file is.
 Result<contract::Report> check_file(Fs& fs, const ContractCheck& check);

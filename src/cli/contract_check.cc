@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/contract.h"
+#include "cli/sql_files.h"
 #include "cli/table_files.h"
 #include "codec/yaml.h"
 
@@ -113,6 +114,16 @@ class Others {
   std::map<std::string, engine::Keys> keys_;
 };
 
+bool has_sql(const Object& object) {
+  const auto any = [](const std::vector<contract::Quality>& all) {
+    return std::ranges::any_of(
+        all, [](const contract::Quality& q) { return q.type == contract::Quality::Type::kSql; });
+  };
+  return any(object.quality) ||
+         std::ranges::any_of(object.properties,
+                             [&](const contract::Property& p) { return any(p.quality); });
+}
+
 }  // namespace
 
 Result<Contract> read_contract(Fs& fs, const std::string& path) {
@@ -135,6 +146,10 @@ Result<contract::Report> check_file(Fs& fs, const ContractCheck& check) {
   options.loose = file.loose;
   options.memory_bytes = check.memory_bytes;
   options.spill = check.spill;
+  if (check.sql != nullptr && has_sql(*object)) {
+    TRY(check.sql->add(object->name, check.data, contract::text_columns(*object)));
+    options.sql = check.sql;
+  }
   options.keys = [&others](const Relationship& r) { return others.find(r); };
   contract::Checker checker(contract, *object, facts_of(file.reader->schema()), options);
   while (const std::optional<codec::Table> batch = TRY(file.reader->next()))

@@ -41,6 +41,27 @@ void examine_machine(const Call& call, const Machine& machine, std::vector<Findi
                   "free some: when it is full, uploads are refused"});
 }
 
+// Of features, where they are served from one.
+void examine_redis(const Json& redis, std::vector<Finding>* out) {
+  const auto is = [&](std::string_view name) {
+    const Json* found = redis.find(name);
+    return found != nullptr && found->is_bool() && found->as_bool();
+  };
+  const std::string where =
+      concat({"Redis ", cell_of(redis.find("url")), " (", cell_of(redis.find("layout")), ")"});
+  out->push_back({is("up") && !is("filling"),
+                  concat({where,
+                          is("filling") ? ": is filled again"
+                          : is("up")    ? ""
+                                        : ": gone",
+                          ", ", cell_of(redis.find("pending")), " entities wait to be written"}),
+                  "features answer 503 meanwhile; the server's log says why"});
+  const std::string eviction = cell_of(redis.find("eviction"));
+  out->push_back({eviction.empty() || eviction == "noeviction",
+                  concat({where, ": maxmemory-policy ", eviction.empty() ? "unknown" : eviction}),
+                  "set it to noeviction: what is evicted looks as if it had never been"});
+}
+
 void examine_server(Call& call, const Connect& connect, std::vector<Finding>* out) {
   const Result<std::unique_ptr<Remote>> remote = connect(call);
   const Result<Json> status =
@@ -58,6 +79,7 @@ void examine_server(Call& call, const Connect& connect, std::vector<Finding>* ou
   out->push_back({version == kVersion,
                   concat({"versions: server ", version, ", this command ", kVersion}),
                   "use the same version for both"});
+  if (const Json* redis = status->find("redis")) examine_redis(*redis, out);
 }
 
 worker::Options worker_options(const Call& call, const Machine& machine) {

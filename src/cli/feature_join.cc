@@ -408,26 +408,15 @@ class Joiner {
     return out;
   }
 
-  // A neighbour that takes the output's place when it is whole.
   Status write() {
-    const std::string part = join_.out + ".part";
-    const Status done = fill(part);
-    if (!done.ok()) {
-      ignore(fs_.remove(part), "the error that led here says more");
-      return done;
-    }
-    return fs_.sync_dir(parent_dir(join_.out));
-  }
-  Status fill(const std::string& part) {
-    const std::unique_ptr<File> file = TRY(fs_.open(part, OpenMode::kTruncate));
-    FileSink sink(*file);
     const auto run = [this](size_t n, const std::function<void(size_t)>& task) {
       workers_.run(n, task);
     };
-    TRY(codec::write_joined({*entities_, *source_, join_.features, winners_, run, join_.threads},
-                            sink));
-    TRY(file->sync());
-    return fs_.rename(part, join_.out);
+    return write_whole(fs_, join_.out, [&](File& file) -> Status {
+      FileSink sink(file);
+      return codec::write_joined(
+          {*entities_, *source_, join_.features, winners_, run, join_.threads}, sink);
+    });
   }
 
   Fs& fs_;

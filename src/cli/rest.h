@@ -56,7 +56,7 @@ void add_gc_commands(Commands& commands, const Connect& connect);
 // archive list|get: files are written through `fs`.
 void add_archive_commands(Commands& commands, const Connect& connect, Fs& fs);
 
-// feature plan|apply|test|list|show|delete|load|get|train|materialize|import
+// feature plan|apply|test|list|show|delete|load|get|train|materialize|compute|runs|import
 void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& fs);
 // feature verify|erase: served vectors against the history; an entity out of all of it.
 void add_feature_verify_command(Commands& commands, const Connect& connect);
@@ -68,6 +68,7 @@ void add_function_commands(Commands& commands, const Machine& machine);
 
 // contract check|infer|diff|import: files of the caller's machine.
 void add_contract_commands(Commands& commands, const Machine& machine);
+void add_sql_commands(Commands& commands, const Machine& machine);  // sql
 
 // predict: files to a file.
 void add_predict_command(Commands& commands, const Machine& machine);

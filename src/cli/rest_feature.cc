@@ -138,6 +138,26 @@ Result<int> remove(Call& call, Remote& remote) {
   return 0;
 }
 
+constexpr std::array kRunColumns = {
+    Column{"RUN", "number"},    Column{"BEGIN", "begin"},           Column{"END", "end"},
+    Column{"ADDED", "added"},   Column{"TAKEN BACK", "taken_back"}, Column{"SEQ", "through_seq"},
+    Column{"DIGEST", "digest"},
+};
+
+std::string runs_path(const Call& call) {
+  return concat({"/feature-sources/", percent_encode(call.argument(0)), "/runs"});
+}
+
+Result<int> compute(Call& call, Remote& remote) {
+  print_fields(call, TRY(remote.call(http::Method::kPost, runs_path(call), nullptr)));
+  return 0;
+}
+
+Result<int> runs(Call& call, Remote& remote) {
+  print_rows(call, TRY(remote.get(runs_path(call))), kRunColumns);
+  return 0;
+}
+
 Result<std::string> format_of(const Call& call, std::string_view path) {
   if (call.has("format")) return call.text("format");
   if (const auto format = codec::format_of_path(path))
@@ -233,6 +253,12 @@ Result<int> train(Call& call, Remote& remote, Fs& fs) {
 }
 
 Result<int> materialize(Call& call, Remote& remote) {
+  if (call.on("rebuild-online")) {
+    if (!call.arguments.empty() || call.has("start") || call.has("end"))
+      return invalid("usage.rebuild_online", "--rebuild-online is of everything");
+    print_fields(call, TRY(remote.post("/features:rebuild-online", Json::object())));
+    return 0;
+  }
   Json body = Json::object();
   Json views = Json::array();
   for (const std::string& view : call.arguments) views.push(view);
@@ -381,8 +407,21 @@ void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& 
                 "Brings what has arrived in the history online.",
                 {{"VIEW", "views; all when none is named", false, true}},
                 {{"start", "TIME", "Event times from here on; else what arrived since last time."},
-                 {"end", "TIME", "Event times up to here."}},
+                 {"end", "TIME", "Event times up to here."},
+                 {"rebuild-online", "", "Instead: fills Redis again with what the server has."}},
                 remote(materialize),
+                ""});
+  commands.add({"feature compute",
+                "Runs a source's SQL, unless its inputs are what they were the last time.",
+                {{"SOURCE", "its name"}},
+                {},
+                remote(compute),
+                "It runs by itself before anything reads the source's history."});
+  commands.add({"feature runs",
+                "Runs of a source's SQL, the newest first.",
+                {{"SOURCE", "its name"}},
+                {},
+                remote(runs),
                 ""});
   commands.add({"feature import feast",
                 "Takes over the definitions of a Feast registry file.",

@@ -52,4 +52,19 @@ Result<codec::Format> table_format(std::string_view path) {
       .with_hint("its name ends with .parquet, .csv or .jsonl");
 }
 
+Status write_whole(Fs& fs, const std::string& path, const std::function<Status(File&)>& fill) {
+  const std::string part = path + ".part";
+  const Status done = [&]() -> Status {
+    const std::unique_ptr<File> file = TRY(fs.open(part, OpenMode::kTruncate));
+    TRY(fill(*file));
+    TRY(file->sync());
+    return fs.rename(part, path);
+  }();
+  if (!done.ok()) {
+    ignore(fs.remove(part), "the error that led here says more");
+    return done;
+  }
+  return fs.sync_dir(parent_dir(path));
+}
+
 }  // namespace slip::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ engine::Type engine_type(codec::ColumnType type);
 engine::Column view(const codec::Column& from);
 std::vector<engine::Column> views(const codec::Table& table);
 std::vector<contract::FieldFact> facts_of(const std::vector<codec::Field>& schema);
+
+// Writes a neighbour that takes the file's place when it is whole.
+Status write_whole(Fs& fs, const std::string& path, const std::function<Status(File&)>& fill);
 
 // By its ending; kInvalid `usage.format`.
 Result<codec::Format> table_format(std::string_view path);

@@ -1,6 +1,7 @@
 #include "features/catalog.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/text.h"
 #include "contract/contract.h"
@@ -103,6 +104,83 @@ Result<SourceContract> contract_of(const Shelf& shelf, const std::string& refere
   return out;
 }
 
+// A query's inputs are there, and none of them is computed from what it computes.
+Status check_inputs(const Shelf& shelf) {
+  const auto& sources = shelf.latest[place(Kind::kSource)];
+  enum class Seen : uint8_t { kNot, kOpen, kDone };
+  std::map<std::string, Seen> seen;
+  const std::function<Status(const std::string&)> visit = [&](const std::string& name) -> Status {
+    if (seen[name] == Seen::kDone) return {};
+    if (seen[name] == Seen::kOpen)
+      return invalid("feature.reference", concat({"Source ", name, " is computed from itself"}));
+    seen[name] = Seen::kOpen;
+    const auto& computed = sources.at(name)->definition.source.computed;
+    if (computed)
+      for (const auto& [table, input] : computed->inputs) {
+        if (!sources.contains(input))
+          return invalid("feature.reference",
+                         concat({"Source ", name, ": no Source '", input, "'"}));
+        TRY(visit(input));
+      }
+    seen[name] = Seen::kDone;
+    return {};
+  };
+  for (const auto& [name, a] : sources) TRY(visit(name));
+  return {};
+}
+
+// Who reads the definition, by name.
+std::vector<std::string> readers_of(const Shelf& shelf, Kind kind, const std::string& name) {
+  std::vector<std::string> out;
+  const auto add = [&](const Definition& d) {
+    out.push_back(concat({kind_name(d.kind), " ", d.name}));
+  };
+  for (const auto& kinds : shelf.all)
+    for (const auto& [key, a] : kinds) {
+      const Definition& d = a->definition;
+      const auto names = [&](const Reference& r) { return r.view == name; };
+      if (kind == Kind::kEntity && d.kind == Kind::kView &&
+          std::find(d.view.entities.begin(), d.view.entities.end(), name) != d.view.entities.end())
+        add(d);
+      const std::string& contract = d.kind == Kind::kSource ? d.source.contract
+                                    : d.view.inline_source  ? d.view.inline_source->contract
+                                                            : d.source.contract;
+      if (kind == Kind::kContract && !contract.empty() &&
+          contract.substr(0, contract.find('#')) == name)
+        add(d);
+      if (kind == Kind::kSource && d.kind == Kind::kView && !d.view.inline_source &&
+          d.view.source == name)
+        add(d);
+      if (kind == Kind::kSource && d.kind == Kind::kSource && d.source.computed &&
+          std::ranges::any_of(d.source.computed->inputs,
+                              [&](const auto& input) { return input.second == name; }))
+        add(d);
+      if (kind != Kind::kView && kind != Kind::kOnDemand) continue;
+      if (d.kind == Kind::kService &&
+          std::any_of(d.service.items.begin(), d.service.items.end(),
+                      [&](const Service::Item& i) { return names(i.of); }))
+        add(d);
+      if (d.kind == Kind::kOnDemand &&
+          std::any_of(d.on_demand.inputs.begin(), d.on_demand.inputs.end(),
+                      [&](const OnDemand::Input& i) { return names(i.of); }))
+        add(d);
+    }
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+// Another query means other rows for whoever reads the source.
+std::vector<Finding> compare_sources(const Shelf& before, const Shelf& after,
+                                     const std::string& name) {
+  const auto query = [&](const Shelf& shelf) {
+    const auto& computed = shelf.latest[place(Kind::kSource)].at(name)->definition.source.computed;
+    return computed ? computed->sql : std::string();
+  };
+  if (query(before) == query(after)) return {};
+  return {{Severity::kWarn, "sql", "its rows are computed anew",
+           join(readers_of(before, Kind::kSource, name), ", ")}};
+}
+
 void put(Shelf* shelf, const AppliedPtr& a) {
   const size_t k = place(a->definition.kind);
   shelf->all[k][{a->definition.name, a->definition.version}] = a;
@@ -159,6 +237,7 @@ Result<std::shared_ptr<const Shelf>> Catalog::compile(const std::string& project
                                                       std::vector<AppliedPtr> applied) {
   auto out = std::make_shared<Shelf>();
   for (const AppliedPtr& a : applied) put(out.get(), a);
+  TRY(check_inputs(*out));
   std::map<std::string, FeatureField> entities;
   for (const auto& [name, a] : out->latest[place(Kind::kEntity)])
     entities[name] = a->definition.entity.join_key;
@@ -336,10 +415,11 @@ Result<Catalog::Draft> Catalog::draft(const Ctx& ctx, std::vector<Definition> de
   }
   out.after = TRY(compile(ctx.project.text, rows));
   for (Change& c : out.changes) {
-    if (c.kind != Kind::kView || c.action != "new_version") continue;
-    const ViewPtr before = out.before->view(c.name);
-    const ViewPtr after = out.after->view(c.name, c.version);
-    c.findings = compare_views(*before, *after, *out.before);
+    if (c.action != "new_version") continue;
+    if (c.kind == Kind::kView)
+      c.findings = compare_views(*out.before->view(c.name), *out.after->view(c.name, c.version),
+                                 *out.before);
+    if (c.kind == Kind::kSource) c.findings = compare_sources(*out.before, *out.after, c.name);
     c.severity = gravest(c.findings);
   }
   return out;
@@ -381,46 +461,6 @@ Result<std::vector<Change>> Catalog::apply(const Ctx& ctx, std::vector<Definitio
   shelves_.publish(std::move(next));
   return std::move(d.changes);
 }
-
-namespace {
-
-// Who reads the definition, by name.
-std::vector<std::string> readers_of(const Shelf& shelf, Kind kind, const std::string& name) {
-  std::vector<std::string> out;
-  const auto add = [&](const Definition& d) {
-    out.push_back(concat({kind_name(d.kind), " ", d.name}));
-  };
-  for (const auto& kinds : shelf.all)
-    for (const auto& [key, a] : kinds) {
-      const Definition& d = a->definition;
-      const auto names = [&](const Reference& r) { return r.view == name; };
-      if (kind == Kind::kEntity && d.kind == Kind::kView &&
-          std::find(d.view.entities.begin(), d.view.entities.end(), name) != d.view.entities.end())
-        add(d);
-      const std::string& contract = d.kind == Kind::kSource ? d.source.contract
-                                    : d.view.inline_source  ? d.view.inline_source->contract
-                                                            : d.source.contract;
-      if (kind == Kind::kContract && !contract.empty() &&
-          contract.substr(0, contract.find('#')) == name)
-        add(d);
-      if (kind == Kind::kSource && d.kind == Kind::kView && !d.view.inline_source &&
-          d.view.source == name)
-        add(d);
-      if (kind != Kind::kView && kind != Kind::kOnDemand) continue;
-      if (d.kind == Kind::kService &&
-          std::any_of(d.service.items.begin(), d.service.items.end(),
-                      [&](const Service::Item& i) { return names(i.of); }))
-        add(d);
-      if (d.kind == Kind::kOnDemand &&
-          std::any_of(d.on_demand.inputs.begin(), d.on_demand.inputs.end(),
-                      [&](const OnDemand::Input& i) { return names(i.of); }))
-        add(d);
-    }
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
-
-}  // namespace
 
 Status Catalog::remove(const Ctx& ctx, Kind kind, const std::string& name) {
   const sys::Lock lock(changing_);

@@ -49,6 +49,12 @@ std::span<const store::Migration> migrations() {
        "CREATE TABLE feature_kept ("
        " project TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, content TEXT NOT NULL,"
        " updated_ms BIGINT NOT NULL, PRIMARY KEY (project, kind, name))"},
+      {"features", 4,
+       "CREATE TABLE feature_run ("
+       " project TEXT NOT NULL, source TEXT NOT NULL, number BIGINT NOT NULL,"
+       " begin_us BIGINT NOT NULL, end_us BIGINT NOT NULL, query_digest TEXT NOT NULL,"
+       " inputs_json TEXT NOT NULL, added BIGINT NOT NULL, taken_back BIGINT NOT NULL,"
+       " through_seq BIGINT NOT NULL, PRIMARY KEY (project, source, number))"},
   };
   return kSteps;
 }

@@ -30,6 +30,11 @@ Json source_json(const Source& s) {
   Json out = Json::object({{"columns", fields_json(s.columns)}, {"event_time", s.event_time}});
   if (!s.created_time.empty()) out.set("created_time", s.created_time);
   if (!s.contract.empty()) out.set("contract", s.contract);
+  if (!s.computed) return out;
+  out.set("sql", s.computed->sql);
+  Json inputs = Json::object();
+  for (const auto& [table, source] : s.computed->inputs) inputs.set(table, source);
+  out.set("inputs", std::move(inputs));
   return out;
 }
 
@@ -257,6 +262,8 @@ Json Definition::document() const {
     if (!view.online) out.set("online", false);
     if (!view.tests.empty()) out.set("tests", examples_json(view.tests));
   }
+  if (kind == Kind::kSource && source.computed && source.computed->every_us)
+    out.set("every", duration_text(*source.computed->every_us));
   if (kind == Kind::kSource && source.retention_us)
     out.set("retention", duration_text(*source.retention_us));
   if (kind == Kind::kSource && !source.file.empty()) out.set("file", source.file);

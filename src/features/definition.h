@@ -56,6 +56,13 @@ struct Source {
       retention_us;  // Rows with older event times leave the history. No meaning.
   std::string file;  // Where rows lie on the server's machine (files.h); "": nowhere. No meaning.
   std::map<std::string, std::string> renamed;  // What files call a column or time -> its name here.
+  // SQL that computes the rows from other sources' (staging.h): then none come from elsewhere.
+  struct Computed {
+    std::string sql;
+    std::map<std::string, std::string> inputs;  // Table -> Source.
+    std::optional<int64_t> every_us;  // So old, it is computed again all the same. No meaning.
+  };
+  std::optional<Computed> computed;
   const FeatureField* find(std::string_view column) const;
   const std::string& name_of(const std::string& in_file) const;
 };

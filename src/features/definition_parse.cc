@@ -1,93 +1,14 @@
 #include <algorithm>
-#include <set>
 
 #include "base/text.h"
 #include "contract/contract.h"
-#include "features/definition.h"
+#include "features/definition_members.h"
 
-// Documents in: each reader takes the members it knows, and what is left over is refused by name.
+// Documents in, by their kinds.
 namespace slip::features {
 namespace {
 
 using codec::Json;
-
-Error bad(std::string_view path, std::string_view what) {
-  return invalid("feature.field", concat({path, ": ", what}));
-}
-
-// The members of one object, ticked off as they are read.
-class Members {
- public:
-  Members(const Json& object, std::string path) : object_(object), path_(std::move(path)) {}
-
-  const Json* take(std::string_view key) {
-    seen_.emplace(key);
-    const Json* found = object_.find(key);
-    return found == nullptr || found->is_null() ? nullptr : found;
-  }
-  std::string at(std::string_view key) const {
-    return path_.empty() ? std::string(key) : concat({path_, ".", key});
-  }
-  Result<std::string> text(std::string_view key, std::string_view fallback = "") {
-    const Json* v = take(key);
-    if (v == nullptr) return std::string(fallback);
-    if (v->is_string()) return v->as_string();
-    if (v->is_int()) return std::to_string(v->as_int());
-    return bad(at(key), "text is wanted");
-  }
-  Result<int64_t> number(std::string_view key, int64_t fallback) {
-    const Json* v = take(key);
-    if (v == nullptr) return fallback;
-    if (!v->is_int()) return bad(at(key), "a whole number is wanted");
-    return v->as_int();
-  }
-  Result<double> real(std::string_view key, double fallback) {
-    const Json* v = take(key);
-    if (v == nullptr) return fallback;
-    if (!v->is_number()) return bad(at(key), "a number is wanted");
-    return v->as_double();
-  }
-  Result<bool> flag(std::string_view key, bool fallback) {
-    const Json* v = take(key);
-    if (v == nullptr) return fallback;
-    if (!v->is_bool()) return bad(at(key), "true or false is wanted");
-    return v->as_bool();
-  }
-  Result<const Json*> object(std::string_view key) {
-    const Json* v = take(key);
-    if (v != nullptr && !v->is_object()) return bad(at(key), "names with values are wanted");
-    return v;
-  }
-  Result<const Json*> list(std::string_view key) {
-    const Json* v = take(key);
-    if (v != nullptr && !v->is_array()) return bad(at(key), "a list is wanted");
-    return v;
-  }
-  Status end() const {
-    for (const auto& [key, value] : object_.members())
-      if (!seen_.contains(key)) return bad(at(key), "no such member here");
-    return {};
-  }
-
- private:
-  const Json& object_;
-  std::string path_;
-  std::set<std::string, std::less<>> seen_;
-};
-
-Result<std::vector<FeatureField>> fields_of(const Json* object, std::string_view path) {
-  std::vector<FeatureField> out;
-  if (object == nullptr) return out;
-  for (const auto& [name, type] : object->members()) {
-    TRY(check_feature_name(path, name));
-    if (!type.is_string()) return bad(concat({path, ".", name}), "a type is wanted");
-    Result<FeatureType> parsed = parse_feature_type(type.as_string());
-    if (!parsed.ok()) return std::move(parsed).error().within(concat({path, ".", name}));
-    out.push_back({name, *parsed});
-  }
-  if (out.size() > kFeaturesMax) return exhausted("feature.too_many", "more than 2000 columns");
-  return out;
-}
 
 Result<std::vector<RowFeature>> rows_of(const Json* object, std::string_view path) {
   std::vector<RowFeature> out;
@@ -101,17 +22,6 @@ Result<std::vector<RowFeature>> rows_of(const Json* object, std::string_view pat
   return out;
 }
 
-Result<std::vector<std::string>> names_of(const Json* list, std::string_view path) {
-  std::vector<std::string> out;
-  if (list == nullptr) return out;
-  for (const Json& one : list->items()) {
-    if (!one.is_string()) return bad(path, "names are wanted");
-    TRY(check_feature_name(path, one.as_string()));
-    out.push_back(one.as_string());
-  }
-  return out;
-}
-
 Result<About> about_of(Members& m) {
   About out;
   out.description = TRY(m.text("description"));
@@ -119,20 +29,6 @@ Result<About> about_of(Members& m) {
   if (const Json* tags = TRY(m.object("tags")))
     for (const auto& [key, value] : tags->members())
       out.tags[key] = value.is_string() ? value.as_string() : codec::to_json(value);
-  return out;
-}
-
-Result<Source> source_of(Members& m) {
-  Source out;
-  const Json* columns = TRY(m.object("columns"));
-  out.columns = TRY(fields_of(columns, m.at("columns")));
-  out.event_time = TRY(m.text("event_time", out.event_time));
-  out.created_time = TRY(m.text("created_time"));
-  out.contract = TRY(m.text("contract"));
-  if (out.find(out.event_time) != nullptr || out.find(out.created_time) != nullptr)
-    return bad(m.at("columns"), "the times are columns of their own");
-  if (out.find("_deleted") != nullptr)
-    return bad(m.at("columns"), "_deleted marks rows that take others back");
   return out;
 }
 
@@ -493,20 +389,7 @@ Status fill(Members& m, Definition* out) {
       out->entity = TRY(entity_of(m, out->name));
       return {};
     case Kind::kSource:
-      out->source = TRY(source_of(m));
-      if (const std::string text = TRY(m.text("retention")); !text.empty()) {
-        out->source.retention_us = TRY(parse_duration_us(text));
-        if (*out->source.retention_us <= 0) return bad(m.at("retention"), "a time is wanted");
-      }
-      out->source.file = TRY(m.text("file"));
-      if (const Json* renamed = TRY(m.object("rename")))
-        for (const auto& [from, to] : renamed->members()) {
-          if (!to.is_string()) return bad(m.at("rename"), "{name in files: name} is wanted");
-          out->source.renamed[from] = to.as_string();
-        }
-      // None as yet is to be said: `columns: {}`.
-      if (m.take("columns") == nullptr) return bad(m.at("columns"), "a source has columns");
-      return {};
+      return source_document(m, &out->source);
     case Kind::kView:
       out->view = TRY(view_of(m, out->name));
       return {};

@@ -7,6 +7,7 @@
 #include "features/building.h"
 #include "features/packed.h"
 #include "features/ready.h"
+#include "features/redis_mirror.h"
 #include "features/screened.h"
 #include "features/windows.h"
 #include "sys/clock.h"
@@ -22,18 +23,25 @@ Features::Features(Deps deps)
 
 Status Features::open() {
   TRY(catalog_.load());
+  if (deps_.mirror != nullptr)
+    deps_.mirror->attach({online_, catalog_, [this] { return applied_seq(); }});
   const History::Last last = TRY(history_.last());
   int64_t from = 0;
   TRY(load_snapshot(&from));
   TRY(replay(from, last));
   saved_seq_ = from;
   turns_.go_on(std::max(last.seq, from), last.ingest_us);
-  TRY(finish_erasures());
+  if (deps_.mirror != nullptr) deps_.mirror->begin(from);
+  const Status erased = finish_erasures();
+  if (!erased.ok() && (deps_.mirror == nullptr || erased.error().code != Code::kUnavailable))
+    return erased;  // A mirror that doesn't answer is asked again by tidy(); it isn't read till
+                    // then.
   const Status online = finish_materializations();
-  begun_ = !online.ok();
+  begun_ = !online.ok() || !erased.ok();
   if (!online.ok())  // tidy() tries again; what is there is served.
     deps_.notes.warn("history isn't online yet",
                      {{"reason", std::string_view(online.error().reason)}});
+  if (deps_.mirror != nullptr) ignore(deps_.mirror->write_through(), "its duty goes on");
   return {};
 }
 
@@ -223,6 +231,7 @@ Result<int64_t> Features::moment(std::string_view text) const {
 Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   const Source source = TRY(source_for(ctx, batch.source, batch.view));
+  if (batch.view.empty()) TRY(check_given(source, batch.source));
   if (!batch.view.empty()) batch.source = shelf->view(batch.view)->source_name;
   batch.project = ctx.project.text;
   std::vector<ViewPtr> views = shelf->views_of(batch.source);
@@ -243,6 +252,7 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
     TRY(keep_apart(ctx, batch.source, screened.apart));
     return out;
   }
+  if (deps_.mirror != nullptr && goes_online(batch.to)) TRY(deps_.mirror->claim(views));
   // Before anything is written: a row that a view can't compute refuses the push.
   const std::vector<Ready> ready =
       goes_online(batch.to) ? TRY(transform(batch)) : std::vector<Ready>();
@@ -257,6 +267,8 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   if (kept.ok()) made_visible(batch, ready);
   TRY(kept);
   TRY(applied);
+  // It is acknowledged by the log: while Redis is gone it waits there.
+  if (deps_.mirror != nullptr) ignore(deps_.mirror->write_through(), "it waits in the log");
   out.first_seq = turn.first_seq;
   return out;
 }
@@ -278,6 +290,7 @@ Result<std::vector<Change>> Features::plan(const Ctx& ctx, std::vector<Definitio
 
 Result<std::vector<Change>> Features::apply(const Ctx& ctx, std::vector<Definition> definitions,
                                             Severity allow) {
+  if (deps_.mirror != nullptr) TRY(deps_.mirror->fits(definitions));
   std::vector<Change> changes = TRY(catalog_.apply(ctx, std::move(definitions), allow));
   begun_ = true;
   Materializing wanted;

@@ -24,13 +24,13 @@
 namespace slip {
 class Fs;
 }
-
 // The feature store: rows arrive once, are kept in the history under a sequence number, and make
 // what is served now; a training set is joined from the same history by the same code.
 //
 // Invariants: a row that was acknowledged is on the disk and served; what is served is a function
 // of the rows in order of their numbers (a restart replays them); a push is taken whole or refused
-// and nothing changes. Reading is for any thread and takes no database; the rest may block.
+// and nothing changes. Reading is for any thread and takes no database; the rest may block, as
+// reading does from a mirror.
 //
 // Errors: kNotFound `feature_source.not_found|feature_view.not_found`, kInvalid
 // `feature.column|feature.value|feature.null_key|feature.time|expr.row`, kExhausted `log.full`.
@@ -38,7 +38,7 @@ namespace slip::features {
 
 struct Materialization;
 class Functions;
-
+class RedisMirror;
 class Features {
  public:
   struct Deps {
@@ -53,7 +53,8 @@ class Features {
     Log& notes;
     std::string dir;  // Of the snapshots of the online table.
     Functions* functions = nullptr;
-    bool ignore_ttl = false;  // Of what is served: as Feast's own servers do.
+    bool ignore_ttl = false;        // Of what is served: as Feast's own servers do.
+    RedisMirror* mirror = nullptr;  // Where what is served lies besides, and is read.
   };
   explicit Features(Deps deps);
 
@@ -66,7 +67,7 @@ class Features {
 
   // What apply() would do, with the rows of history that new versions would read.
   Result<std::vector<Change>> plan(const Ctx& ctx, std::vector<Definition> definitions);
-  // Applies, then brings the history online for views that are new.
+  // Then brings the history online for views that are new.
   Result<std::vector<Change>> apply(const Ctx& ctx, std::vector<Definition> definitions,
                                     Severity allow = Severity::kBreaking);
 
@@ -83,7 +84,6 @@ class Features {
   // The columns that a push to a source, or past it to a view, may have.
   Result<Source> source_for(const Ctx& ctx, const std::string& source,
                             const std::string& view) const;
-
   // A file that came with a request; its bytes go with the next sweep of the blobs.
   Result<std::unique_ptr<FileRows>> open_file(codec::Format format,
                                               std::unique_ptr<store::BlobDraft> draft);
@@ -92,22 +92,25 @@ class Features {
     std::string source;
     To to = To::kBoth;
     std::function<bool(int64_t row)> wanted = {};  // Of the file's rows; empty: all.
+    bool computed = false;  // By the source's query, and the contract was asked (staging.h).
   };
   Result<Pushed> load(const Ctx& ctx, const Loading& loading, codec::TableReader& rows);
 
   // A file's rows as the history would have them; which of them the contract kept apart before.
   using ApartHashes = std::unordered_set<uint64_t>;
   Result<ApartHashes> apart_hashes(const Ctx& ctx, const std::string& source);
-  Result<std::vector<bool>> as_kept(const Ctx& ctx, const ApartHashes& apart, int64_t first_row,
-                                    Batch* batch) const;
-
-  // Rows kept apart, oldest first; and what becomes of them.
   struct Quarantined {
     std::string uid;
     int64_t created_ms = 0;
     std::string reason;
     std::string record;  // A JSON object as a push takes it.
   };
+  // `more`, unless null: those that belong apart and aren't there yet.
+  Result<std::vector<bool>> as_kept(const Ctx& ctx, const ApartHashes& apart, int64_t first_row,
+                                    Batch* batch, std::vector<Quarantined>* more = nullptr) const;
+  Status keep_apart(const Ctx& ctx, const std::string& source, const std::vector<Quarantined>&);
+
+  // Rows kept apart, oldest first; and what becomes of them.
   Result<std::vector<Quarantined>> quarantine(const Ctx& ctx, const std::string& source,
                                               std::string_view after, int64_t limit);
   // Takes them away; once they were pushed again, or for good. How many.
@@ -120,6 +123,7 @@ class Features {
     std::vector<std::string> views;  // Empty: all that are online.
     std::optional<int64_t> start_us;
     int64_t end_us = INT64_MAX;
+    bool rebuild = false;  // Of the mirror, from memory, instead. Entities.
   };
   Result<int64_t> materialize(const Ctx& ctx, const Materializing& wanted);
 
@@ -127,21 +131,21 @@ class Features {
     bool ignore_ttl = false;
     int64_t now_us = 0;  // 0: the clock's.
   };
-  // kInvalid `feature.missing_key|feature.request`: what the plan wants and the request lacks.
+  // kInvalid `feature.missing_key|feature.request`; of a mirror, kUnavailable `redis.…`.
   Status read(const ReadPlan& plan, const RequestColumns& request, const ReadOptions& options,
               OnlineReply* out);
   // Reads now, and logs the vectors of those keys that the plan's service samples (served.h). That
   // a vector can't be logged is counted and spoils no reading.
   Status serve(const Ctx& ctx, const ReadPlan& plan, const RequestColumns& request,
                OnlineReply* out);
-  // Served vectors against what the history says could be served then (verify.h).
   Result<VerifyReport> verify(const Ctx& ctx, const VerifyWanted& wanted);
   // "1h": so long ago; or a time. kInvalid `feature.time`.
   Result<int64_t> moment(std::string_view text) const;
   bool ignores_ttl() const { return deps_.ignore_ttl; }
+  bool reads_elsewhere() const { return deps_.mirror != nullptr; }  // So that reading waits.
   int64_t unlogged() const { return unlogged_.load(std::memory_order_relaxed); }
 
-  // The features as they were at each row's time. Rows and order are the request's.
+  // The features at each row's time. Rows and order are the request's.
   struct Joining {
     JoinMode mode = JoinMode::kAsOf;
     int64_t max_seq = INT64_MAX;  // Only rows up to there.
@@ -158,15 +162,13 @@ class Features {
                       const RequestColumns& request, const std::vector<int64_t>& times_us,
                       const Joining& joining);
 
-  // GDPR: the rows leave history, aggregates, logged vectors and quarantine; what was acknowledged
-  // is finished after a crash. Rows that arrive later are new. kConflict `hold.held`, kInvalid
-  // `feature.erase` (a source's column is of another type).
+  // The rows leave history, aggregates, logged vectors and quarantine, after a crash too. Rows that
+  // arrive later are new. kConflict `hold.held`, kInvalid `feature.erase` (a column's type).
   Result<Erased> erase(const Ctx& ctx, const Erasing& what);
-  // Rows older than their source's `retention` leave the history, and small segments become large
-  // ones. Rows that went.
+  // Rows older than their source's `retention` go, small segments become large ones. Rows gone.
   Result<int64_t> retain();
 
-  // Duties. snapshot(): the online table to the disk when `log_bytes` have arrived since.
+  // Duties.
   Status snapshot();
   Status tidy();
   Status mark(const std::function<void(const store::Digest&)>& keep) { return history_.mark(keep); }
@@ -176,7 +178,7 @@ class Features {
   int64_t now_us() const;
   int64_t applied_seq() const { return turns_.applied_seq(); }
 
-  // A plan by the names it was asked under, kept while the catalogue stays as it is.
+  // Kept by the names it was asked under while the catalogue stays as it is.
   Result<std::shared_ptr<const ReadPlan>> cached_plan(
       const Ctx& ctx, const std::string& key,
       const std::function<Result<ReadPlan>(const Shelf&)>& make);
@@ -185,8 +187,6 @@ class Features {
   struct Ready;  // A batch with what each view makes of it.
   struct Screened;
   Result<Screened> screen(const Ctx& ctx, Batch batch, int64_t first_row) const;
-  Status keep_apart(const Ctx& ctx, const std::string& source,
-                    const std::vector<Quarantined>& rows);
   Result<std::vector<Ready>> transform(const Batch& batch) const;
   Result<std::vector<Ready>> transform_for(const Batch& batch, const ViewPtr& view) const;
   void made_visible(const Batch& batch, const std::vector<Ready>& ready);
@@ -220,8 +220,9 @@ class Features {
   Status bring_online(const ViewPtr& view, const Materialization& what, int64_t* rows);
   Status rebuild_windows(const ViewPtr& view, int64_t* through_seq, int64_t* rows);
   Status finish_materializations();
-  Status read_one(const ReadPlan::Read& read, const RequestColumns& request,
-                  const ReadOptions& options, std::vector<EntityRead>* out);
+  using Got = std::vector<std::vector<EntityRead>>;  // By ReadPlan::reads.
+  Status read_all(const ReadPlan& plan, const RequestColumns& request, const ReadOptions& options,
+                  Got* out);
   Status load_snapshot(int64_t* seq);
   Status replay(int64_t after_seq, const History::Last& last);
 
@@ -229,7 +230,6 @@ class Features {
   Catalog catalog_;
   History history_;
   Online online_;
-
   Turns turns_;
   std::atomic<int64_t> unlogged_{0};
   sys::Mutex saving_;

@@ -59,6 +59,12 @@ Batch like(const Batch& batch) {
 
 }  // namespace
 
+Status check_given(const Source& source, const std::string& name) {
+  if (!source.computed) return {};
+  return invalid("feature.computed", concat({"rows of Source ", name, " are computed by its sql"}))
+      .with_hint("push to its inputs");
+}
+
 Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch, int64_t first_row) const {
   Screened out;
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
@@ -98,9 +104,10 @@ Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch, int64_t
 }
 
 Result<std::vector<bool>> Features::as_kept(const Ctx& ctx, const ApartHashes& apart,
-                                            int64_t first_row, Batch* batch) const {
+                                            int64_t first_row, Batch* batch,
+                                            std::vector<Quarantined>* more) const {
   std::vector<bool> known(static_cast<size_t>(batch->rows()), false);
-  const Screened screened = TRY(screen(ctx, *batch, first_row));
+  Screened screened = TRY(screen(ctx, *batch, first_row));
   if (screened.goes_on.empty()) return known;
   Batch out = like(*batch);
   int64_t on = 0;
@@ -111,7 +118,12 @@ Result<std::vector<bool>> Features::as_kept(const Ctx& ctx, const ApartHashes& a
       add_row(screened.batch, on++, {}, &out);
     } else {
       add_row(*batch, row, {}, &out);
-      known[at] = apart.contains(codec::xxh3(screened.apart[off++].record));
+      Quarantined& q = screened.apart[off++];
+      known[at] = apart.contains(codec::xxh3(q.record));
+      if (!known[at] && more != nullptr) {
+        more->push_back(std::move(q));
+        known[at] = true;
+      }
     }
   }
   *batch = std::move(out);

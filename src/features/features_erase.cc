@@ -11,6 +11,7 @@
 #include "features/packed.h"
 #include "features/ready.h"
 #include "features/rebuild.h"
+#include "features/redis_mirror.h"
 #include "features/served.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
@@ -297,6 +298,30 @@ Result<int64_t> erase_quarantined(store::Db& db, const std::string& project, con
 
 }  // namespace
 
+namespace {
+
+// What was written there by others, of the entity that the keys name, goes as well.
+Status erase_mirrored(RedisMirror& mirror, const Shelf& shelf, const Erasing& what) {
+  for (const auto& [name, view] : shelf.views) {
+    std::string key;
+    bool named = !view->join_keys.empty();
+    for (const FeatureField& field : view->join_keys) {
+      const auto at = std::find_if(what.keys.begin(), what.keys.end(),
+                                   [&](const auto& k) { return k.first == field.name; });
+      if (at == what.keys.end()) {
+        named = false;
+        break;
+      }
+      const Result<Cell> cell = cell_of_json(at->second, field.type);
+      named = named && cell.ok() && append_key(&key, *cell);
+    }
+    if (named) mirror.changed(*view, key, true);
+  }
+  return mirror.write_through(true);
+}
+
+}  // namespace
+
 // ---- the whole of it
 
 Result<Erased> Features::erase(const Ctx& ctx, const Erasing& what) {
@@ -351,6 +376,8 @@ Result<std::vector<std::string>> Features::sources_with_rows(const std::string& 
 Status Features::finish_erasing(const Begun& begun, Erased* out) {
   const std::string& project = begun.ctx.project.text;
   const Erasing& what = begun.what;
+  RedisMirror::Unlogged unlogged(deps_.mirror);
+  TRY(unlogged.begin());
   // All that has arrived goes from the log into segments; whoever appends to a part of the log that
   // is closed now has its turn before settle() returns.
   TRY(history_.rotate());
@@ -367,6 +394,8 @@ Status Features::finish_erasing(const Begun& begun, Erased* out) {
     if (begun.interrupted) TRY(affect_all(project, &affected));
     TRY(compute_again(project, affected, &out->entities));
   }
+  // Before the snapshot, which says whose entries these were.
+  if (deps_.mirror != nullptr) TRY(erase_mirrored(*deps_.mirror, *catalog_.shelf(project), what));
   if (out->rows > 0 || begun.interrupted) TRY(snapshot());
   out->vectors = TRY(erase_served(project, what));
   out->quarantined = TRY(erase_quarantined(deps_.db, project, what));

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "codec/hash.h"
+#include "core/ledger/ledger.h"
 #include "engine/window/backfill.h"
 #include "engine/window/bytes.h"
 #include "features/features.h"
@@ -11,6 +12,7 @@
 #include "features/packed.h"
 #include "features/ready.h"
 #include "features/rebuild.h"
+#include "features/redis_mirror.h"
 #include "features/screened.h"
 #include "store/blob_files.h"
 #include "sys/clock.h"
@@ -43,6 +45,22 @@ class BlobRows final : public FileRows {
   std::unique_ptr<codec::TableReader> reader_;
 };
 
+ledger::Draft loaded_event(const Features::Loading& loading, const Segment& segment,
+                           int64_t quarantined) {
+  ledger::Draft out;
+  out.verb = loading.computed ? "feature_source.computed" : "feature_source.loaded";
+  out.subject = {.kind = "feature_source",
+                 .uid = loading.source,
+                 .name = loading.source,
+                 .version = "",
+                 .digest = concat({"sha256:", segment.digest})};
+  out.body = codec::Json::object({{"rows", segment.rows},
+                                  {"quarantined", quarantined},
+                                  {"first_seq", segment.first_seq},
+                                  {"last_seq", segment.last_seq}});
+  return out;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<FileRows>> Features::open_file(codec::Format format,
@@ -57,7 +75,9 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
                                         codec::TableReader& rows) {
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   const Source source = TRY(source_for(ctx, loading.source, ""));
+  if (!loading.computed) TRY(check_given(source, loading.source));
   const std::vector<ViewPtr> views = shelf->views_of(loading.source);
+  if (deps_.mirror != nullptr && goes_online(loading.to)) TRY(deps_.mirror->claim(views));
   FileBatches file = TRY(FileBatches::open(rows, source));
   Segment about;
   about.project = ctx.project.text;
@@ -80,11 +100,13 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
       return std::move(fine).error().within(
           concat({"rows from ", std::to_string(file.first_row())}));
     batch.source = loading.source;
-    Screened screened = TRY(screen(ctx, std::move(batch), file.first_row()));
-    batch = std::move(screened.batch);
-    std::move(screened.apart.begin(), screened.apart.end(), std::back_inserter(apart));
-    std::move(screened.warnings.begin(), screened.warnings.end(), std::back_inserter(out.warnings));
-    if (out.warnings.size() > kWarningsMax) out.warnings.resize(kWarningsMax);
+    if (!loading.computed) {
+      Screened screened = TRY(screen(ctx, std::move(batch), file.first_row()));
+      batch = std::move(screened.batch);
+      std::ranges::move(screened.apart, std::back_inserter(apart));
+      std::ranges::move(screened.warnings, std::back_inserter(out.warnings));
+      if (out.warnings.size() > kWarningsMax) out.warnings.resize(kWarningsMax);
+    }
     for (const ViewPtr& view : views)
       if (!view->row.empty() || view->filter) TRY(transform_for(batch, view));
     TRY(writer->add(batch));
@@ -99,7 +121,11 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   segment.first_seq = turn.first_seq;
   segment.last_seq = turn.first_seq + n - 1;
   segment.ingest_us = turn.ingest_us;
-  const Status kept = deps_.db.write([&](store::Tx& tx) { return history_.publish(tx, segment); });
+  const ledger::Draft event = loaded_event(loading, segment, out.quarantined);
+  const Status kept = deps_.db.write([&](store::Tx& tx) -> Status {
+    TRY(history_.publish(tx, segment));
+    return deps_.ledger.append(tx, ctx, event);
+  });
   turns_.await(turn);
   turns_.end(turn, turn.first_seq + n - 1);
   TRY(kept);
@@ -204,6 +230,8 @@ Status Features::rebuild_windows(const ViewPtr& view, int64_t* through_seq, int6
 
 // Noted with all that it takes to do it again, should it be interrupted.
 Status Features::bring(const ViewPtr& view, Materialization what, int64_t* rows) {
+  RedisMirror::Unlogged unlogged(deps_.mirror);
+  TRY(unlogged.begin());
   begun_ = true;
   if (what.begin_us == 0)
     what.begin_us = std::max(deps_.clock.now_us(), turns_.applied_ingest_us());
@@ -215,6 +243,7 @@ Status Features::bring(const ViewPtr& view, Materialization what, int64_t* rows)
   TRY(deps_.db.write(
       [&](store::Tx& tx) { return put_materialization(tx, view->project, view->uid, what); }));
   installed_.with([&](auto& all) { all.erase(view->uid); });
+  if (deps_.mirror != nullptr) ignore(deps_.mirror->write_through(), "written when it is back");
   return {};
 }
 
@@ -234,6 +263,11 @@ Status Features::finish_materializations() {
 }
 
 Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wanted) {
+  if (wanted.rebuild) {
+    if (deps_.mirror == nullptr)
+      return invalid("feature.rebuild", "features are served from memory: there is no Redis");
+    return deps_.mirror->rebuild();
+  }
   if (wanted.start_us && *wanted.start_us > wanted.end_us)
     return invalid("feature.time", "the span to materialize ends before it begins");
   const sys::Lock lock(materializing_);
@@ -421,7 +455,9 @@ Status Features::load_snapshot(int64_t* seq) {
 }
 
 Status Features::tidy() {
-  if (history_.log_bytes() > kSnapshotLogBytes) {
+  // What an erasure has yet to take out of Redis is known by what the last snapshot holds.
+  const bool owes = deps_.mirror != nullptr && deps_.mirror->owes_removal();
+  if (history_.log_bytes() > kSnapshotLogBytes && !owes) {
     TRY(history_.rotate());
     TRY(snapshot());
   }

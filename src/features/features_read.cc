@@ -4,6 +4,7 @@
 #include "features/features.h"
 #include "features/functions.h"
 #include "features/packed.h"
+#include "features/redis_mirror.h"
 #include "sys/clock.h"
 
 namespace slip::features {
@@ -44,36 +45,85 @@ void count_served(ViewClocks* clocks, const std::vector<EntityRead>& got, int64_
 
 }  // namespace
 
-Status Features::read_one(const ReadPlan::Read& read, const RequestColumns& request,
-                          const ReadOptions& options, std::vector<EntityRead>* out) {
+namespace {
+
+// The key of each row; nothing where a part of it is null.
+using Keys = std::vector<std::optional<std::string>>;
+Result<Keys> keys_of(const ReadPlan::Read& read, const RequestColumns& request) {
   const CompiledView& view = *read.view;
-  std::vector<const std::vector<Cell>*> keys;
-  for (const std::string& name : read.request_keys) keys.push_back(request.find(name));
-  out->resize(static_cast<size_t>(request.rows));
-  const Online::Want want{
-      .features = read.features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};
-  std::string key;
-  for (int64_t row = 0; row < request.rows; ++row) {
-    key.clear();
+  std::vector<const std::vector<Cell>*> columns;
+  for (const std::string& name : read.request_keys) columns.push_back(request.find(name));
+  Keys out(static_cast<size_t>(request.rows));
+  for (size_t row = 0; row < out.size(); ++row) {
+    std::string key;
     bool whole = true;
-    for (size_t k = 0; k < keys.size(); ++k) {
-      const Cell& given = (*keys[k])[static_cast<size_t>(row)];
-      const Result<Cell> fitted = fit(given, view.join_keys[k].type);
+    for (size_t k = 0; k < columns.size(); ++k) {
+      const Result<Cell> fitted = fit((*columns[k])[row], view.join_keys[k].type);
       if (!fitted.ok())
         return invalid("feature.value",
                        concat({"key ", read.request_keys[k], ": ", fitted.error().text}));
       whole = whole && append_key(&key, *fitted);
     }
-    EntityRead& one = (*out)[static_cast<size_t>(row)];
-    if (whole) {
-      TRY(online_.read(view, key, want, &one));
-    } else {
-      one = {};
-      one.cells.assign(read.features.size(), Cell());
-      one.statuses.assign(read.features.size(), ReadStatus::kNotFound);
-    }
+    if (whole) out[row] = std::move(key);
   }
-  count_served(view.clocks.get(), *out, options.now_us);
+  return out;
+}
+
+Status check_held(const RedisMirror& mirror, const Shelf& shelf,
+                  std::span<const ReadPlan::Read> reads) {
+  for (const ReadPlan::Read& read : reads) {
+    const ViewPtr latest = shelf.view(read.view->name);
+    TRY(mirror.fits_and_held(*read.view, latest ? latest->version : read.view->version));
+  }
+  return {};
+}
+
+// All entities of all views in one exchange.
+Status read_mirror(RedisMirror& mirror, std::span<const ReadPlan::Read> reads,
+                   std::span<const Keys> keys, const Features::ReadOptions& options,
+                   std::vector<std::vector<EntityRead>>* out) {
+  std::vector<RedisAsk> asked;
+  for (size_t i = 0; i < reads.size(); ++i) {
+    const CompiledView& view = *reads[i].view;
+    const Online::Want want{
+        .features = reads[i].features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};
+    for (const auto& key : keys[i])
+      if (key) asked.push_back({&view, *key, want});
+  }
+  std::vector<EntityRead> got;
+  TRY(mirror.read(asked, &got));
+  size_t at = 0;
+  for (size_t i = 0; i < reads.size(); ++i)
+    for (size_t row = 0; row < keys[i].size(); ++row)
+      if (keys[i][row]) (*out)[i][row] = std::move(got[at++]);
+  return {};
+}
+
+}  // namespace
+
+Status Features::read_all(const ReadPlan& plan, const RequestColumns& request,
+                          const ReadOptions& options, Got* out) {
+  std::vector<Keys> keys;
+  for (const ReadPlan::Read& read : plan.reads) keys.push_back(TRY(keys_of(read, request)));
+  out->assign(plan.reads.size(), std::vector<EntityRead>(static_cast<size_t>(request.rows)));
+  if (deps_.mirror != nullptr && !plan.reads.empty()) {
+    const auto shelf = catalog_.shelf(plan.reads.front().view->project);
+    TRY(check_held(*deps_.mirror, *shelf, plan.reads));
+    TRY(read_mirror(*deps_.mirror, plan.reads, keys, options, out));
+  }
+  for (size_t i = 0; i < plan.reads.size(); ++i) {
+    const ReadPlan::Read& read = plan.reads[i];
+    const Online::Want want{
+        .features = read.features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};
+    for (size_t row = 0; row < keys[i].size(); ++row) {
+      EntityRead& one = (*out)[i][row];
+      if (!keys[i][row])
+        read_absent(want, ReadStatus::kNotFound, &one);
+      else if (deps_.mirror == nullptr)
+        TRY(online_.read(*read.view, *keys[i][row], want, &one));
+    }
+    count_served(read.view->clocks.get(), (*out)[i], options.now_us);
+  }
   return {};
 }
 
@@ -83,8 +133,8 @@ Status Features::read(const ReadPlan& plan, const RequestColumns& request,
   ReadOptions at = options;
   if (at.now_us == 0) at.now_us = deps_.clock.now_us();
   const auto rows = static_cast<size_t>(request.rows);
-  std::vector<std::vector<EntityRead>> got(plan.reads.size());
-  for (size_t i = 0; i < plan.reads.size(); ++i) TRY(read_one(plan.reads[i], request, at, &got[i]));
+  Got got;
+  TRY(read_all(plan, request, at, &got));
   std::vector<std::vector<std::vector<Cell>>> computed(plan.computed.size());
   for (size_t c = 0; c < plan.computed.size(); ++c) {
     std::vector<std::vector<Cell>> inputs;

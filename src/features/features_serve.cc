@@ -1,4 +1,5 @@
 #include "features/features.h"
+#include "features/redis_mirror.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -42,7 +43,8 @@ Status Features::serve(const Ctx& ctx, const ReadPlan& plan, const RequestColumn
   ServedVector as;
   for (int i = 0; i < kSettleTries && !as.settled; ++i) {
     const int64_t ended = turns_.ended();
-    const bool still = turns_.begun() == ended;
+    const bool still =
+        turns_.begun() == ended && (deps_.mirror == nullptr || deps_.mirror->settled());
     as.applied_seq = applied_seq();
     const int64_t arrived_us = turns_.applied_ingest_us();
     as.served_us = deps_.clock.now_us();

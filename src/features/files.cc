@@ -10,6 +10,7 @@
 #include "codec/hash.h"
 #include "features/file_batches.h"
 #include "features/packed.h"
+#include "features/staging.h"
 #include "store/plain_files.h"
 #include "sys/clock.h"
 #include "sys/fs.h"
@@ -356,34 +357,50 @@ std::shared_ptr<sys::Mutex> SourceFiles::mutex_of(const Ctx& ctx, const std::str
 }
 
 Status SourceFiles::refresh(const Ctx& ctx, const std::vector<std::string>& sources) {
-  if (deps_.roots.empty()) return {};
   for (const std::string& name : std::set<std::string>(sources.begin(), sources.end())) {
     const Result<Source> source = deps_.features.source_for(ctx, name, "");
-    if (!source.ok() || source->file.empty() || source->columns.empty()) continue;
-    const std::optional<Place> place = find(source->file);
-    if (!place) continue;
-    for (const Place& one : TRY(files_of(*place))) {
-      Stamp now;
-      if (TRY(up_to_date(ctx, name, *source, one, &now))) continue;
-      const std::shared_ptr<sys::Mutex> mutex = mutex_of(ctx, name);
-      const sys::Lock lock(*mutex);
-      if (TRY(up_to_date(ctx, name, *source, one, &now))) continue;  // Another one read it.
-      const std::string key = concat({ctx.project.text, "/", name, "\n", one.root, one.relative});
-      const auto before = refused_.with([&](const auto& all) -> std::optional<Refused> {
-        const auto found = all.find(key);
-        return found == all.end() ? std::nullopt : std::optional(found->second);
-      });
-      if (before && before->stamp == now) return before->why;
-      Status taken = take_in(ctx, name, *source, one, now);
-      if (taken.ok()) {
-        refused_.with([&](auto& all) { all.erase(key); });
-        continue;
-      }
-      Error why = std::move(taken).error().within(one.root + one.relative);
-      if (why.code == Code::kInvalid)  // Its own fault, not the moment's.
-        refused_.with([&](auto& all) { all.insert_or_assign(key, Refused{now, why}); });
-      return why;
+    if (!source.ok() || source->columns.empty()) continue;
+    if (source->computed) TRY(refresh_computed(ctx, name, *source));
+    if (!source->file.empty()) TRY(refresh_files(ctx, name, *source));
+  }
+  return {};
+}
+
+Status SourceFiles::refresh_computed(const Ctx& ctx, const std::string& name,
+                                     const Source& source) {
+  if (deps_.staging == nullptr) return {};
+  std::vector<std::string> inputs;
+  for (const auto& [table, input] : source.computed->inputs) inputs.push_back(input);
+  TRY(refresh(ctx, inputs));
+  const std::shared_ptr<sys::Mutex> mutex = mutex_of(ctx, name);
+  const sys::Lock lock(*mutex);
+  return deps_.staging->refresh(ctx, name, source);
+}
+
+Status SourceFiles::refresh_files(const Ctx& ctx, const std::string& name, const Source& source) {
+  const std::optional<Place> place = find(source.file);
+  if (!place) return {};
+  for (const Place& one : TRY(files_of(*place))) {
+    Stamp now;
+    if (TRY(up_to_date(ctx, name, source, one, &now))) continue;
+    const std::shared_ptr<sys::Mutex> mutex = mutex_of(ctx, name);
+    const sys::Lock lock(*mutex);
+    if (TRY(up_to_date(ctx, name, source, one, &now))) continue;  // Another one read it.
+    const std::string key = concat({ctx.project.text, "/", name, "\n", one.root, one.relative});
+    const auto before = refused_.with([&](const auto& all) -> std::optional<Refused> {
+      const auto found = all.find(key);
+      return found == all.end() ? std::nullopt : std::optional(found->second);
+    });
+    if (before && before->stamp == now) return before->why;
+    Status taken = take_in(ctx, name, source, one, now);
+    if (taken.ok()) {
+      refused_.with([&](auto& all) { all.erase(key); });
+      continue;
     }
+    Error why = std::move(taken).error().within(one.root + one.relative);
+    if (why.code == Code::kInvalid)  // Its own fault, not the moment's.
+      refused_.with([&](auto& all) { all.insert_or_assign(key, Refused{now, why}); });
+    return why;
   }
   return {};
 }

@@ -12,9 +12,10 @@
 #include "features/features.h"
 #include "sys/sync.h"
 
-// Rows that lie in files of the server's machine: a Source says `file: /data/txn.parquet` (or a
-// directory of such files), and what the files have beyond the history is taken in before the
-// history is read. Files are opened below the operator's roots alone, and through no link.
+// Rows that nobody pushes are there before the history is read: those of a Source that is computed
+// (staging.h), and those that lie in files of the server's machine. A Source says `file:
+// /data/txn.parquet` (or a directory of such files), and what the files have beyond the history is
+// taken in. Files are opened below the operator's roots alone, and through no link.
 //
 // Invariants: a row of a file is in the history as often as the file has it, however often the file
 // is read, and whether it grows, is replaced or split; rows that leave a file stay. A crash in the
@@ -39,6 +40,7 @@ class SourceFiles {
     std::vector<std::string> roots;  // Absolute; empty: no file is read.
     // In these and below them none is, whatever the roots are. Without links and absolute.
     std::vector<std::string> private_dirs;
+    class Staging* staging = nullptr;  // Null: no source is computed.
   };
   explicit SourceFiles(Deps deps) : deps_(std::move(deps)) {}
 
@@ -79,6 +81,8 @@ class SourceFiles {
                           const Place& file, Stamp* now);
   Status take_in(const Ctx& ctx, const std::string& source, const Source& of, const Place& file,
                  const Stamp& now);
+  Status refresh_files(const Ctx& ctx, const std::string& name, const Source& source);
+  Status refresh_computed(const Ctx& ctx, const std::string& name, const Source& source);
   std::shared_ptr<sys::Mutex> mutex_of(const Ctx& ctx, const std::string& source);
 
   Deps deps_;

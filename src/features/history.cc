@@ -110,6 +110,14 @@ int64_t History::View::rows() const {
   return out;
 }
 
+int64_t History::View::last_seq() const {
+  int64_t out = 0;
+  for (const Segment& s : segments_) out = std::max(out, s.last_seq);
+  for (const Batch& b : tail_)
+    if (b.rows() > 0) out = std::max(out, b.seq(b.rows() - 1));
+  return out;
+}
+
 Status History::View::visit(const OnChunk& on_chunk) const {
   int64_t row = 0;
   for (const Segment& s : segments_)

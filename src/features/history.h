@@ -105,6 +105,7 @@ class History {
    public:
     Status visit(const OnChunk& on_chunk) const;
     int64_t rows() const;
+    int64_t last_seq() const;  // The greatest; 0: none.
 
    private:
     friend class History;

@@ -1,6 +1,8 @@
 #include "features/kept_objects.h"
 
 #include "base/text.h"
+#include "codec/hash.h"
+#include "core/ledger/ledger.h"
 #include "sys/clock.h"
 
 namespace slip::features {
@@ -10,6 +12,14 @@ Result<std::string> content_of(std::string_view base64) {
   std::optional<std::string> bytes = from_base64(base64);
   if (!bytes) return corrupt("feature.kept", "an object that was kept is damaged");
   return std::move(*bytes);
+}
+
+ledger::Draft event_of(std::string_view verb, const std::string& kind, const std::string& name) {
+  ledger::Draft out;
+  out.verb = verb;
+  out.subject.kind = "feature_kept";
+  out.subject.uid = out.subject.name = concat({kind, ":", name});
+  return out;
 }
 
 }  // namespace
@@ -33,7 +43,9 @@ Status KeptObjects::put(const Ctx& ctx, const std::string& kind, const std::stri
                 " VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, kind, name) DO UPDATE SET"
                 " content = excluded.content, updated_ms = excluded.updated_ms",
                 {ctx.project.text, kind, name, to_base64(content), deps_.clock.now_ms()}));
-    return {};
+    ledger::Draft event = event_of("feature_kept.saved", kind, name);
+    event.subject.digest = concat({"sha256:", codec::sha256(content).hex()});
+    return deps_.ledger.append(tx, ctx, event);
   });
 }
 
@@ -66,15 +78,18 @@ Result<bool> KeptObjects::remove(const Ctx& ctx, const std::string& kind, const 
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     gone = TRY(tx.exec("DELETE FROM feature_kept WHERE project = ? AND kind = ? AND name = ?",
                        {ctx.project.text, kind, name}));
-    return {};
+    if (gone == 0) return {};
+    return deps_.ledger.append(tx, ctx, event_of("feature_kept.removed", kind, name));
   }));
   return gone > 0;
 }
 
 Status KeptObjects::remove_all(const Ctx& ctx) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(tx.exec("DELETE FROM feature_kept WHERE project = ?", {ctx.project.text}));
-    return {};
+    const int64_t gone =
+        TRY(tx.exec("DELETE FROM feature_kept WHERE project = ?", {ctx.project.text}));
+    if (gone == 0) return {};
+    return deps_.ledger.append(tx, ctx, event_of("feature_kept.removed", "all", ctx.project.text));
   });
 }
 

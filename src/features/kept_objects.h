@@ -11,9 +11,12 @@
 namespace slip {
 class Clock;
 }
+namespace slip::ledger {
+class Ledger;
+}
 
 // Objects of a client's that mean nothing here and are given back as they came: saved data sets
-// and references of Feast. Any thread; blocks.
+// and references of Feast. Each change is an event of the ledger. Any thread; blocks.
 namespace slip::features {
 
 // limits
@@ -24,6 +27,7 @@ class KeptObjects {
  public:
   struct Deps {
     store::Db& db;
+    ledger::Ledger& ledger;
     Clock& clock;
   };
   explicit KeptObjects(Deps deps) : deps_(deps) {}

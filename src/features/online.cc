@@ -43,7 +43,7 @@ std::string online_key(const CompiledView& view, std::string_view key) {
 
 size_t Online::Hash::operator()(std::string_view key) const { return codec::xxh3(key); }
 
-bool Online::Row::newer_than(const Row& o) const {
+bool OnlineRow::newer_than(const OnlineRow& o) const {
   return std::tie(event_us, created_us, seq) > std::tie(o.event_us, o.created_us, o.seq);
 }
 
@@ -90,6 +90,7 @@ Result<bool> Online::apply(const CompiledView& view, std::string_view key, const
              .deleted = at.deleted,
              .packed = at.deleted ? std::string() : pack_row(columns, row)};
     put_row(std::move(made), at.ingest_us, &shard.map[full], &shard);
+    tell_of(view, key, false);
     return true;
   }
   window::Record record;
@@ -97,6 +98,7 @@ Result<bool> Online::apply(const CompiledView& view, std::string_view key, const
   record.note = note_of(at.created_us, at.marks);
   if (!at.deleted)
     for (const engine::Column& c : columns) record.values.push_back(window::datum_at(c, row));
+  tell_of(view, key, false);
   return count(view, at, std::move(record), &shard.map[full], &shard);
 }
 
@@ -123,14 +125,10 @@ void Online::install(const CompiledView& view, std::string_view key, EntityWindo
   entry.newest_event_us = newest_event_us;
   int64_t& newest = shard.newest[view.number];
   newest = std::max(newest, newest_event_us);
+  tell_of(view, key, false);
 }
 
 namespace {
-
-void fill_absent(size_t n, ReadStatus status, EntityRead* out) {
-  out->cells.assign(n, Cell());
-  out->statuses.assign(n, status);
-}
 
 void add_read(Cell cell, EntityRead* out) {
   out->statuses.push_back(is_null(cell) ? ReadStatus::kNullValue : ReadStatus::kPresent);
@@ -139,58 +137,86 @@ void add_read(Cell cell, EntityRead* out) {
 
 }  // namespace
 
+void read_absent(const Online::Want& want, ReadStatus status, EntityRead* out) {
+  out->cells.assign(want.features.size(), Cell());
+  out->statuses.assign(want.features.size(), status);
+}
+
+void read_row(const CompiledView& view, const OnlineRow& row, const Online::Want& want,
+              EntityRead* out) {
+  if (row.deleted) return read_absent(want, ReadStatus::kNotFound, out);
+  out->event_us = row.event_us;
+  const std::optional<int64_t>& ttl = view.view().ttl_us;
+  if (ttl && !want.ignore_ttl && row.event_us < want.now_us - *ttl)
+    return read_absent(want, ReadStatus::kOutsideMaxAge, out);
+  out->cells.reserve(want.features.size());
+  out->statuses.reserve(want.features.size());
+  for (const size_t i : want.features)
+    add_read(unpack_cell(row.packed, view.features.size(), i, view.features[i].type), out);
+}
+
+Status read_windows(const CompiledView& view, const EntityWindows& windows, int64_t newest_event_us,
+                    const Online::Want& want, EntityRead* out) {
+  if (windows.unknown()) {
+    read_absent(want, ReadStatus::kNotFound, out);
+    return {};
+  }
+  const window::Blob& blob = windows.blob();
+  const int64_t now = std::max(want.now_us, blob.now_us());
+  const std::vector<window::Answer> answers = TRY(blob.read(*view.plan, now));
+  out->event_us = newest_event_us;
+  for (const size_t i : want.features) add_read(cell_of_answer(view, i, answers[i]), out);
+  return {};
+}
+
 Status Online::read(const CompiledView& view, std::string_view key, const Want& want,
                     EntityRead* out) {
   *out = {};
-  const size_t n = want.features.size();
   const std::string full = online_key(view, key);
   Shard& shard = shard_of(full);
   const sys::Lock lock(shard.mutex);
   const auto found = shard.map.find(std::string_view(full));
   if (found == shard.map.end()) {
-    fill_absent(n, ReadStatus::kNotFound, out);
+    read_absent(want, ReadStatus::kNotFound, out);
     return {};
   }
   Entry& entry = found->second;
-  if (entry.windows) {
-    if (entry.windows->unknown()) {
-      fill_absent(n, ReadStatus::kNotFound, out);
-      return {};
-    }
-    const window::Blob& blob = entry.windows->blob();
-    const int64_t now = std::max(want.now_us, blob.now_us());
-    const std::vector<window::Answer> answers = TRY(blob.read(*view.plan, now));
-    out->event_us = entry.newest_event_us;
-    for (const size_t i : want.features) add_read(cell_of_answer(view, i, answers[i]), out);
-    return {};
-  }
+  if (entry.windows) return read_windows(view, *entry.windows, entry.newest_event_us, want, out);
   promote(want.now_us, &entry);
-  if (!entry.has_row || entry.row.deleted) {
-    fill_absent(n, ReadStatus::kNotFound, out);
-    return {};
-  }
-  out->event_us = entry.row.event_us;
-  const std::optional<int64_t>& ttl = view.view().ttl_us;
-  if (ttl && !want.ignore_ttl && entry.row.event_us < want.now_us - *ttl) {
-    fill_absent(n, ReadStatus::kOutsideMaxAge, out);
-    return {};
-  }
-  out->cells.reserve(n);
-  out->statuses.reserve(n);
-  for (const size_t i : want.features)
-    add_read(unpack_cell(entry.row.packed, view.features.size(), i, view.features[i].type), out);
+  if (entry.has_row)
+    read_row(view, entry.row, want, out);
+  else
+    read_absent(want, ReadStatus::kNotFound, out);
   return {};
 }
 
-int64_t Online::drop_view(uint32_t number) {
-  int64_t n = 0;
-  for (Shard& shard : shards_) {
-    const sys::Lock lock(shard.mutex);
-    n += static_cast<int64_t>(
-        std::erase_if(shard.map, [&](const auto& e) { return number_of(e.first) == number; }));
-    shard.newest.erase(number);
+std::optional<Online::State> Online::state(const CompiledView& view, std::string_view key,
+                                           int64_t now_us) {
+  const std::string full = online_key(view, key);
+  Shard& shard = shard_of(full);
+  const sys::Lock lock(shard.mutex);
+  const auto found = shard.map.find(std::string_view(full));
+  if (found == shard.map.end()) return std::nullopt;
+  Entry& entry = found->second;
+  State out;
+  out.newest_event_us = entry.newest_event_us;
+  if (entry.windows) {
+    out.windows = entry.windows->write(*view.plan);
+    return out;
   }
-  return n;
+  promote(now_us, &entry);
+  if (entry.has_row) out.rows.push_back(entry.row);
+  out.rows.insert(out.rows.end(), entry.later.begin(), entry.later.end());
+  return out;
+}
+
+void Online::each_future(
+    const std::function<void(std::string_view full, int64_t due_us)>& visit) const {
+  for (const Shard& shard : shards_) {
+    const sys::Lock lock(shard.mutex);
+    for (const auto& [key, entry] : shard.map)
+      if (!entry.later.empty()) visit(key, entry.later.front().event_us);
+  }
 }
 
 std::vector<std::string> Online::keys(const CompiledView& view) const {
@@ -208,6 +234,7 @@ bool Online::erase(const CompiledView& view, std::string_view key) {
   const std::string full = online_key(view, key);
   Shard& shard = shard_of(full);
   const sys::Lock lock(shard.mutex);
+  tell_of(view, key, true);
   return shard.map.erase(full) > 0;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,8 +37,29 @@ struct EntityRead {
   int64_t event_us = 0;  // Of the row, or of the newest event; 0: none.
 };
 
+// A row as it is kept: cells packed (packed.h), none of a tombstone.
+struct OnlineRow {
+  int64_t event_us = 0;
+  int64_t created_us = 0;
+  int64_t seq = 0;
+  bool deleted = false;
+  std::string packed;
+  bool newer_than(const OnlineRow& other) const;
+};
+
+// Who hears which entities have changed. Called under locks of the table, so it doesn't ask it.
+class OnlineChanges {
+ public:
+  virtual ~OnlineChanges() = default;
+  // `replaced`: what there was is gone, whatever is there now.
+  virtual void changed(const CompiledView& view, std::string_view key, bool replaced) = 0;
+};
+
 class Online {
  public:
+  // Before anything else.
+  void tell(OnlineChanges* changes) { changes_ = changes; }
+
   // Row `row` of what a Transform made; `columns` are its features or its records' values.
   struct Arrival {
     int64_t event_us = 0;
@@ -63,8 +85,19 @@ class Online {
   };
   Status read(const CompiledView& view, std::string_view key, const Want& want, EntityRead* out);
 
-  // Every version's rows of a view go, or one entity's. How many.
-  int64_t drop_view(uint32_t number);
+  // What another place needs to serve an entity: its rows, the one that is served and those of the
+  // future, or its windows as bytes. Nothing: it isn't known.
+  struct State {
+    std::vector<OnlineRow> rows;
+    std::string windows;
+    int64_t newest_event_us = 0;
+  };
+  std::optional<State> state(const CompiledView& view, std::string_view key, int64_t now_us);
+
+  // Entities with rows of the future: online_key(), and when the first of them is due.
+  void each_future(const std::function<void(std::string_view full, int64_t due_us)>& visit) const;
+
+  // One entity's rows go.
   bool erase(const CompiledView& view, std::string_view key);
   std::vector<std::string> keys(const CompiledView& view) const;
 
@@ -87,14 +120,7 @@ class Online {
   int64_t newest_event_us(uint32_t number) const;
 
  private:
-  struct Row {
-    int64_t event_us = 0;
-    int64_t created_us = 0;
-    int64_t seq = 0;
-    bool deleted = false;
-    std::string packed;
-    bool newer_than(const Row& other) const;
-  };
+  using Row = OnlineRow;
   struct Entry {
     Row row;
     bool has_row = false;
@@ -127,8 +153,20 @@ class Online {
                             Entry* entry, Shard* shard);
   static std::string record_of(const CompiledView& view, std::string_view key, const Entry& entry);
 
+  void tell_of(const CompiledView& view, std::string_view key, bool replaced) const {
+    if (changes_ != nullptr) changes_->changed(view, key, replaced);
+  }
+
   std::array<Shard, kShards> shards_;
+  OnlineChanges* changes_ = nullptr;
 };
+
+// An entity as it is answered, wherever its state lies.
+void read_absent(const Online::Want& want, ReadStatus status, EntityRead* out);
+void read_row(const CompiledView& view, const OnlineRow& row, const Online::Want& want,
+              EntityRead* out);
+Status read_windows(const CompiledView& view, const EntityWindows& windows, int64_t newest_event_us,
+                    const Online::Want& want, EntityRead* out);
 
 // The number of the view's version, then the keys' bytes.
 std::string online_key(const CompiledView& view, std::string_view key);

@@ -89,6 +89,21 @@ std::string pack_row(const std::vector<Column>& columns, int64_t row) {
   return out;
 }
 
+bool packed_whole(std::string_view packed, std::span<const FeatureField> features) {
+  const size_t base = slots_at(features.size());
+  if (packed.size() < base + features.size() * 8) return false;
+  for (size_t i = 0; i < features.size(); ++i) {
+    if (!(static_cast<uint8_t>(packed[i / 8]) >> (i % 8) & 1)) continue;
+    const FeatureType& type = features[i].type;
+    const bool text = type.type == Type::kText || type.type == Type::kBytes;
+    if (!text && type.type != Type::kList) continue;
+    const size_t at = load<uint32_t>(packed, base + i * 8);
+    const size_t n = load<uint32_t>(packed, base + i * 8 + 4);
+    if (at > packed.size() || n > packed.size() - at) return false;
+  }
+  return true;
+}
+
 Cell unpack_cell(std::string_view packed, size_t features, size_t i, const FeatureType& type) {
   if (!(static_cast<uint8_t>(packed[i / 8]) >> (i % 8) & 1)) return {};
   const size_t slot = slots_at(features) + i * 8;
@@ -107,6 +122,25 @@ Cell unpack_cell(std::string_view packed, size_t features, size_t i, const Featu
       packed.substr(load<uint32_t>(packed, slot), load<uint32_t>(packed, slot + 4));
   if (type.type == Type::kList) return unpack_list(bytes, type);
   return std::string(bytes);
+}
+
+std::optional<std::vector<Cell>> cells_of_key(std::string_view in) {
+  std::vector<Cell> out;
+  while (!in.empty()) {
+    uint8_t kind = 0;
+    uint8_t flag = 0;
+    Cell& cell = out.emplace_back();
+    bool whole = window::take(in, kind);
+    if (kind == 1)
+      whole = whole && window::take(in, cell.emplace<int64_t>());
+    else if (kind == 2)
+      whole = whole && window::take_text(in, cell.emplace<std::string>());
+    else
+      whole = whole && kind == 3 && window::take(in, flag);
+    if (!whole) return std::nullopt;
+    if (kind == 3) cell = flag != 0;
+  }
+  return out;
 }
 
 bool append_key(std::string* out, const Cell& cell) {

@@ -15,4 +15,7 @@ struct Features::Screened {
   std::vector<std::string> warnings;
 };
 
+// kInvalid `feature.computed`: rows that only a query makes aren't pushed or loaded.
+Status check_given(const Source& source, const std::string& name);
+
 }  // namespace slip::features

@@ -87,8 +87,9 @@ class FeaturesTest : public test::DbTest {
               .value();
     served_log =
         store::open_segment_log({fs, clock, real_executor(), null_log()}, "/served", {}).value();
-    features = std::make_unique<Features>(Features::Deps{
-        db(), *events, blobs, *log, *served_log, fs, clock, real_rng(), null_log(), "/features"});
+    features = std::make_unique<Features>(Features::Deps{db(), *events, blobs, *log, *served_log,
+                                                         fs, clock, real_rng(), null_log(),
+                                                         "/features", nullptr, false, mirror});
     features->open().value();
   }
   void define(std::string_view yaml = kDefinitions) {
@@ -161,6 +162,7 @@ class FeaturesTest : public test::DbTest {
   std::unique_ptr<ledger::Ledger> events;
   std::unique_ptr<store::SegmentLog> log;
   std::unique_ptr<store::SegmentLog> served_log;
+  RedisMirror* mirror = nullptr;  // For the next open().
   std::unique_ptr<Features> features;
 };
 

@@ -140,6 +140,60 @@ def test_an_entity_is_erased(server):
         server.start()
 
 
+COMPUTED = """
+kind: Source
+name: days
+columns: {user: int64, total: float64}
+event_time: day
+inputs: [txn]
+sql: |
+  SELECT user, date_trunc('day', ts) AS day, sum(amount) AS total
+  FROM txn WHERE NOT _deleted GROUP BY ALL
+---
+kind: FeatureView
+name: daily
+entity: {user: int64}
+source: days
+features: [total]
+"""
+
+
+def test_a_source_is_computed_in_sql(server):
+    api = server.api()
+    with tempfile.TemporaryDirectory() as root:
+        path = pathlib.Path(root) / "days.yaml"
+        path.write_text(COMPUTED)
+        server.cli("feature", "apply", path)
+        equal(json.loads(server.cli("sql", "SELECT 6 * 7 AS n", "--json"))["items"], [{"n": 42}])
+
+    def total():
+        server.cli("feature", "materialize", "daily")
+        return total_served(api)
+
+    noon = datetime.now(timezone.utc).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    rows = [{"user": 9, "amount": amount, "ts": noon.isoformat()} for amount in (1.5, 2.0)]
+    api.send("POST", "feature-sources/txn/rows", {"rows": rows[:1]})
+    equal(total(), 1.5)
+    api.send("POST", "feature-sources/txn/rows", {"rows": rows[1:]})
+    equal(total(), 3.5, "the day's total, computed anew")
+    runs = json.loads(server.cli("feature", "runs", "days", "--json"))["items"]
+    equal([(r["number"], r["added"], r["taken_back"]) for r in runs][0], (2, 1, 1))
+    equal(json.loads(server.cli("feature", "compute", "days", "--json"))["number"], 2, "nothing to compute")
+    harness.refused(api, "POST", "feature-sources/days/rows", {"rows": [{"user": 9, "total": 1.0, "day": noon.isoformat()}]},
+                    code="feature.computed")
+    harness.refused(api, "DELETE", "features/Source/txn", status=409, code="feature.in_use")
+    bad = COMPUTED.replace("FROM txn", "FROM read_csv('/etc/passwd')").split("---")[0]
+    api.send("POST", "features:apply", {"yaml": bad})
+    error = harness.refused(api, "POST", "feature-sources/days/runs", code="sql.query")
+    true("disabled" in str(error), error)
+    equal(total_served(api), 3.5, "what was served before")
+
+
+def total_served(api):
+    return api.send("POST", "/get-online-features",
+                    {"entities": {"user": [9]}, "features": ["daily:total"]}).json()["results"][1]["values"][0]
+
+
 def test_bad_input_changes_nothing(server):
     api = server.api()
     before = online(api, [1])

@@ -12,7 +12,7 @@ set(archives
   ${lib}/libcares.a ${absl} ${lib}/libre2.a ${lib}/libprotobuf.a
   ${lib}/libssl.a ${lib}/libcrypto.a ${lib}/libsqlite3.a ${lib}/libyaml-cpp.a ${lib}/libzstd.a
   ${lib}/libxxhash.a ${lib}/libbrotlienc.a ${lib}/libbrotlidec.a ${lib}/libbrotlicommon.a
-  ${lib}/libz.a ${lib}/libpq.a ${SLIPWAY_PGLIB}/libpgcommon_shlib.a ${SLIPWAY_PGLIB}/libpgport_shlib.a)
+  ${lib}/libz.a ${lib}/libhiredis.a ${lib}/libpq.a ${SLIPWAY_PGLIB}/libpgcommon_shlib.a ${SLIPWAY_PGLIB}/libpgport_shlib.a)
 add_library(libpq_absent STATIC third_party/libpq_absent.c)
 
 # Compiled here from upstream archives, without our warnings.

@@ -76,18 +76,20 @@ void answer(const Ctx& ctx, Result<Reply> reply, http::Responder respond) {
   std::move(respond)(reply.ok() ? std::move(*reply) : render_error(reply.error(), ctx));
 }
 
-// On the caller's thread, unless a function is waited for.
+// On the caller's thread, unless a function is waited for, or another process that holds the rows.
 void serve_online(const App& app, const Ctx& ctx, const Request& request, http::Responder respond) {
   Result<Online> online = asked(app, ctx, request);
   if (!online.ok()) return answer(ctx, online.error(), std::move(respond));
-  if (!online->plan->waits()) return answer(ctx, get_online(app, ctx, *online), std::move(respond));
+  const bool waits = online->plan->waits();
+  if (!waits && !app.features.reads_elsewhere())
+    return answer(ctx, get_online(app, ctx, *online), std::move(respond));
   struct Pending {
     Ctx ctx;
     Online online;
     http::Responder respond;
   };
   auto pending = std::make_shared<Pending>(Pending{ctx, std::move(*online), std::move(respond)});
-  const Status queued = app.waiting.submit([app, pending] {
+  const Status queued = (waits ? app.waiting : app.reading).submit([app, pending] {
     if (pending->respond.cancelled()) return;  // The client has gone; nobody wants the answer.
     answer(pending->ctx, get_online(app, pending->ctx, pending->online),
            std::move(pending->respond));
@@ -213,7 +215,9 @@ http::Route row_of(std::string_view path, http::Right right, http::Audit audit,
 Reply render_error(const Error& error, const Ctx&) {
   std::string body;
   codec::append_json_string(&body, error_detail(error));
-  return text_reply(std::move(body), error_status(error));
+  Reply reply = text_reply(std::move(body), error_status(error));
+  if (reply.status == 429 || reply.status == 503) reply.headers.emplace_back("Retry-After", "1");
+  return reply;
 }
 
 std::vector<http::Route> routes(App app) {

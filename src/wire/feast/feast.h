@@ -22,7 +22,8 @@ namespace slip::wire::feast {
 struct App {
   features::Features& features;
   features::SourceFiles& files;
-  Pool& waiting;  // For answers that wait for other processes.
+  Pool& waiting;  // For answers that wait for functions in Python,
+  Pool& reading;  // and for those that wait for Redis.
 };
 std::vector<http::Route> routes(App app);
 

@@ -191,24 +191,26 @@ void answer(Result<grpc::Reply> reply, grpc::Responder respond) {
   std::move(respond)(std::move(reply));
 }
 
-// On the caller's thread, unless a function is waited for.
+// On the caller's thread, unless a function is waited for, or another process that holds the rows.
 void serve_online(const ServingApp& app, const Ctx& ctx, const grpc::Request& request,
                   grpc::Responder respond) {
   Result<Online> online = asked(app.features, ctx, request);
   if (!online.ok()) return answer(online.error(), std::move(respond));
-  if (!online->plan->waits())
+  const bool waits = online->plan->waits();
+  if (!waits && !app.features.reads_elsewhere())
     return answer(get_online(app.features, ctx, *online), std::move(respond));
   struct Pending {
     Online online;
     grpc::Responder respond;
   };
   auto pending = std::make_shared<Pending>(Pending{std::move(*online), std::move(respond)});
-  const Status queued = app.waiting.submit([&features = app.features, &ctx, pending] {
-    if (pending->respond.cancelled())  // The client has gone; nobody wants the answer.
-      return answer(timed_out("call.cancelled", "the client has gone"),
-                    std::move(pending->respond));
-    answer(get_online(features, ctx, pending->online), std::move(pending->respond));
-  });
+  const Status queued =
+      (waits ? app.waiting : app.reading).submit([&features = app.features, &ctx, pending] {
+        if (pending->respond.cancelled())  // The client has gone; nobody wants the answer.
+          return answer(timed_out("call.cancelled", "the client has gone"),
+                        std::move(pending->respond));
+        answer(get_online(features, ctx, pending->online), std::move(pending->respond));
+      });
   if (!queued.ok()) answer(queued.error(), std::move(pending->respond));
 }
 

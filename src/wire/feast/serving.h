@@ -21,7 +21,8 @@ inline constexpr int64_t kServingBytesMax = int64_t{64} << 20;
 
 struct ServingApp {
   features::Features& features;
-  Pool& waiting;  // For answers that wait for other processes.
+  Pool& waiting;  // For answers that wait for functions in Python,
+  Pool& reading;  // and for those that wait for Redis.
 };
 // What `app` refers to outlives the rows.
 std::vector<grpc::Method> serving_methods(ServingApp app);

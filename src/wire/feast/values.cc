@@ -74,6 +74,42 @@ Result<Json> scalar_of(const proto::Value& v) {
   }
 }
 
+int64_t seconds_of(int64_t us) { return us / 1'000'000 - (us % 1'000'000 < 0 ? 1 : 0); }
+
+// A list without items is a list.
+void set_list(const Cell& cell, const features::FeatureType& type, proto::Value* out) {
+  using engine::Type;
+  if (const auto* ints = std::get_if<std::vector<int64_t>>(&cell)) {
+    if (type.flags) {
+      auto& to = *out->mutable_bool_list_val();
+      for (const int64_t v : *ints) to.add_val(v != 0);
+    } else if (type.narrow) {
+      auto& to = *out->mutable_int32_list_val();
+      for (const int64_t v : *ints) to.add_val(static_cast<int32_t>(v));
+    } else if (type.item == Type::kTimestampUs) {
+      auto& to = *out->mutable_unix_timestamp_list_val();
+      for (const int64_t v : *ints) to.add_val(seconds_of(v));
+    } else {
+      out->mutable_int64_list_val()->mutable_val()->Add(ints->begin(), ints->end());
+    }
+  } else if (const auto* reals = std::get_if<std::vector<double>>(&cell)) {
+    if (type.narrow) {
+      auto& to = *out->mutable_float_list_val();
+      for (const double v : *reals) to.add_val(static_cast<float>(v));
+    } else {
+      out->mutable_double_list_val()->mutable_val()->Add(reals->begin(), reals->end());
+    }
+  } else if (const auto* texts = std::get_if<std::vector<std::string>>(&cell)) {
+    if (type.item == Type::kBytes) {
+      auto& to = *out->mutable_bytes_list_val();
+      for (const std::string& v : *texts) to.add_val(v);
+    } else {
+      auto& to = *out->mutable_string_list_val();
+      for (const std::string& v : *texts) to.add_val(v);
+    }
+  }
+}
+
 }  // namespace
 
 Result<Json> json_of_value(const proto::Value& v) {
@@ -115,7 +151,7 @@ void set_value(const Cell& cell, const features::FeatureType& type, proto::Value
     out->set_bool_val(*b);
   } else if (const auto* i = std::get_if<int64_t>(&cell)) {
     if (type.type == Type::kTimestampUs)
-      out->set_unix_timestamp_val(*i / 1'000'000 - (*i % 1'000'000 < 0 ? 1 : 0));
+      out->set_unix_timestamp_val(seconds_of(*i));
     else if (type.narrow)
       out->set_int32_val(static_cast<int32_t>(*i));
     else
@@ -128,21 +164,55 @@ void set_value(const Cell& cell, const features::FeatureType& type, proto::Value
       out->set_double_val(*d);
   } else if (const auto* s = std::get_if<std::string>(&cell)) {
     type.type == Type::kBytes ? out->set_bytes_val(*s) : out->set_string_val(*s);
-  } else if (const auto* ints = std::get_if<std::vector<int64_t>>(&cell)) {
-    if (type.flags)
-      for (const int64_t v : *ints) out->mutable_bool_list_val()->add_val(v != 0);
-    else if (type.narrow)
-      for (const int64_t v : *ints) out->mutable_int32_list_val()->add_val(static_cast<int32_t>(v));
-    else
-      out->mutable_int64_list_val()->mutable_val()->Add(ints->begin(), ints->end());
-  } else if (const auto* reals = std::get_if<std::vector<double>>(&cell)) {
-    if (type.narrow)
-      for (const double v : *reals) out->mutable_float_list_val()->add_val(static_cast<float>(v));
-    else
-      out->mutable_double_list_val()->mutable_val()->Add(reals->begin(), reals->end());
-  } else if (const auto* texts = std::get_if<std::vector<std::string>>(&cell)) {
-    for (const std::string& v : *texts) out->mutable_string_list_val()->add_val(v);
+  } else {
+    set_list(cell, type, out);
   }
+}
+
+namespace {
+
+template <class To, class List>
+std::vector<To> items_of(const List& list) {
+  std::vector<To> out;
+  for (const auto& one : list.val()) out.push_back(To(one));
+  return out;
+}
+
+}  // namespace
+
+Result<Cell> cell_of_value(const proto::Value& v, const features::FeatureType& type) {
+  switch (v.val_case()) {
+    case proto::Value::kBytesVal:
+      return features::fit(v.bytes_val(), type);
+    case proto::Value::kUnixTimestampVal:
+      if (type.type == engine::Type::kTimestampUs) return Cell(v.unix_timestamp_val() * 1'000'000);
+      break;
+    case proto::Value::kUnixTimestampListVal: {
+      auto times = items_of<int64_t>(v.unix_timestamp_list_val());
+      if (type.item == engine::Type::kTimestampUs)
+        for (int64_t& t : times) t *= 1'000'000;
+      return features::fit(std::move(times), type);
+    }
+    case proto::Value::kBytesListVal:
+      if (type.type == engine::Type::kList && type.item == engine::Type::kBytes)
+        return Cell(items_of<std::string>(v.bytes_list_val()));
+      return features::fit(items_of<std::string>(v.bytes_list_val()), type);
+    case proto::Value::kStringListVal:
+      return features::fit(items_of<std::string>(v.string_list_val()), type);
+    case proto::Value::kInt32ListVal:
+      return features::fit(items_of<int64_t>(v.int32_list_val()), type);
+    case proto::Value::kInt64ListVal:
+      return features::fit(items_of<int64_t>(v.int64_list_val()), type);
+    case proto::Value::kDoubleListVal:
+      return features::fit(items_of<double>(v.double_list_val()), type);
+    case proto::Value::kFloatListVal:
+      return features::fit(items_of<double>(v.float_list_val()), type);
+    case proto::Value::kBoolListVal:
+      return features::fit(items_of<int64_t>(v.bool_list_val()), type);
+    default:
+      break;
+  }
+  return features::cell_of_json(TRY(json_of_value(v)), type);
 }
 
 }  // namespace slip::wire::feast

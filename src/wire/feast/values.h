@@ -14,6 +14,10 @@ namespace slip::wire::feast {
 // `feature.value`: maps and other nested values.
 Result<codec::Json> json_of_value(const ::feast::types::Value& value);
 
+// The same, as a column of that type holds it. None set: null.
+Result<features::Cell> cell_of_value(const ::feast::types::Value& value,
+                                     const features::FeatureType& type);
+
 // Null: none is set.
 void set_value(const features::Cell& cell, const features::FeatureType& type,
                ::feast::types::Value* out);

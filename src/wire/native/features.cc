@@ -7,6 +7,7 @@
 #include "features/files.h"
 #include "wire/native/feature_facts.h"
 #include "wire/native/feature_join.h"
+#include "wire/native/feature_runs.h"
 #include "wire/native/native.h"
 
 namespace slip::wire::native {
@@ -279,23 +280,20 @@ Result<http::Reply> load(const FeaturesApp& app, const Ctx& ctx, http::Request& 
   return json_reply(pushed_json(TRY(app.features.load(ctx, loading, table->rows()))));
 }
 
+Result<http::Reply> runs(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
+  return runs_of(app.features, app.staging, ctx, request.param("name"));
+}
+
+Result<http::Reply> compute(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
+  return compute_source(app.features, app.files, app.staging, ctx, request.param("name"));
+}
+
 Result<http::Reply> materialize(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
-  const Json body = TRY(body_object(request));
-  features::Features::Materializing wanted;
-  if (const Json* views = body.find("views"); views != nullptr && views->is_array())
-    for (const Json& v : views->items())
-      if (v.is_string()) wanted.views.push_back(v.as_string());
-  const auto time = [&](std::string_view key) -> Result<std::optional<int64_t>> {
-    const std::string text = TRY(codec::string_or(body, key, ""));
-    if (text.empty()) return std::optional<int64_t>();
-    const int64_t us = TRY(features::parse_time_us(text));
-    return std::optional<int64_t>(us);
-  };
-  wanted.start_us = TRY(time("start"));
-  wanted.end_us = TRY(time("end")).value_or(INT64_MAX);
-  TRY(app.files.refresh_views(ctx, wanted.views));
-  const int64_t rows = TRY(app.features.materialize(ctx, wanted));
-  return json_reply(Json::object({{"rows", rows}}));
+  return materialize_views(app.features, app.files, ctx, request);
+}
+
+Result<http::Reply> rebuild_online(const FeaturesApp& app, const Ctx& ctx, http::Request&) {
+  return rebuild_redis(app.features, ctx);
 }
 
 using Handler = Result<http::Reply> (*)(const FeaturesApp&, const Ctx&, http::Request&);
@@ -332,6 +330,10 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
       {Method::kPost, "/feature-sources/{name}/files", Right::kEdit, Audit::kEvent,
        http::spool(kFileBytesMax), load,
        "A file of rows, all or none: ?format=parquet|csv|jsonl|arrow, ?to=."},
+      {Method::kGet, "/feature-sources/{name}/runs", Right::kRead, Audit::kNone, http::no_body(),
+       runs, "Runs of a source's query, the newest first."},
+      {Method::kPost, "/feature-sources/{name}/runs", Right::kEdit, Audit::kEvent, http::no_body(),
+       compute, "Runs a source's query, unless its inputs are what they were the last time."},
       {Method::kGet, "/feature-sources/{name}/quarantine", Right::kRead, Audit::kNone,
        http::no_body(), quarantine,
        "Rows that the source's contract keeps apart, with the reason."},
@@ -339,6 +341,8 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
        http::memory(), release, "Takes rows out of the quarantine: {\"uids\": […]}."},
       {Method::kPost, "/features:materialize", Right::kEdit, Audit::kEvent, http::memory(),
        materialize, "Brings history online: views, start, end."},
+      {Method::kPost, "/features:rebuild-online", Right::kManage, Audit::kEvent, http::memory(),
+       rebuild_online, "Fills Redis again with all that this server has taken, of all projects."},
       {Method::kPost, "/features:erase", Right::kManage, Audit::kGoverned, http::memory(),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
          return erase_entity(a.features, ctx, request);

@@ -7,6 +7,7 @@
 namespace slip::features {
 class Features;
 class SourceFiles;
+class Staging;
 }  // namespace slip::features
 
 // The feature store over our own REST: definitions (plan, apply, list, remove), sources (rows in,
@@ -17,6 +18,7 @@ namespace slip::wire::native {
 struct FeaturesApp {
   features::Features& features;
   features::SourceFiles& files;
+  features::Staging& staging;
 };
 std::vector<http::Route> feature_routes(FeaturesApp app);
 

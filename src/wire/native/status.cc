@@ -22,16 +22,17 @@ Json budget_json(const Budget& budget) {
 }
 
 http::Reply status_reply(const StatusApp& app) {
-  return json_reply(
-      Json::object({{"version", app.version},
-                    {"git", app.git},
-                    {"uptime_ms", (app.clock.steady_ns() - app.started_ns) / 1'000'000},
-                    {"data_dir", app.data_dir},
-                    {"db", app.db},
-                    {"auth", app.auth},
-                    {"models_loaded", app.models_loaded ? app.models_loaded() : 0},
-                    {"rss_bytes", app.process.resident_bytes()},
-                    {"budget", budget_json(app.budget)}}));
+  Json out = Json::object({{"version", app.version},
+                           {"git", app.git},
+                           {"uptime_ms", (app.clock.steady_ns() - app.started_ns) / 1'000'000},
+                           {"data_dir", app.data_dir},
+                           {"db", app.db},
+                           {"auth", app.auth},
+                           {"models_loaded", app.models_loaded ? app.models_loaded() : 0},
+                           {"rss_bytes", app.process.resident_bytes()},
+                           {"budget", budget_json(app.budget)}});
+  if (app.redis) out.set("redis", app.redis());
+  return json_reply(out);
 }
 
 http::Reply text_reply(std::string_view text, std::string_view type) {

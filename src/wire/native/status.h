@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/budget.h"
+#include "codec/json.h"
 #include "http/route.h"
 
 namespace slip {
@@ -27,6 +28,7 @@ struct StatusApp {
   int64_t started_ns = 0;                  // Steady clock.
   std::function<int64_t()> models_loaded;  // May be empty: 0.
   std::function<std::string()> metrics;    // Prometheus text.
+  std::function<codec::Json()> redis;      // Of features; may be empty: they lie in memory.
 };
 std::vector<http::Route> status_routes(StatusApp app);
 

@@ -1,0 +1,293 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "features/redis_mirror.h"
+#include "sys/clock.h"
+#include "sys/log.h"
+
+// Reading from Redis, and what there is to know of it: who writes there, whether it is whole.
+namespace slip::features {
+namespace {
+
+using store::RedisReply;
+
+constexpr int64_t kInfoUs = 30'000'000;
+constexpr int64_t kClaimsUs = 5'000'000;
+
+Error filling() {
+  return unavailable("redis.filling",
+                     "Redis was found empty, and is being filled again: read a little later");
+}
+
+// Pairs of HGETALL.
+std::map<std::string, std::string> pairs_of(const RedisReply& reply) {
+  std::map<std::string, std::string> out;
+  for (size_t i = 0; i + 1 < reply.items.size(); i += 2)
+    out[reply.items[i].text] = reply.items[i + 1].text;
+  return out;
+}
+
+std::string info_field(std::string_view info, std::string_view name) {
+  for (const std::string_view line : split(info, '\n'))
+    if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ':')
+      return std::string(trim(line.substr(name.size() + 1)));
+  return "";
+}
+
+std::string state_text(int64_t generation, std::string_view state) {
+  return concat({std::to_string(generation), " ", state});
+}
+
+}  // namespace
+
+Status RedisMirror::read(std::span<const RedisAsk> asked, std::vector<EntityRead>* out) {
+  const int64_t generation = generation_.load();
+  {
+    const sys::Lock lock(mutex_);
+    if (lost_) return filling();
+    if (behind_)
+      return unavailable("redis.behind", "Redis lacks rows that were taken while it was gone");
+  }
+  store::RedisCommands commands;
+  layout_->ask(asked, &commands);
+  // Last, so that what was read before was read from a whole one.
+  commands.add({"HGETALL", servers_key_});
+  const std::vector<RedisReply> replies = TRY(deps_.reads.run(commands));
+  TRY(check_servers(replies.back(), generation));
+  return layout_->answer(asked, std::span(replies).first(replies.size() - 1), out);
+}
+
+Status RedisMirror::check_servers(const RedisReply& all, int64_t generation) {
+  const std::map<std::string, std::string> servers = pairs_of(all);
+  const auto own = servers.find(note_.writer);
+  const sys::Lock lock(mutex_);
+  if (own == servers.end() || own->second != state_text(generation, "ready")) {
+    if (own == servers.end() && !lost_ && generation == generation_.load()) {
+      lost_ = true;
+      ++marked_;
+    }
+    return filling();
+  }
+  for (const auto& [writer, state] : servers)
+    if (!state.ends_with(" ready")) return filling();
+  for (const std::string& writer : note_.seen)
+    if (!servers.contains(writer))
+      return unavailable("redis.filling",
+                         "Redis was found empty, and another server has not filled it again yet")
+          .with_hint(
+              "if that server is gone for good: slipway feature materialize "
+              "--rebuild-online");
+  return {};
+}
+
+Status RedisMirror::fits_and_held(const CompiledView& view, int64_t latest) const {
+  Status fine = layout_->fits(view, view.plan.has_value());
+  if (!fine.ok()) return conflict(fine.error().reason, fine.error().text);
+  if (layout_->holds(view, latest)) return {};
+  return conflict("feature.redis_version",
+                  concat({"version ", std::to_string(view.version), " of view ", view.name,
+                          " isn't in Redis, which holds the latest one under that name"}))
+      .with_hint("serve with --redis-versioned-names, or apply the service again");
+}
+
+Status RedisMirror::register_as(std::string_view state) {
+  const int64_t generation = generation_.load();
+  store::RedisCommands commands;
+  {
+    const sys::Lock lock(mutex_);
+    note_.generation = generation;
+    if (state != "ready") note_.cursor = -1;
+    for (const std::string& claim : note_.claims) commands.add({"SET", claim, note_.writer, "NX"});
+  }
+  TRY(save());
+  commands.add({"HSET", servers_key_, note_.writer, state_text(generation, state)});
+  TRY(deps_.writes.run(commands));
+  return {};
+}
+
+// ---- whose windows
+
+Result<bool> RedisMirror::owns(const CompiledView& view) {
+  const std::string claim = layout_->claim_of(view);
+  {
+    const sys::Lock lock(mutex_);
+    if (note_.claims.contains(claim)) return true;
+    if (note_.elsewhere.contains(claim)) return false;
+  }
+  store::RedisCommands commands;
+  commands.add({"SET", claim, note_.writer, "NX"});
+  commands.add({"GET", claim});
+  const std::vector<RedisReply> replies = TRY(deps_.writes.run(commands));
+  const bool ours = replies[1].text == note_.writer;
+  {
+    const sys::Lock lock(mutex_);
+    (ours ? note_.claims : note_.elsewhere).insert(claim);
+  }
+  TRY(save());
+  return ours;
+}
+
+Status RedisMirror::claim(std::span<const ViewPtr> views) {
+  for (const ViewPtr& view : views) {
+    if (!view->view().online || layout_->claim_of(*view).empty() || TRY(owns(*view))) continue;
+    return conflict("feature.redis_writer",
+                    concat({"the windows of view ", view->name,
+                            " are counted by another server, which takes the rows of source ",
+                            view->source_name}))
+        .with_hint(
+            "push there; if it is gone for good: slipway feature materialize "
+            "--rebuild-online");
+  }
+  return {};
+}
+
+// Another server may have taken windows over.
+void RedisMirror::refresh_claims() {
+  std::vector<std::string> claims;
+  {
+    const sys::Lock lock(mutex_);
+    const int64_t now_us = deps_.clock.now_us();
+    if (now_us - asked_claims_us_ < kClaimsUs) return;
+    asked_claims_us_ = now_us;
+    claims.assign(note_.claims.begin(), note_.claims.end());
+  }
+  store::RedisCommands commands;
+  for (const std::string& claim : claims) commands.add({"GET", claim});
+  const Result<std::vector<RedisReply>> replies = deps_.writes.run(commands);
+  if (!replies.ok()) return;
+  const sys::Lock lock(mutex_);
+  for (size_t i = 0; i < claims.size(); ++i) {
+    if ((*replies)[i].text == note_.writer) continue;
+    if ((*replies)[i].is_nil()) continue;  // Redis was emptied: who fills it claims it again.
+    note_.claims.erase(claims[i]);
+    note_.elsewhere.insert(claims[i]);
+  }
+}
+
+// ---- from time to time
+
+Status RedisMirror::tend() {
+  mark_due();
+  if (deps_.writes.pausing()) return {};
+  bool ask_info = false;
+  {
+    const sys::Lock lock(mutex_);
+    ask_info = deps_.clock.now_us() - asked_info_us_ >= kInfoUs;
+  }
+  store::RedisCommands commands;
+  commands.add({"HGETALL", servers_key_});
+  const Result<std::vector<RedisReply>> replies = deps_.writes.run(commands);
+  told(replies.ok() ? Status() : Status(replies.error()));
+  if (!replies.ok()) return {};
+  look_around(replies->front());
+  if (ask_info) {
+    store::RedisCommands info;
+    info.add({"INFO", "memory"});
+    const Result<std::vector<RedisReply>> told_memory = deps_.writes.run(info);
+    const sys::Lock lock(mutex_);
+    asked_info_us_ = deps_.clock.now_us();
+    if (told_memory.ok()) eviction_ = info_field(told_memory->front().text, "maxmemory_policy");
+  }
+  refresh_claims();
+  if (!write_through(true).ok()) return {};  // Told already.
+  return save();
+}
+
+Status RedisMirror::leave() {
+  stopping_ = false;
+  const Status done = write_through();
+  TRY(save());
+  return done;
+}
+
+void RedisMirror::look_around(const RedisReply& all) {
+  const std::map<std::string, std::string> servers = pairs_of(all);
+  const sys::Lock lock(mutex_);
+  servers_ = static_cast<int64_t>(servers.size());
+  const auto own = servers.find(note_.writer);
+  const bool whole = own != servers.end() && own->second == state_text(generation_.load(), "ready");
+  if (!whole && !lost_) {
+    lost_ = true;
+    ++marked_;
+  }
+  for (const auto& [writer, state] : servers)
+    if (writer != note_.writer) note_.seen.insert(writer);
+}
+
+// A change is told once.
+void RedisMirror::told(const Status& status) {
+  bool before = false;
+  {
+    const sys::Lock lock(mutex_);
+    before = std::exchange(up_, status.ok());
+    if (before == up_ && (up_ || told_)) return;
+    told_ = true;
+  }
+  if (status.ok())
+    deps_.notes.info("Redis answers", {{"url", std::string_view(deps_.writes.url().shown())}});
+  else
+    deps_.notes.warn("Redis doesn't take what is written",
+                     {{"reason", std::string_view(status.error().reason)},
+                      {"error", std::string_view(status.error().text)}});
+}
+
+Result<int64_t> RedisMirror::rebuild() {
+  store::RedisCommands commands;
+  commands.add({"DEL", servers_key_});
+  std::vector<std::string> claims;
+  const std::shared_ptr<const Shelves> shelves = table_->catalog.shelves().load();
+  for (const auto& [project, shelf] : *shelves)
+    for (const auto& [key, view] : shelf->views)
+      if (const std::string claim = layout_->claim_of(*view);
+          !claim.empty() && view->view().online) {
+        commands.add({"SET", claim, note_.writer});
+        claims.push_back(claim);
+      }
+  TRY(deps_.writes.run(commands));
+  const int64_t before = looked_.load();
+  {
+    const sys::Lock lock(mutex_);
+    note_.seen.clear();
+    for (const std::string& claim : claims) note_.elsewhere.erase(claim);
+    note_.claims.insert(claims.begin(), claims.end());
+    lost_ = true;
+    ++marked_;
+  }
+  TRY(write_through(true));
+  TRY(save());
+  return looked_.load() - before;
+}
+
+Status RedisMirror::save() {
+  const sys::Lock one(saving_);
+  RedisNote now;
+  {
+    const sys::Lock lock(mutex_);
+    if (note_ == saved_) return {};
+    now = note_;
+  }
+  TRY(write_redis_note(deps_.fs, deps_.dir, now));
+  const sys::Lock lock(mutex_);
+  saved_ = std::move(now);
+  return {};
+}
+
+RedisMirror::Facts RedisMirror::facts() const {
+  Facts out;
+  out.layout = layout_->name();
+  out.url = deps_.writes.url().shown();
+  out.written = written_.load();
+  out.refills = refills_.load();
+  out.failures = deps_.writes.counts().failures.load() + deps_.reads.counts().failures.load();
+  out.connects = deps_.writes.counts().connects.load() + deps_.reads.counts().connects.load();
+  const sys::Lock lock(mutex_);
+  out.up = up_;
+  out.filling = lost_;
+  out.pending = static_cast<int64_t>(pending_.size() + working_.size());
+  if (oldest_us_ != 0) out.lag_s = static_cast<double>(deps_.clock.now_us() - oldest_us_) * 1e-6;
+  out.servers = servers_;
+  out.eviction = eviction_;
+  return out;
+}
+
+}  // namespace slip::features

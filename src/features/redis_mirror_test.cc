@@ -1,0 +1,233 @@
+#include "features/redis_mirror.h"
+
+#include "features/packed.h"
+#include "features/test_features.h"
+#include "test/fake/redis.h"
+#include "test/gen/dice.h"
+
+namespace slip::features {
+namespace {
+
+class RedisMirrorTest : public FeaturesTest {
+ protected:
+  void SetUp() override {
+    open_mirror();
+    FeaturesTest::SetUp();
+    tend();
+  }
+  void TearDown() override { features.reset(); }
+
+  void open_mirror() {
+    features.reset();
+    store::Redis::Options options;
+    options.url = store::parse_redis_url("redis://h").value();
+    reads = std::make_unique<store::Redis>(store::Redis::Deps{redis, clock}, options);
+    options.connections = 1;
+    options.ordered = true;
+    writes = std::make_unique<store::Redis>(store::Redis::Deps{redis, clock}, options);
+    owned = RedisMirror::open({*writes, *reads, fs, clock, real_rng(), null_log(), "/features"}, {})
+                .value();
+    mirror = owned.get();
+  }
+  void restart() {
+    open_mirror();
+    open();
+  }
+  void tend() {
+    clock.advance_ms(1000);
+    mirror->tend().value();
+  }
+  Result<OnlineReply> try_read(const std::vector<int64_t>& users) {
+    RequestColumns r = request(users);
+    OnlineReply out;
+    TRY(features->read(plan(), r, {}, &out));
+    return out;
+  }
+  std::string reason() {
+    const auto got = try_read({1});
+    return got.ok() ? "" : got.error().reason;
+  }
+  // What the table in memory says of the same.
+  void expect_as_in_memory(const std::vector<int64_t>& users, uint64_t seed) {
+    const ReadPlan p = plan();
+    const OnlineReply got = read(users);
+    auto& online = const_cast<Online&>(features->online());
+    for (size_t o = 0; o < p.outs.size(); ++o) {
+      if (p.outs[o].computed) continue;
+      const ReadPlan::Read& read = p.reads[p.outs[o].from];
+      for (size_t i = 0; i < users.size(); ++i) {
+        std::string key;
+        append_key(&key, Cell(users[i]));
+        EntityRead want;
+        online.read(*read.view, key, {read.features, clock.now_us(), false}, &want).value();
+        ASSERT_EQ(got.values[o][i], want.cells[p.outs[o].at]) << "seed " << seed;
+        ASSERT_EQ(got.statuses[o][i], want.statuses[p.outs[o].at]) << "seed " << seed;
+        ASSERT_EQ(got.event_us[o][i], want.event_us) << "seed " << seed;
+      }
+    }
+  }
+
+  test::FakeRedis redis;
+  std::unique_ptr<store::Redis> writes;
+  std::unique_ptr<store::Redis> reads;
+  std::unique_ptr<RedisMirror> owned;
+};
+SLIP_EVERY_DB(RedisMirrorTest);
+
+TEST_P(RedisMirrorTest, WhatIsPushedIsReadFromThere) {
+  define();
+  push({{.user = 1, .ts_us = kStart - kMinute, .amount = 5.0}});
+  EXPECT_EQ(read({1}).values[0][0], Cell(5.0));
+  EXPECT_EQ(read({2}).statuses[0][0], ReadStatus::kNotFound);
+  EXPECT_TRUE(mirror->settled());
+  redis.texts.clear();  // Behind our back, one by one: they are gone, and nobody noticed.
+  EXPECT_EQ(read({1}).statuses[0][0], ReadStatus::kNotFound);
+}
+
+TEST_P(RedisMirrorTest, AnswersAreThoseOfTheTableInMemory) {
+  define();
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    gen::Dice dice = gen::Dice::seeded(seed);
+    for (int i = 0; i < 6; ++i) {
+      clock.advance_ms(dice.between(1, 400'000));
+      std::vector<Txn> rows;
+      for (int64_t n = dice.between(0, 4); n > 0; --n) {
+        Txn& row = rows.emplace_back();
+        row.user = dice.between(1, 4);
+        row.ts_us = clock.now_us() - dice.between(-3, 90) * kMinute;
+        if (!dice.one_in(6)) row.amount = dice.unit() * 100;
+        row.merchant = dice.one_in(2) ? "x" : "y";
+        row.deleted = dice.one_in(9);
+      }
+      if (!rows.empty()) push(rows);
+      if (dice.one_in(8)) redis.cut_connections();
+      if (dice.one_in(10)) redis.cut_after(dice.between(1, 20));
+      if (dice.one_in(15)) restart();
+      if (dice.one_in(25)) redis.flush();
+      if (dice.one_in(20)) features->tidy().value();
+      for (int n = 0; n < 5 && !mirror->settled(); ++n) tend();
+      if (!try_read({1}).ok()) tend();  // That it was emptied was found out by reading.
+      tend();
+      expect_as_in_memory({1, 2, 3, 4, 5}, seed);
+    }
+  }
+}
+
+TEST_P(RedisMirrorTest, WhatIsTakenWhileItIsGoneComesLater) {
+  define();
+  push({{.ts_us = kStart - 2 * kMinute, .amount = 1.0}});
+  redis.set_up(false);
+  push({{.ts_us = kStart - kMinute, .amount = 2.0}});  // Acknowledged.
+  EXPECT_EQ(reason(), "redis.behind");
+  EXPECT_GT(mirror->facts().pending, 0);
+  restart();  // And nothing is forgotten by that.
+  EXPECT_EQ(reason(), "redis.behind");
+  redis.set_up(true);
+  tend();
+  EXPECT_EQ(read({1}).values[0][0], Cell(2.0));
+  EXPECT_EQ(mirror->facts().pending, 0);
+}
+
+TEST_P(RedisMirrorTest, AnEmptiedOneAnswersNothingUntilItIsFull) {
+  define();
+  push({{.ts_us = kStart - kMinute, .amount = 1.0}});
+  redis.flush();
+  EXPECT_EQ(reason(), "redis.filling");  // Not: there is no such entity.
+  push({{.user = 2, .ts_us = kStart - kMinute, .amount = 2.0}});
+  EXPECT_EQ(reason(), "redis.filling");
+  tend();
+  EXPECT_EQ(read({1, 2}).values[0], (std::vector<Cell>{1.0, 2.0}));
+  EXPECT_EQ(mirror->facts().refills, 2);  // The first time it was new.
+}
+
+TEST_P(RedisMirrorTest, ACleanRestartWritesNothingAgain) {
+  define();
+  push({{.ts_us = kStart - kMinute, .amount = 1.0}});
+  tend();
+  restart();
+  tend();
+  EXPECT_EQ(mirror->facts().written, 0);
+  EXPECT_EQ(read({1}).values[0][0], Cell(1.0));
+}
+
+TEST_P(RedisMirrorTest, TheRestOfALogIsWrittenAfterACrash) {
+  define();
+  push({{.ts_us = kStart - kMinute, .amount = 1.0}});
+  restart();  // Without a last look around: the cursor is older than the row.
+  redis.texts.clear();
+  tend();
+  EXPECT_EQ(read({1}).values[0][0], Cell(1.0));
+}
+
+TEST_P(RedisMirrorTest, AnErasureWaitsForIt) {
+  define();
+  push({{.user = 1, .ts_us = kStart - kMinute, .amount = 1.0},
+        {.user = 2, .ts_us = kStart - kMinute, .amount = 2.0}});
+  redis.set_up(false);
+  Erasing what;
+  what.keys.emplace_back("user_id", codec::Json(int64_t{1}));
+  const auto erased = features->erase(ctx, what);
+  ASSERT_FALSE(erased.ok());  // What still lies in Redis hasn't gone.
+  EXPECT_EQ(erased.error().code, Code::kUnavailable);
+  restart();
+  redis.set_up(true);
+  tend();
+  features->tidy().value();
+  EXPECT_EQ(read({1, 2}).statuses[0][0], ReadStatus::kNotFound);
+  EXPECT_EQ(read({1, 2}).values[0][1], Cell(2.0));
+  size_t holding = 0;
+  for (const auto& [key, value] : redis.texts) holding += value.find("m") != std::string::npos;
+  for (const auto& [key, value] : redis.texts) {
+    std::string user;
+    append_key(&user, Cell(int64_t{1}));
+    EXPECT_FALSE(key.ends_with(user));
+  }
+}
+
+TEST_P(RedisMirrorTest, ARemovedViewLeaves) {
+  define();
+  push({{.ts_us = kStart - kMinute, .amount = 1.0}});
+  const auto rows_of = [&](std::string_view view) {
+    int n = 0;
+    for (const auto& [key, value] : redis.texts) n += key.find(view) != std::string::npos ? 1 : 0;
+    return n;
+  };
+  EXPECT_EQ(rows_of("last_txn"), 1);
+  features->catalog().remove(ctx, Kind::kService, "fraud").value();
+  features->catalog().remove(ctx, Kind::kView, "last_txn").value();
+  mirror->rebuild().value();
+  EXPECT_EQ(rows_of("last_txn"), 0);
+  EXPECT_EQ(rows_of("spend"), 2);  // An entity, and whose windows they are.
+}
+
+TEST_P(RedisMirrorTest, WindowsAreOneServers) {
+  define();
+  const ViewPtr view = features->catalog().shelf("default")->view("spend");
+  push({{.ts_us = kStart - kMinute, .amount = 1.0}});
+  for (auto& [key, value] : redis.texts)
+    if (key.ends_with("owner")) value = "another";
+  clock.advance_ms(10'000);
+  tend();  // Another took them over.
+  const auto refused = features->push(ctx, batch_of({{.ts_us = kStart, .amount = 1.0}}));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().reason, "feature.redis_writer");
+  mirror->rebuild().value();
+  push({{.ts_us = kStart, .amount = 1.0}});
+}
+
+TEST_P(RedisMirrorTest, OthersThatWriteThereAreWaitedFor) {
+  define();
+  redis.hashes["slipway:servers:packed"]["beef"] = "1 ready";
+  tend();
+  EXPECT_EQ(reason(), "");
+  redis.hashes["slipway:servers:packed"]["beef"] = "2 filling";
+  EXPECT_EQ(reason(), "redis.filling");
+  redis.flush();
+  tend();
+  EXPECT_EQ(reason(), "redis.filling");  // Its rows aren't there yet.
+  mirror->rebuild().value();             // It never comes again.
+  EXPECT_EQ(reason(), "");
+}
+
+}  // namespace
+}  // namespace slip::features

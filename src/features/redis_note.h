@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "features/redis_layout.h"
+
+namespace slip {
+class Fs;
+}
+
+// What a server remembers of the Redis that it writes: DIR/redis, a magic, a checksum and JSON. A
+// value.
+namespace slip::features {
+
+struct RedisNote {
+  std::string writer;               // 16 hex digits: this server. Made once.
+  std::string target;               // Layout and address; with another one nothing below holds.
+  int64_t cursor = -1;              // Rows up to there are in Redis. -1: unknown.
+  int64_t generation = 0;           // Times that it was filled from nothing.
+  std::set<std::string> seen;       // Other servers that write there.
+  std::set<std::string> claims;     // Keys of views whose windows are counted here.
+  std::set<std::string> elsewhere;  // And elsewhere.
+  std::map<std::string, RedisDrop> views;  // By uid: what goes once the view does.
+  bool operator==(const RedisNote&) const = default;
+};
+
+// Nothing was written yet: an empty one. kCorrupt `feature.redis_note`.
+Result<RedisNote> read_redis_note(Fs& fs, const std::string& dir);
+Status write_redis_note(Fs& fs, const std::string& dir, const RedisNote& note);
+
+}  // namespace slip::features
