@@ -1,4 +1,4 @@
--- steps c07cc15d04b90e87
+-- steps 0993019c355e8c90
 CREATE TABLE ledger_event ( project TEXT NOT NULL, id TEXT NOT NULL, seq BIGINT, ts_us BIGINT NOT NULL, actor_uid TEXT NOT NULL, actor_kind TEXT NOT NULL, verb TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, version TEXT NOT NULL, object_digest TEXT NOT NULL, before_digest TEXT NOT NULL, after_digest TEXT NOT NULL, decision TEXT NOT NULL, request_id TEXT NOT NULL, trace_id TEXT NOT NULL, leaf TEXT NOT NULL, PRIMARY KEY (project, id));
 CREATE UNIQUE INDEX ledger_event_seq ON ledger_event (seq);
 CREATE INDEX ledger_event_uid ON ledger_event (uid, seq);
@@ -59,6 +59,8 @@ CREATE TABLE feature_erasure ( project TEXT NOT NULL, uid TEXT NOT NULL, actor_u
 CREATE TABLE feature_file ( project TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, size BIGINT NOT NULL, modified_us BIGINT NOT NULL, columns_text TEXT NOT NULL, PRIMARY KEY (project, source, path));
 CREATE TABLE feature_kept ( project TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL, content TEXT NOT NULL, updated_ms BIGINT NOT NULL, PRIMARY KEY (project, kind, name));
 CREATE TABLE feature_run ( project TEXT NOT NULL, source TEXT NOT NULL, number BIGINT NOT NULL, begin_us BIGINT NOT NULL, end_us BIGINT NOT NULL, query_digest TEXT NOT NULL, inputs_json TEXT NOT NULL, added BIGINT NOT NULL, taken_back BIGINT NOT NULL, through_seq BIGINT NOT NULL, PRIMARY KEY (project, source, number));
+CREATE TABLE feature_stream_mark ( project TEXT NOT NULL, source TEXT NOT NULL, topic TEXT NOT NULL, partition_number BIGINT NOT NULL, seq BIGINT NOT NULL, next_offset BIGINT NOT NULL, last_offset BIGINT NOT NULL, print BIGINT NOT NULL, PRIMARY KEY (project, source, topic, partition_number));
+CREATE TABLE feature_stream ( project TEXT NOT NULL, source TEXT NOT NULL, paused BIGINT NOT NULL, updated_ms BIGINT NOT NULL, updated_by TEXT NOT NULL, PRIMARY KEY (project, source));
 CREATE TABLE experiment (
   project TEXT NOT NULL, experiment_id BIGINT NOT NULL, name TEXT NOT NULL,
   artifact_location TEXT NOT NULL, lifecycle BIGINT NOT NULL, author TEXT NOT NULL,
