@@ -72,6 +72,21 @@ Result<std::unique_ptr<FileRows>> Features::open_file(codec::Format format,
   return std::unique_ptr<FileRows>(std::move(out));
 }
 
+namespace {
+
+Segment segment_of(const Ctx& ctx, const std::string& source, std::vector<FeatureField> schema) {
+  Segment out;
+  out.project = ctx.project.text;
+  out.source = source;
+  out.loaded = true;
+  out.numbered = false;
+  out.to = To::kOffline;
+  out.schema = std::move(schema);
+  return out;
+}
+
+}  // namespace
+
 Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
                                         codec::TableReader& rows) {
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
@@ -80,14 +95,8 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   const std::vector<ViewPtr> views = shelf->views_of(loading.source);
   if (deps_.mirror != nullptr && goes_online(loading.to)) TRY(deps_.mirror->claim(views));
   FileBatches file = TRY(FileBatches::open(rows, source));
-  Segment about;
-  about.project = ctx.project.text;
-  about.source = loading.source;
-  about.loaded = true;
-  about.numbered = false;
-  about.to = To::kOffline;
-  about.schema = file.schema();
-  const auto writer = TRY(SegmentWriter::make(deps_.blobs, std::move(about)));
+  const auto writer =
+      TRY(SegmentWriter::make(deps_.blobs, segment_of(ctx, loading.source, file.schema())));
   Pushed out;
   std::vector<Quarantined> apart;
   for (;;) {

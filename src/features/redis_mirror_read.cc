@@ -177,8 +177,10 @@ Status RedisMirror::tend() {
   store::RedisCommands commands;
   commands.add({"HGETALL", servers_key_});
   const Result<std::vector<RedisReply>> replies = deps_.writes.run(commands);
-  told(replies.ok() ? Status() : Status(replies.error()));
-  if (!replies.ok()) return {};
+  if (!replies.ok()) {
+    told(Status(replies.error()));
+    return {};
+  }
   look_around(replies->front());
   if (ask_info) {
     store::RedisCommands info;
@@ -190,6 +192,7 @@ Status RedisMirror::tend() {
   }
   refresh_claims();
   if (!write_through(true).ok()) return {};  // Told already.
+  told({});
   return save();
 }
 

@@ -293,17 +293,24 @@ class Ensemble1 {
     return {};
   }
 
+  // With two classes ONNX Runtime takes the second sum for the negative of the first when there are
+  // base values, and when a row has no vote for it. Of more, one without a vote isn't meant even if
+  // all others are negative.
+  bool odd_votes() const {
+    if (f_.outputs == 2) return !f_.base.empty() || !always_voted(1);
+    if (!f_.base.empty()) return f_.base.size() != f_.outputs;
+    for (uint32_t k = 0; negative_ && k < f_.outputs; ++k)
+      if (!always_voted(k)) return true;
+    return false;
+  }
+
   // As ONNX Runtime has it: two classes with votes for one of them alone are one sum.
   Status classes() {
     f_.base = doubles("base_values");
     const bool first = std::find(ids_seen_.begin(), ids_seen_.end(), 0) != ids_seen_.end();
     const bool second = std::find(ids_seen_.begin(), ids_seen_.end(), 1) != ids_seen_.end();
     if (f_.outputs != 2 || (first && second)) {
-      // With two classes ONNX Runtime takes the second sum for the negative of the first when there
-      // are base values, and when a row has no vote for it.
-      const bool odd = f_.outputs == 2 ? !f_.base.empty() || !always_voted(1)
-                                       : !f_.base.empty() && f_.base.size() != f_.outputs;
-      if (odd)
+      if (odd_votes())
         return unsupported("model.unsupported", concat({node_.op, ": classes in an unusual way"}));
       return {};
     }

@@ -1,9 +1,9 @@
 """`slipway predict` against LightGBM, XGBoost, scikit-learn and ONNX Runtime on generated models (_tree_models.py).
 
 Each model is answered by `auto` and by one more kernel, and the raw sums where the library gives them. LightGBM agrees
-within 1e-9 of itself, XGBoost within 1e-6, ONNX Runtime within 2e-6 (probits within 2e-3), scikit-learn itself, whose
-trees compare floats with doubles, within 1e-4 on plain rows; labels are the same. By default 60 models of each kind,
-with --deep 1,000 (or `--models N`); a table says what they covered.
+within 1e-9 of itself, XGBoost within 1e-6, ONNX Runtime within 2e-6 (weights within 2e-5, probits within 2e-3),
+scikit-learn itself, whose trees compare floats with doubles, within 1e-4 on plain rows; labels are the same. By default
+60 models of each kind, with --deep 1,000 (or `--models N`); a table says what they covered.
 """
 import argparse
 import collections

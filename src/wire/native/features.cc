@@ -362,15 +362,14 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
          return verify_service(a.features, ctx, request);
        },
        "Served vectors that the service logs against a replay of the history: {\"since\": \"1h\" "
-       "or a"
-       " time, \"until\", \"limit\"}; `holds` says that none differs but for what data explain."},
+       "or a time, \"until\", \"limit\"}; `holds` says that none differs but for what data "
+       "explain."},
       {Method::kPost, "/features:join", Right::kRead, Audit::kNone, http::spool(kFileBytesMax),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
          return join_file(a.features, a.files, ctx, request);
        },
        "A file of keys and times in, the same rows with features out: ?format=, ?out=, ?features= "
-       "or"
-       " ?service=, ?mode=as_of|as_known, ?time= (column), ?full_names=."},
+       "or ?service=, ?mode=as_of|as_known, ?time= (column), ?full_names=."},
   };
   std::vector<http::Route> out;
   for (const Row& r : rows) {
