@@ -165,9 +165,9 @@ Status open_features(World& w) {
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
       w.sys.log, w.data_dir + "/features", w.functions.get(), w.config.on("feast_ignore_ttl"),
       w.redis ? &w.redis->mirror() : nullptr});
-  w.staging = std::make_unique<features::Staging>(
-      features::Staging::Deps{*w.features, *w.db, w.sys.fs, w.sys.clock, w.sys.log,
-                              w.data_dir + "/sql", w.config.number("sql_memory")});
+  w.staging = std::make_unique<features::Staging>(features::Staging::Deps{
+      *w.features, *w.db, w.sys.fs, w.sys.clock, w.sys.log,
+      real_path(w.data_dir, w.sys.process.working_dir()) + "/sql", w.config.number("sql_memory")});
   w.feature_files = std::make_unique<features::SourceFiles>(
       features::SourceFiles::Deps{*w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w),
                                   private_dirs(w), w.staging.get()});

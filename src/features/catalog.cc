@@ -175,7 +175,13 @@ std::vector<Finding> compare_sources(const Shelf& before, const Shelf& after,
   const auto in = [&](const Shelf& shelf) -> const Source& {
     return shelf.latest[place(Kind::kSource)].at(name)->definition.source;
   };
-  const auto query = [](const Source& s) { return s.computed ? s.computed->sql : std::string(); };
+  const auto query = [](const Source& s) {
+    std::string out = s.computed ? s.computed->sql : std::string();
+    if (s.computed)
+      for (const auto& [table, input] : s.computed->inputs)
+        out += concat({"\n", table, "=", input});
+    return out;
+  };
   const auto topic = [](const Source& s) { return s.kafka ? s.kafka->topic : std::string("none"); };
   const auto unit = [](const Source& s) { return s.kafka ? s.kafka->time_unit_ns : 0; };
   const Source& old = in(before);

@@ -99,6 +99,10 @@ Status source_document(Members& m, Source* out) {
     return bad(m.at("sql"), "rows come from a query or from a topic, not from both");
   if (out->computed && !(out->file.empty() && out->renamed.empty()))
     return bad(m.at("sql"), "rows come from a query or from files, not from both");
+  if (out->computed && !out->created_time.empty())
+    return bad(m.at("created_time"), "computed rows are known from when they were computed");
+  if (out->computed && out->columns.empty())
+    return bad(m.at("columns"), "the columns of the query's result are wanted");
   // None as yet is to be said: `columns: {}`.
   if (m.take("columns") == nullptr) return bad(m.at("columns"), "a source has columns");
   return {};

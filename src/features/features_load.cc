@@ -399,6 +399,9 @@ class FrameReader {
 }  // namespace
 
 Status Features::snapshot() {
+  // Over a crash, the snapshot before is what knows which entities Redis has yet to lose.
+  if (deps_.mirror != nullptr && deps_.mirror->owes_removal())
+    TRY(deps_.mirror->write_through(true));
   const sys::Lock lock(saving_);
   TRY(deps_.fs.make_dirs(deps_.dir));
   const int64_t seq = applied_seq();
@@ -414,7 +417,8 @@ Status Features::snapshot() {
   for (const auto& [project, shelf] : *shelves)
     for (const auto& [key, view] : shelf->views) views[view->number] = view;
   std::string numbers;
-  for (const int64_t given_up : history_.given_up()) window::put(numbers, given_up);
+  for (const int64_t given_up : history_.given_up())
+    if (given_up <= seq) window::put(numbers, given_up);  // Later ones are given again.
   if (numbers.empty()) window::put(numbers, int64_t{0});  // An empty frame would be the end.
   std::string buffer = frame(numbers);
   const auto flush = [&]() -> Status {

@@ -374,7 +374,8 @@ Status SourceFiles::refresh_computed(const Ctx& ctx, const std::string& name,
   TRY(refresh(ctx, inputs));
   const std::shared_ptr<sys::Mutex> mutex = mutex_of(ctx, name);
   const sys::Lock lock(*mutex);
-  return deps_.staging->refresh(ctx, name, source);
+  const Source now = TRY(deps_.features.source_for(ctx, name, ""));  // After who was before us.
+  return now.computed ? deps_.staging->refresh(ctx, name, now) : Status();
 }
 
 Status SourceFiles::refresh_files(const Ctx& ctx, const std::string& name, const Source& source) {

@@ -65,6 +65,8 @@ Result<KafkaFrom> from_of(Members& m, std::string_view key, KafkaFrom fallback, 
 
 Result<KafkaValue> value_of(const Json& json, const kafka::Property& of, const std::string& path) {
   KafkaValue out;
+  if (json.is_object() && !of.secret && !of.pem && of.name != "sasl.username")
+    return bad(path, "text is wanted; secrets, certificates and sasl.username may be looked up");
   if (!json.is_object()) {
     if (of.secret)
       return bad(path,

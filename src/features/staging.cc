@@ -1,6 +1,7 @@
 #include "features/staging.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "codec/hash.h"
@@ -28,7 +29,7 @@ std::vector<codec::Field> fields_of(const Source& source, Marks marks) {
   for (const FeatureField& f : source.columns)
     out.push_back(codec::make_field(f.name, column_type_of(f.type)));
   out.push_back(codec::make_field(source.event_time, ColumnType::kTimestampUs));
-  if (!source.created_time.empty())
+  if (marks == Marks::kAll && !source.created_time.empty())
     out.push_back(codec::make_field(source.created_time, ColumnType::kTimestampUs));
   if (marks == Marks::kNone) return out;
   out.push_back(codec::make_field("_seq", ColumnType::kInt64));
@@ -56,8 +57,8 @@ codec::Table table_of(const Batch& batch, const Source& source, Marks marks,
     for (; c < views.size(); ++c)
       add_to_column(&out.columns[c], cell_at(views[c], i), source.columns[c].type);
     add_time(&out.columns[c++], event, i);
-    if (!source.created_time.empty()) add_time(&out.columns[c++], created, i);
     if (marks == Marks::kAll) {
+      if (!source.created_time.empty()) add_time(&out.columns[c++], created, i);
       out.columns[c++].add_i64(batch.seq(i));
       out.columns[c++].add_i64(batch.ingest(i));
       out.columns[c++].add_bool(batch.is_deleted(i));
@@ -122,9 +123,6 @@ std::string changes(const Source& source, const std::vector<bool>& nullable,
   if (oldest_us)
     young = concat(
         {"epoch_us(", query::quoted(source.event_time), ") >= ", std::to_string(*oldest_us)});
-  const bool dated = !source.created_time.empty();
-  const std::string created = dated ? query::quoted(source.created_time) : "_ingested";
-  const std::string later = concat({"(t.", created, ", t._seq) > (h.", created, ", h._seq)"});
   return concat(
       {"WITH gone_before AS (SELECT * FROM ",
        kHistory,
@@ -136,8 +134,7 @@ std::string changes(const Source& source, const std::vector<bool>& nullable,
        young,
        " AND NOT EXISTS (SELECT 1 FROM gone_before t WHERE ",
        takes_back(source, nullable, "t", "h"),
-       " AND ",
-       later,
+       " AND (t._ingested, t._seq) > (h._ingested, h._seq)",
        ")), wanted AS (SELECT ",
        columns,
        " FROM ",
@@ -149,7 +146,6 @@ std::string changes(const Source& source, const std::vector<bool>& nullable,
        " again AS (SELECT r.* FROM (SELECT * FROM wanted EXCEPT ALL SELECT * FROM fresh) r"
        " WHERE EXISTS (SELECT 1 FROM gone t WHERE ",
        takes_back(source, nullable, "t", "r"),
-       dated ? concat({" AND t.", created, " >= r.", created}) : std::string(),
        ")) SELECT * FROM (SELECT DISTINCT *, true AS _deleted FROM gone UNION ALL SELECT *, false"
        " FROM fresh UNION ALL SELECT *, false FROM again) ORDER BY _deleted DESC, ",
        query::quoted(source.event_time)});
@@ -224,6 +220,25 @@ Result<Staging::Read> Staging::read(const Ctx& ctx, const Source& source, Run* r
   return out;
 }
 
+// Of everything beside the inputs' rows that decides the result.
+std::string Staging::digest_of(const Ctx& ctx, const std::string& name, const Source& source,
+                               const Read& inputs) const {
+  const auto one = [](const std::string& called, const Source& of) {
+    Definition whole;
+    whole.kind = Kind::kSource;
+    whole.name = called;
+    whole.source = of;
+    return whole.digest();
+  };
+  std::string all = one(name, source);
+  for (const Read::Table& t : inputs.tables) all += one(t.name, t.source);
+  const auto shelf = deps_.features.catalog().shelf(ctx.project.text);
+  const auto& contracts = shelf->latest[static_cast<size_t>(Kind::kContract)];
+  const auto contract = contracts.find(source.contract.substr(0, source.contract.find('#')));
+  if (contract != contracts.end()) all += contract->second->digest;
+  return codec::sha256(all).hex();
+}
+
 Result<bool> Staging::is_current(const Ctx& ctx, const std::string& name, const Source& source,
                                  const Run& run) {
   const std::vector<Run> last = TRY(runs(ctx, name, 1));
@@ -236,12 +251,8 @@ Result<bool> Staging::is_current(const Ctx& ctx, const std::string& name, const 
 Status Staging::refresh(const Ctx& ctx, const std::string& name, const Source& source) {
   Run run;
   run.begin_us = deps_.clock.now_us();
-  Definition whole;
-  whole.kind = Kind::kSource;
-  whole.name = name;
-  whole.source = source;
-  run.query_digest = whole.digest();
   const Read inputs = TRY(read(ctx, source, &run));
+  run.query_digest = digest_of(ctx, name, source, inputs);
   if (TRY(is_current(ctx, name, source, run))) return {};
   const std::string key = concat({ctx.project.text, "/", name});
   const auto before = failed_.with([&](const auto& all) -> std::optional<Error> {
@@ -257,7 +268,8 @@ Status Staging::refresh(const Ctx& ctx, const std::string& name, const Source& s
     return write(ctx, name, run);
   }
   Error why = std::move(done).error().within(concat({"Source ", name}));
-  if (why.code == Code::kInvalid || why.code == Code::kExhausted)  // The moment isn't to blame.
+  if (why.code == Code::kInvalid || why.code == Code::kExhausted ||
+      (why.reason == "sql.time" && !ctx.cancelled()))  // The moment isn't to blame.
     failed_.with(
         [&](auto& all) { all.insert_or_assign(key, Failed{run.query_digest, run.inputs, why}); });
   return why;
@@ -265,21 +277,19 @@ Status Staging::refresh(const Ctx& ctx, const std::string& name, const Source& s
 
 Status Staging::compute(const Ctx& ctx, const std::string& name, const Source& source,
                         const Read& inputs, Run* run) {
-  const int64_t number = TRY(opened_.with([&](int64_t& n) -> Result<int64_t> {
-    if (n == 0) TRY(deps_.fs.remove_all(deps_.dir));  // What a crash has left.
-    return n++;
-  }));
-  const std::string dir = concat({deps_.dir, "/", std::to_string(number)});
-  TRY(deps_.fs.make_dirs(dir));
-  const int64_t end_ns =
-      std::min(ctx.deadline_ns, deps_.clock.steady_ns() + kStagingSeconds * 1'000'000'000);
+  const sys::Lock lock(computing_);
+  TRY(deps_.fs.remove_all(deps_.dir));  // What a crash has left.
+  TRY(deps_.fs.make_dirs(deps_.dir));
+  // Not the request's time: who asks again finds what this one has computed.
+  const int64_t end_ns = deps_.clock.steady_ns() + kStagingSeconds * 1'000'000'000;
   const Status done = [&]() -> Status {
-    const auto db =
-        TRY(query::Database::open({.dir = dir, .memory_bytes = deps_.memory_bytes, .over = [&] {
-                                     return ctx.cancelled() || deps_.clock.steady_ns() > end_ns;
-                                   }}));
+    const auto db = TRY(
+        query::Database::open({.dir = deps_.dir, .memory_bytes = deps_.memory_bytes, .over = [&] {
+                                 return ctx.cancelled() || deps_.clock.steady_ns() > end_ns;
+                               }}));
     for (const Read::Table& t : inputs.tables) TRY(fill_from(*db, t.name, t.source, t.history));
-    TRY(take_result(ctx, name, source, *db));
+    std::vector<Features::Quarantined> apart;
+    TRY(take_result(ctx, name, source, *db, &apart));
     const History::View history =
         TRY(deps_.features.history().read({.project = ctx.project.text, .source = name}));
     TRY(fill_from(*db, kHistory, source, history));
@@ -291,9 +301,9 @@ Status Staging::compute(const Ctx& ctx, const std::string& name, const Source& s
         .source = name, .to = To::kOffline, .wanted = {}, .computed = true};
     const Features::Pushed loaded = TRY(deps_.features.load(ctx, loading, counted));
     run->through_seq = std::max(history.last_seq(), loaded.first_seq + loaded.rows - 1);
-    return {};
+    return deps_.features.keep_apart(ctx, name, apart);
   }();
-  TRY(deps_.fs.remove_all(dir));
+  ignore(deps_.fs.remove_all(deps_.dir), "the next run removes it");
   TRY(done);
   run->end_us = deps_.clock.now_us();
   deps_.notes.info("source computed", {{"source", name},
@@ -305,31 +315,33 @@ Status Staging::compute(const Ctx& ctx, const std::string& name, const Source& s
 
 // The query's rows, as the history would have them.
 Status Staging::take_result(const Ctx& ctx, const std::string& name, const Source& source,
-                            query::Database& db) {
+                            query::Database& db, std::vector<Features::Quarantined>* more) {
   const Features::ApartHashes apart = TRY(deps_.features.apart_hashes(ctx, name));
   const auto rows = TRY(db.select(source.computed->sql));
-  for (const codec::Field& f : rows->schema())
-    if (f.name == "_deleted")
+  std::set<std::string, std::less<>> there;
+  for (const codec::Field& f : rows->schema()) {
+    there.insert(f.name);
+    if (lower(f.name) == "_deleted")
       return invalid("feature.column", "the query's result has a column _deleted")
           .with_hint("list the columns: SELECT a, b FROM … WHERE NOT _deleted");
+  }
+  for (const codec::Field& f : fields_of(source, Marks::kNone))
+    if (!there.contains(f.name))
+      return invalid(f.name == source.event_time ? "feature.time" : "feature.column",
+                     concat({"the query's result has no column ", f.name}));
   FileBatches batches = TRY(FileBatches::open(*rows, source));
   TRY(db.create(kResult, fields_of(source, Marks::kNone)));
-  std::vector<Features::Quarantined> more;
   while (std::optional<Batch> batch = TRY(batches.next())) {
     batch->source = name;
-    const engine::Column created = batch->created.view();
-    for (int64_t i = 0; i < batch->rows(); ++i) {
-      const auto row = [&] { return std::to_string(batches.first_row() + i); };
+    for (int64_t i = 0; i < batch->rows(); ++i)
       if (batch->event.view().is_null(i))
-        return invalid("feature.time", concat({"row ", row(), ": no ", source.event_time}));
-      if (!source.created_time.empty() && created.is_null(i))
-        return invalid("feature.time", concat({"row ", row(), ": no ", source.created_time}));
-    }
+        return invalid("feature.time", concat({"row ", std::to_string(batches.first_row() + i),
+                                               ": no ", source.event_time}));
     const std::vector<bool> left_out =
-        TRY(deps_.features.as_kept(ctx, apart, batches.first_row(), &*batch, &more));
+        TRY(deps_.features.as_kept(ctx, apart, batches.first_row(), &*batch, more));
     TRY(db.append(kResult, table_of(*batch, source, Marks::kNone, left_out)));
   }
-  return deps_.features.keep_apart(ctx, name, more);
+  return {};
 }
 
 Status Staging::write(const Ctx& ctx, const std::string& name, const Run& run) {

@@ -20,9 +20,10 @@ class Database;
 //
 // Invariants: after a run the rows of the source that no tombstone took back are the result, as a
 // multiset. A crash in the middle leaves the one before or this one. A run that fails changes
-// nothing, and isn't tried again before its inputs or its query have changed. Any thread; blocks.
+// nothing, and isn't tried again before its inputs or a definition have changed. Any thread;
+// blocks.
 //
-// Errors: those of query.h and of load(), kInvalid `feature.time` (a row without its created time).
+// Errors: those of query.h and of load(), kInvalid `feature.column|feature.time`.
 namespace slip::features {
 
 // limits
@@ -37,7 +38,7 @@ class Staging {
     Fs& fs;
     Clock& clock;
     Log& notes;
-    std::string dir;  // For what memory doesn't hold; emptied at the start.
+    std::string dir;  // For what memory doesn't hold; emptied before and after a query.
     int64_t memory_bytes = int64_t{512} << 20;
   };
   explicit Staging(Deps deps) : deps_(std::move(deps)) {}
@@ -56,7 +57,7 @@ class Staging {
     int64_t number = 0;  // From 1.
     int64_t begin_us = 0;
     int64_t end_us = 0;
-    std::string query_digest;  // SHA-256 of the source's definition, hex.
+    std::string query_digest;  // SHA-256 of the definitions it was computed by, hex.
     std::vector<Input> inputs;
     int64_t added = 0;
     int64_t taken_back = 0;
@@ -73,7 +74,9 @@ class Staging {
   Status compute(const Ctx& ctx, const std::string& name, const Source& source, const Read& inputs,
                  Run* run);
   Status take_result(const Ctx& ctx, const std::string& name, const Source& source,
-                     query::Database& db);
+                     query::Database& db, std::vector<Features::Quarantined>* more);
+  std::string digest_of(const Ctx& ctx, const std::string& name, const Source& source,
+                        const Read& inputs) const;
   Status write(const Ctx& ctx, const std::string& name, const Run& run);
 
   Deps deps_;
@@ -83,7 +86,7 @@ class Staging {
     Error why;
   };
   sys::Guarded<std::map<std::string, Failed>> failed_;  // By project and source.
-  sys::Guarded<int64_t> opened_{0};                     // Databases so far; names their folders.
+  sys::Mutex computing_;  // One query at a time: memory and disk are the server's.
 };
 
 }  // namespace slip::features

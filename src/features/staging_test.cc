@@ -209,6 +209,7 @@ TEST_P(StagingTest, DefinitionsThatCannotBe) {
       {"sql: SELECT 1\ninputs: {_slipway_history: txn}",
        "inputs: such a table is the server's own"},
       {"sql: SELECT 1\ninputs: txn", "inputs: names of sources are wanted"},
+      {"sql: SELECT 1\ncreated_time: c", "computed rows are known from when they were computed"},
       {"sql: SELECT 1\nevery: 0s", "every: a time is wanted"},
       {"sql: SELECT 1\nevery: soon", "'soon' is no duration"},
   };
@@ -227,6 +228,7 @@ TEST_P(StagingTest, WhatGoesWrongIsSaidAndChangesNothing) {
       {"SELECT ts FROM txn; DROP TABLE txn", "sql.query"},
       {"SELECT * FROM txn", "feature.column"},  // _deleted among them.
       {"SELECT user_id, 'x' AS total, ts AS hour FROM txn", "feature.value"},
+      {"SELECT user_id, amount AS Total, ts AS hour FROM txn", "feature.column"},
       {"SELECT user_id, amount AS total FROM txn", "feature.time"},  // No time.
       {"SELECT user_id, amount AS total, NULL::TIMESTAMP AS hour FROM txn", "feature.time"},
       {"SELECT user_id, amount AS total, 'infinity'::TIMESTAMP AS hour FROM txn", "sql.range"},

@@ -19,6 +19,8 @@ constexpr int64_t kStoppedMs = 1'000;
 // What no further try would change.
 Error stop(std::string_view reason, std::string text) { return conflict(reason, std::move(text)); }
 bool stops(const Error& e) {
+  // Another server's windows may become ours, a file of secrets comes back.
+  if (e.reason == "feature.redis_writer" || e.reason == "feature.kafka_secret") return false;
   return e.code == Code::kConflict || e.code == Code::kForbidden || e.reason == "kafka.property";
 }
 

@@ -185,6 +185,11 @@ bool Redis::pausing() const {
   return deps_.clock.steady_ns() < paused_until_ns_;
 }
 
+// A proxy may repeat what it was asked: of an answer to AUTH only the first word is told.
+std::string said_by(bool to_auth, const std::string& text) {
+  return to_auth ? concat({text.substr(0, text.find(' ')), " to AUTH"}) : text;
+}
+
 // Who I am, which database; what a lost connection may still have before the server goes.
 Status Redis::greet(Link& link) {
   RedisCommands hello;
@@ -194,6 +199,7 @@ Status Redis::greet(Link& link) {
   else if (!url.password.empty())
     hello.add({"AUTH", url.password});
   if (url.db != 0) hello.add({"SELECT", std::to_string(url.db)});
+  const bool asks_who = !url.password.empty();
   const size_t needed = hello.size();
   hello.add({"CLIENT", "SETNAME", "slipway"});
   hello.add({"CLIENT", "ID"});
@@ -206,7 +212,7 @@ Status Redis::greet(Link& link) {
   const std::vector<RedisReply> replies = TRY(link.exchange(hello, options_.timeout_ms));
   for (size_t i = 0; i < needed; ++i)
     if (replies[i].kind == RedisReply::Kind::kError)
-      return unavailable("redis.refused", replies[i].text);
+      return unavailable("redis.refused", said_by(i == 0 && asks_who, replies[i].text));
   const RedisReply& id = replies[needed + 1];  // A proxy may not know of it.
   if (id.kind == RedisReply::Kind::kInteger) link.id = id.integer;
   const sys::Lock lock(mutex_);

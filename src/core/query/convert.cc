@@ -11,8 +11,6 @@ namespace {
 
 using codec::ColumnType;
 
-constexpr int64_t kDayUs = int64_t{86'400} * 1'000'000;
-
 bool is_set(const uint64_t* bits, int64_t row) {
   return bits == nullptr || (bits[row / 64] >> (row % 64) & 1) != 0;
 }
@@ -40,14 +38,12 @@ void reals(const void* data, const uint64_t* valid, int64_t rows, codec::Column*
 }
 
 // Infinity is the greatest number of the type, and its negative.
-template <class T>
-Status times(const void* data, const uint64_t* valid, int64_t rows, int64_t unit_us,
-             codec::Column* column) {
-  constexpr T kEndless = std::numeric_limits<T>::max();
+Status times(const void* data, const uint64_t* valid, int64_t rows, codec::Column* column) {
+  constexpr int64_t kEndless = std::numeric_limits<int64_t>::max();
   bool finite = true;
-  each<T>(data, valid, rows, column, [&](T v) {
+  each<int64_t>(data, valid, rows, column, [&](int64_t v) {
     finite = finite && v != kEndless && v != -kEndless;
-    column->add_i64(finite ? static_cast<int64_t>(v) * unit_us : 0);
+    column->add_i64(v);
   });
   if (!finite) return invalid("sql.range", "an infinite time");
   return {};
@@ -81,7 +77,7 @@ DuckType type_for(ColumnType type) {
 }
 
 bool is_native(DuckType type) {
-  if (type == DuckType::kUint64) return false;
+  if (type == DuckType::kUint64 || type == DuckType::kDate) return false;  // Beyond int64.
   return (type >= DuckType::kBool && type <= DuckType::kDate) || type == DuckType::kText ||
          type == DuckType::kBlob || type == DuckType::kTimestampTz;
 }
@@ -125,6 +121,7 @@ Cast cast_of(DuckType type, const std::string& column) {
     case DuckType::kTimestampS:
     case DuckType::kTimestampMs:
     case DuckType::kTimestampNs:
+    case DuckType::kDate:
       return cast("TIMESTAMP");
     case DuckType::kList:
     case DuckType::kArray:
@@ -196,9 +193,7 @@ Status take(const DuckApi& api, DuckType type, void* vector, int64_t rows, codec
       return reals<double>(data, valid, rows, column), Status();
     case DuckType::kTimestamp:
     case DuckType::kTimestampTz:
-      return times<int64_t>(data, valid, rows, 1, column);
-    case DuckType::kDate:
-      return times<int32_t>(data, valid, rows, kDayUs, column);
+      return times(data, valid, rows, column);
     default:
       return texts(data, valid, rows, column), Status();
   }

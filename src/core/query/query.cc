@@ -11,6 +11,8 @@
 namespace slip::query {
 namespace {
 
+constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 // Ends what the engine made, whichever way it is left.
 class Handle {
  public:
@@ -33,8 +35,29 @@ Error error_of(const char* words) {
   const std::string text(trim(words == nullptr ? "the engine says nothing" : words));
   if (text.starts_with("Out of Memory"))
     return exhausted("sql.memory", text.substr(0, text.find('\n')));
-  if (text.starts_with("INTERNAL") || text.starts_with("FATAL")) return internal("sql.query", text);
+  if (text.starts_with("IO Error")) return unavailable("sql.engine", text);
   return invalid("sql.query", text);
+}
+
+// Behind blanks and comments; "(" is a word. Asked before the engine is: preparing some statements
+// (EXPORT DATABASE) already makes directories.
+bool begins_like_a_query(std::string_view text) {
+  for (;;) {
+    text = trim(text);
+    size_t end = 0;
+    if (text.starts_with("--")) {
+      end = text.find('\n');
+    } else if (text.starts_with("/*")) {
+      end = text.find("*/", 2);
+    } else {
+      break;
+    }
+    if (end == text.npos) return true;  // Nothing but comments, which the engine tells of.
+    text.remove_prefix(end + (text[end] == '*' ? 2 : 1));
+  }
+  if (text.empty() || text.starts_with('(')) return true;
+  const std::string word = lower(text.substr(0, text.find_first_not_of(kLetters)));
+  return word == "select" || word == "with" || word == "values" || word == "from";
 }
 
 Error out_of_time() { return timed_out("sql.time", "the query takes too long"); }
@@ -237,6 +260,10 @@ Status DuckDatabase::append(std::string_view table, const codec::Table& rows) {
 }
 
 Status DuckDatabase::prepare(const std::string& text, bool select, void** statement) {
+  const auto other = [] {
+    return invalid("sql.query", "a query that only reads is wanted: SELECT, WITH, VALUES or FROM");
+  };
+  if (select && !begins_like_a_query(text)) return other();
   Handle extracted(api_.destroy_extracted);
   const uint64_t n = api_.extract_statements(connection_, text.c_str(), extracted.out());
   if (n == 0) {
@@ -247,8 +274,7 @@ Status DuckDatabase::prepare(const std::string& text, bool select, void** statem
   if (n > 1) return invalid("sql.query", "one query is wanted, not several");
   if (api_.prepare_extracted_statement(connection_, extracted.get(), 0, statement) != 0)
     return error_of(api_.prepare_error(*statement));
-  if (select && api_.prepared_statement_type(*statement) != kDuckSelect)
-    return invalid("sql.query", "a query that only reads is wanted: SELECT, WITH, VALUES or FROM");
+  if (select && api_.prepared_statement_type(*statement) != kDuckSelect) return other();
   if (api_.nparams(*statement) > 0)
     return invalid("sql.query", "the query has parameters, and nobody to fill them in");
   return {};
