@@ -96,8 +96,7 @@ Result<int> infer(Call& call, Fs& fs) {
   const std::unique_ptr<FileBytes> bytes = TRY(FileBytes::open(fs, path));
   const std::unique_ptr<codec::TableReader> reader = TRY(codec::open_table(format, *bytes));
   contract::InferOptions options;
-  const std::string file = path.substr(path.rfind('/') + 1);
-  options.name = call.text("name", file.substr(0, file.find('.')));
+  options.name = call.text("name", stem(path));
   options.loose = format != codec::Format::kParquet;
   options.ranges = call.on("ranges");
   contract::Inference inference(facts_of(reader->schema()), options);

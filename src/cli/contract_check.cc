@@ -17,11 +17,6 @@ using contract::Relationship;
 
 constexpr int64_t kBatchRows = 64 << 10;
 
-std::string stem(std::string_view path) {
-  path = path.substr(path.rfind('/') + 1);
-  return std::string(path.substr(0, path.find('.')));
-}
-
 Result<const Object*> object_of(const Contract& contract, const ContractCheck& check) {
   std::string names;
   for (const Object& o : contract.objects) names += concat({names.empty() ? "" : ", ", o.name});

@@ -17,11 +17,6 @@ using codec::Json;
 
 constexpr int64_t kRowsShown = 1000;
 
-std::string stem(std::string_view path) {
-  path = path.substr(path.rfind('/') + 1);
-  return std::string(path.substr(0, path.find('.')));
-}
-
 Json json_at(const codec::Column& column, int64_t row) {
   if (column.is_null(row)) return nullptr;
   switch (column.type) {

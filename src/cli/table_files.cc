@@ -52,6 +52,11 @@ Result<codec::Format> table_format(std::string_view path) {
       .with_hint("its name ends with .parquet, .csv or .jsonl");
 }
 
+std::string stem(std::string_view path) {
+  path = path.substr(path.rfind('/') + 1);
+  return std::string(path.substr(0, path.find('.')));
+}
+
 Status write_whole(Fs& fs, const std::string& path, const std::function<Status(File&)>& fill) {
   const std::string part = path + ".part";
   const Status done = [&]() -> Status {

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -27,6 +28,7 @@ std::vector<contract::FieldFact> facts_of(const std::vector<codec::Field>& schem
 // Writes a neighbour that takes the file's place when it is whole.
 Status write_whole(Fs& fs, const std::string& path, const std::function<Status(File&)>& fill);
 
+std::string stem(std::string_view path);  // "orders" of "/w/orders.csv.gz".
 // By its ending; kInvalid `usage.format`.
 Result<codec::Format> table_format(std::string_view path);
 

@@ -17,15 +17,20 @@ constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO
 class Handle {
  public:
   explicit Handle(void (*end)(void**)) : end_(end) {}
-  ~Handle() {
-    if (value_ != nullptr) end_(&value_);
-  }
+  ~Handle() { drop(); }
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
-  void** out() { return &value_; }
+  void** out() {
+    drop();
+    return &value_;
+  }
   void* get() const { return value_; }
 
  private:
+  void drop() {
+    if (value_ != nullptr) end_(&value_);
+    value_ = nullptr;
+  }
   void (*end_)(void**);
   void* value_ = nullptr;
 };
@@ -80,8 +85,8 @@ class DuckDatabase final : public Database {
 
  private:
   Status run(void* connection, const std::string& statement);
-  // Prepares the only statement of `text`, which must be a SELECT when `select`.
-  Status prepare(const std::string& text, bool select, void** statement);
+  // Prepares the only statement of `text`, which must be a SELECT.
+  Status prepare(const std::string& text, void** statement);
   Result<std::string> with_casts(void* statement, const std::string& text,
                                  std::vector<codec::Field>* schema);
 
@@ -94,17 +99,18 @@ class DuckDatabase final : public Database {
 
 class QueryRows final : public codec::TableReader {
  public:
-  QueryRows(const DuckApi& api, const Options& options, std::vector<codec::Field> schema)
-      : api_(api), options_(options), schema_(std::move(schema)), statement_(api.destroy_prepare) {}
+  QueryRows(const DuckApi& api, const Options& options)
+      : api_(api), options_(options), statement_(api.destroy_prepare) {}
   ~QueryRows() override {
     if (result_.internal != nullptr) api_.destroy_result(&result_);
   }
   QueryRows(const QueryRows&) = delete;
   QueryRows& operator=(const QueryRows&) = delete;
 
-  void** statement() { return statement_.out(); }
+  Handle& statement() { return statement_; }
   // The types of the statement's columns, then everything up to the first rows.
-  Status start() {
+  Status start(std::vector<codec::Field> schema) {
+    schema_ = std::move(schema);
     for (uint64_t i = 0; i < schema_.size(); ++i)
       types_.push_back(api_.prepared_statement_column_type(statement_.get(), i));
     Handle pending(api_.destroy_pending);
@@ -259,11 +265,11 @@ Status DuckDatabase::append(std::string_view table, const codec::Table& rows) {
   return {};
 }
 
-Status DuckDatabase::prepare(const std::string& text, bool select, void** statement) {
+Status DuckDatabase::prepare(const std::string& text, void** statement) {
   const auto other = [] {
     return invalid("sql.query", "a query that only reads is wanted: SELECT, WITH, VALUES or FROM");
   };
-  if (select && !begins_like_a_query(text)) return other();
+  if (!begins_like_a_query(text)) return other();
   Handle extracted(api_.destroy_extracted);
   const uint64_t n = api_.extract_statements(connection_, text.c_str(), extracted.out());
   if (n == 0) {
@@ -274,7 +280,7 @@ Status DuckDatabase::prepare(const std::string& text, bool select, void** statem
   if (n > 1) return invalid("sql.query", "one query is wanted, not several");
   if (api_.prepare_extracted_statement(connection_, extracted.get(), 0, statement) != 0)
     return error_of(api_.prepare_error(*statement));
-  if (select && api_.prepared_statement_type(*statement) != kDuckSelect) return other();
+  if (api_.prepared_statement_type(*statement) != kDuckSelect) return other();
   if (api_.nparams(*statement) > 0)
     return invalid("sql.query", "the query has parameters, and nobody to fill them in");
   return {};
@@ -315,16 +321,13 @@ Result<std::unique_ptr<codec::TableReader>> DuckDatabase::select(std::string_vie
   if (query.find('\0') != std::string_view::npos)
     return invalid("sql.query", "a query has no zero bytes");
   const std::string text(query);
+  auto rows = std::make_unique<QueryRows>(api_, options_);
+  Handle& statement = rows->statement();
+  TRY(prepare(text, statement.out()));
   std::vector<codec::Field> schema;
-  std::string casted;
-  {
-    Handle statement(api_.destroy_prepare);
-    TRY(prepare(text, true, statement.out()));
-    casted = TRY(with_casts(statement.get(), text, &schema));
-  }
-  auto rows = std::make_unique<QueryRows>(api_, options_, std::move(schema));
-  TRY(prepare(casted.empty() ? text : casted, true, rows->statement()));
-  TRY(rows->start());
+  const std::string casted = TRY(with_casts(statement.get(), text, &schema));
+  if (!casted.empty()) TRY(prepare(casted, statement.out()));
+  TRY(rows->start(std::move(schema)));
   return std::unique_ptr<codec::TableReader>(std::move(rows));
 }
 
