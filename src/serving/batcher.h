@@ -25,7 +25,7 @@ class Pool;
 // by serving/batch_policy.h (pure; the rules are there); this class has the rows and the threads.
 //
 // Invariants: `done` is called exactly once for each request, never while a lock of the batcher is
-// held, on a pool thread or inside submit(); a row is copied once into its batch (not at all when
+// held, on a pool thread or inside submit(), close() or drain(); a row is copied once into its batch (not at all when
 // its request runs alone) and once out of it; no run begins after a member's deadline. Any thread.
 //
 // The pool, clock and alarm outlive the batcher and every request; the run function is kept until
