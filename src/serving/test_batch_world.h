@@ -168,8 +168,9 @@ class BatchWorld {
     const auto instances = static_cast<size_t>(policy_.settings().instances);
     expect(running_.size() <= instances, "more runs than instances", 0);
     // Work-conserving: who waits beside an idle instance has been told until when.
+    if (running_.size() >= instances) return;
     const BatchReport r = policy_.report(now_ns_);
-    if (running_.size() < instances && r.waiting > 0) {
+    if (r.waiting > 0) {
       expect(r.delay_ns > 0 && !policy_.closed(), "waiting beside an idle instance", 0);
       expect(policy_.wake_ns() <= now_ns_ + r.delay_ns, "no end to the wait", 0);
     }
