@@ -62,8 +62,8 @@ class Batcher::Core : public std::enable_shared_from_this<Batcher::Core> {
     std::optional<Error> error;  // Nothing: its outputs.
   };
   struct Part {
-    PendingPtr request;
-    BatchPart part;
+    PendingPtr request = {};
+    BatchPart part = {};
     bool slotted = false;
     int64_t at = 0;  // Its first row in the batch.
   };

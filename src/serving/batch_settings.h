@@ -33,15 +33,15 @@ struct QueuePolicy {
 struct BatchSettings {
   int64_t max_batch_size = 64;  // Rows.
   // Reached while waiting for more: off it goes. Only with a delay that is set.
-  std::vector<int64_t> preferred_batch_size;
+  std::vector<int64_t> preferred_batch_size = {};
   // How long an idle instance may be kept waiting for more rows. Nothing: the tuner chooses, and
   // only when there is an objective.
-  std::optional<int64_t> max_queue_delay_us;
+  std::optional<int64_t> max_queue_delay_us = {};
   bool preserve_ordering = false;      // Answers of runs in the order in which requests came.
   int64_t priority_levels = 1;         // 1 is the highest.
   int64_t default_priority_level = 1;  // Of requests with priority 0, or beyond the levels.
-  QueuePolicy default_queue_policy;
-  std::map<int64_t, QueuePolicy> priority_queue_policy;  // By level.
+  QueuePolicy default_queue_policy = {};
+  std::map<int64_t, QueuePolicy> priority_queue_policy = {};  // By level.
   int64_t objective_us = 0;       // p99 of the time from arrival to the run's end; 0: none.
   int64_t ageing_us = 500'000;    // On level p a request is overdue after (p - 1) times this.
   int64_t instances = 1;          // Runs at a time.

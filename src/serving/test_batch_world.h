@@ -18,7 +18,7 @@ namespace slip::serving {
 class BatchWorld {
  public:
   struct Fate {
-    BatchItem item;
+    BatchItem item = {};
     int64_t arrived_ns = 0;
     int answers = 0;
     int64_t rows_run = 0;    // Begun.
@@ -33,7 +33,7 @@ class BatchWorld {
     uint64_t shape = 0;
     int64_t rows = 0;
     BatchReason why = BatchReason::kIdle;
-    std::vector<BatchPart> parts;
+    std::vector<BatchPart> parts = {};
   };
   using Cost = std::function<int64_t(int64_t rows)>;
 
