@@ -205,7 +205,9 @@ bool BatchPolicy::fits(const Shape& shape, int64_t rows) const {
 
 void BatchPolicy::seat_arrival(uint64_t shape, Key key) {
   const int64_t rows = queue_.piece(key).rows;
-  if (fits(*queue_.shape(shape), rows) || make_room(shape, rows, queue_.order_of(key).level))
+  const int64_t level = queue_.order_of(key).level;
+  const Shape& next = *queue_.shape(shape);
+  if (fits(next, rows) || (next.lowest_level > level && make_room(shape, rows, level)))
     queue_.seat(key);
 }
 

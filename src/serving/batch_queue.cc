@@ -125,6 +125,7 @@ void BatchQueue::seat(Key key) {
 void BatchQueue::note_seated(Shape& shape, Key key) {
   const Order order = order_of(key);
   shape.best = shape.oldest_ns == INT64_MAX ? order : std::min(shape.best, order);
+  shape.lowest_level = std::max(shape.lowest_level, order.level);
   shape.oldest_ns = std::min(shape.oldest_ns, arrived_of(key));
   shape.tightest_ns = std::min(shape.tightest_ns, deadline_of(key));
 }
@@ -141,6 +142,7 @@ void BatchQueue::unseat(Key key) {
   shape.waiting.insert({r.level, p.start, key});
   p.seated = false;
   shape.oldest_ns = shape.tightest_ns = INT64_MAX;
+  shape.lowest_level = 0;
   for (const Key other : shape.seated) note_seated(shape, other);
 }
 
@@ -150,6 +152,7 @@ std::vector<BatchPart> BatchQueue::take(uint64_t shape) {
   const std::vector<Key> keys = std::exchange(from.seated, {});
   from.seated_rows = 0;
   from.oldest_ns = from.tightest_ns = INT64_MAX;
+  from.lowest_level = 0;
   for (const Key key : keys) {
     Request& r = requests_.at(key.first);
     Piece& p = r.pieces[key.second];

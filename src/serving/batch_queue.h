@@ -82,6 +82,7 @@ class BatchQueue {
     int64_t oldest_ns = INT64_MAX;
     int64_t tightest_ns = INT64_MAX;  // Deadline.
     Order best;
+    int64_t lowest_level = 0;
   };
 
   explicit BatchQueue(const BatchSettings& settings);

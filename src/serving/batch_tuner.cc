@@ -157,7 +157,7 @@ std::string BatchTuner::delay_why() const {
       return "too many recent answers came near the objective";
     case DelayWhy::kGain:
       return "it lowers the cost of a row by " +
-             std::to_string(static_cast<int>(100 * saving_ + 0.5)) +
+             std::to_string(std::lround(100 * saving_)) +
              " %, and the objective has room for it";
   }
   return {};

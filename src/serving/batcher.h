@@ -53,17 +53,17 @@ struct BatchTimes {
 
 struct BatchRequest {
   // Checked against the model's signature; each with the same first dimension, the rows, ≥ 1.
-  std::vector<Tensor> inputs;
+  std::vector<Tensor> inputs = {};
   int64_t deadline_ns = 0;  // Steady clock; 0: none.
   int64_t timeout_us = 0;   // Of waiting, if the queue's policy allows it; 0: none.
   int64_t priority = 0;     // 0: the default; 1 is the highest.
-  std::string tenant;       // Who shares fairly with others of one priority.
+  std::string tenant = {};       // Who shares fairly with others of one priority.
   // Asked before a run, under the batcher's lock: an atomic load, nothing more. May be null.
-  std::function<bool()> cancelled;
+  std::function<bool()> cancelled = {};
   // The request's rows of each output, or: what the model said of its batch;
   // kUnavailable `batch.full|batch.deadline|batch.cancelled|batch.stopping`; kInvalid `batch.rows`;
   // kInternal `batch.output` when an output hasn't one row for each of the batch's; pool.full.
-  std::function<void(Result<std::vector<Tensor>>, const BatchTimes&)> done;
+  std::function<void(Result<std::vector<Tensor>>, const BatchTimes&)> done = {};
 };
 
 // Tensors of a batch in, all outputs out. Called by as many threads at a time as there are

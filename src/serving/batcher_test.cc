@@ -1,6 +1,7 @@
 #include "serving/batcher.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <string>
@@ -9,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "serving/batch_slots.h"
+#include "base/check.h"
 #include "sys/clock.h"
 #include "sys/executor.h"
 #include "sys/sim/sim_executor.h"
@@ -98,8 +99,8 @@ struct World {
       body();
       batcher->drain(INT64_MAX);
       batcher.reset();
+      alarm.reset();  // It hands over to the pool.
       pool.reset();
-      alarm.reset();
     });
   }
 
@@ -107,17 +108,22 @@ struct World {
     const int64_t now = sim.clock().steady_ns();
     for (const Tensor& t : inputs) {
       if (t.name != "x") continue;
-      const sys::Lock lock(mutex);
-      batches.push_back(t.rows());
-      most_running = std::max(most_running, ++running);
-      for (int64_t row = 0; row < t.rows(); ++row) {
-        const auto number = static_cast<int64_t>(t.number(row * t.shape[1]));
-        if (deadlines[number] != 0 && deadlines[number] <= now) ++late_runs;
-      }
+      note_run(t, now);
       sim.sleep_until(now + run_ns + t.rows() * row_ns);
+      const sys::Lock lock(mutex);
       --running;
     }
     return run_model(inputs);
+  }
+
+  void note_run(const Tensor& x, int64_t now) {
+    const sys::Lock lock(mutex);
+    batches.push_back(x.rows());
+    most_running = std::max(most_running, ++running);
+    for (int64_t row = 0; row < x.rows(); ++row) {
+      const auto number = static_cast<int64_t>(x.number(row * x.shape[1]));
+      if (deadlines[number] != 0 && deadlines[number] <= now) ++late_runs;
+    }
   }
 
   // Asks as number 1, 2, …
@@ -127,9 +133,9 @@ struct World {
       const sys::Lock lock(mutex);
       number = ++asked;
       deadlines[number] = request.deadline_ns;
+      request.inputs = rows_of(number, values, width);
+      expected[number] = text_of(run_model(request.inputs));
     }
-    request.inputs = rows_of(number, values, width);
-    expected[number] = text_of(run_model(request.inputs));
     request.done = [this, number](Result<std::vector<Tensor>> result, const BatchTimes& times) {
       const sys::Lock lock(mutex);
       ++answers[number];
@@ -371,7 +377,7 @@ void check_answers(const World& w) {
     EXPECT_TRUE(got == w.expected.at(number) || may_fail ||
                 std::find(refusals.begin(), refusals.end(), got) != refusals.end())
         << number << ": " << got.substr(0, 100);
-    if (got == "model.bad_row") EXPECT_EQ(w.expected.at(number), got) << number;
+    EXPECT_TRUE(got != "model.bad_row" || w.expected.at(number) == got) << number;
   }
 }
 
