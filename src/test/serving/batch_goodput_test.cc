@@ -1,125 +1,25 @@
-#include <algorithm>
-#include <cmath>
-#include <cstdio>
-#include <string>
-#include <vector>
-
 #include <gtest/gtest.h>
 
-#include "serving/test_batch_world.h"
-#include "test/gen/dice.h"
+#include "test/serving/goodput.h"
 
-// Goodput within the latency objective under an open loop, against the best fixed configuration
-// (size, delay) that a search finds in the same simulation, on the same arrivals. Every request
-// carries the objective as its deadline, in both: the fixed ones are refused what is late as well.
-namespace slip::serving {
+namespace slip::serving::goodput {
 namespace {
 
-struct Model {
-  const char* name;
-  double row_ns;
-  double run_ns;
-  int64_t objective_us;
-};
-constexpr Model kModels[] = {
-    {"flat", 10e3, 5e6, 25'000}, {"linear", 500e3, 20e3, 50'000}, {"mixed", 100e3, 2e6, 20'000}};
-constexpr double kLoads[] = {0.1, 0.3, 0.6, 0.9, 1.2};  // Of the capacity.
-constexpr int64_t kRowsMax = 64;
-constexpr int kRequests = 3'000;
-
-struct Arrival {
-  int64_t at_ns = 0;
-  int64_t rows = 0;
-};
-
-double run_cost_ns(const Model& m, int64_t rows) {
-  return m.run_ns + m.row_ns * static_cast<double>(rows);
-}
-
-// Poisson; four of five requests have one row, the others up to eight.
-std::vector<Arrival> arrivals(const Model& m, double load, uint64_t seed) {
-  auto dice = gen::Dice::seeded(seed);
-  const double rows_per_ns = load * static_cast<double>(kRowsMax) / run_cost_ns(m, kRowsMax);
-  const double mean_rows = 0.8 * 1 + 0.2 * 5;
-  std::vector<Arrival> all;
-  double at_ns = 1;
-  for (int i = 0; i < kRequests; ++i) {
-    at_ns += -std::log(1 - dice.unit()) * mean_rows / rows_per_ns;
-    const int64_t rows = dice.one_in(5) ? dice.between(2, 8) : 1;
-    all.push_back({static_cast<int64_t>(at_ns), rows});
-  }
-  return all;
-}
-
-struct Score {
-  double goodput = 0;  // Share of the rows offered that were answered within the objective.
-  double p99_ms = 0;   // Of those answered by a run.
-  double mean_batch = 0;
-};
-
-// Runs are 10 % longer or shorter, and one in a hundred takes three times as long.
-Score score(const Model& m, const std::vector<Arrival>& load, BatchSettings settings) {
-  auto dice = gen::Dice::seeded(77);
-  BatchWorld world(std::move(settings), [&](int64_t rows) {
-    const double noise = 0.9 + 0.2 * dice.unit();
-    return static_cast<int64_t>(run_cost_ns(m, rows) * noise * (dice.one_in(100) ? 3 : 1));
-  });
-  const int64_t objective_ns = m.objective_us * 1000;
-  for (const Arrival& a : load)
-    world.arrive(a.at_ns, {.rows = a.rows, .deadline_ns = a.at_ns + objective_ns});
-  world.run_all();
-  EXPECT_TRUE(world.broken.empty()) << world.broken.front();
-  Score s;
-  double offered = 0;
-  std::vector<int64_t> latencies;
-  for (const auto& [id, fate] : world.fates) {
-    offered += static_cast<double>(fate.item.rows);
-    EXPECT_EQ(fate.answers, 1);
-    if (fate.refused) continue;
-    const int64_t took_ns = fate.answered_ns - fate.arrived_ns;
-    latencies.push_back(took_ns);
-    if (took_ns <= objective_ns) s.goodput += static_cast<double>(fate.item.rows);
-  }
-  s.goodput /= offered;
-  std::sort(latencies.begin(), latencies.end());
-  if (!latencies.empty())
-    s.p99_ms = static_cast<double>(latencies[latencies.size() * 99 / 100]) / 1e6;
-  const BatchStats& stats = world.policy().stats();
-  s.mean_batch = static_cast<double>(stats.rows) / static_cast<double>(stats.batch_count());
-  return s;
-}
-
+// A coarse search on few requests; `./dev bench batch` searches closely.
 TEST(BatchGoodput, NineTenthsOfTheBestFixedConfiguration) {
-  std::printf("model   load | tuned: goodput  p99 ms  rows | best fixed: goodput  p99 ms  rows  "
-              "size delay_us | ratio\n");
+  const Search search{
+      .sizes = {1, 8, 24, 64}, .delays = {0, 16, 4, 2}, .requests = 3'000, .seed = 1000};
+  print_header();
   for (const Model& m : kModels) {
     for (const double load : kLoads) {
-      const std::vector<Arrival> offered = arrivals(m, load, 1000);
-      const Score tuned = score(
-          m, offered, {.max_batch_size = kRowsMax, .objective_us = m.objective_us});
-      Score best;
-      int64_t best_size = 0;
-      int64_t best_delay_us = 0;
-      for (const int64_t size : {1, 8, 24, 64}) {
-        for (const int64_t part : {0, 16, 4, 2}) {
-          const int64_t delay_us = part == 0 ? 0 : m.objective_us / part;
-          if (size == 1 && delay_us > 0) continue;
-          const Score s =
-              score(m, offered, {.max_batch_size = size, .max_queue_delay_us = delay_us});
-          if (s.goodput <= best.goodput) continue;
-          best = s;
-          best_size = size;
-          best_delay_us = delay_us;
-        }
-      }
-      std::printf("%-7s %3.0f%% | %14.4f %7.2f %5.1f | %19.4f %7.2f %5.1f %5lld %8lld | %.3f\n",
-                  m.name, 100 * load, tuned.goodput, tuned.p99_ms, tuned.mean_batch, best.goodput,
-                  best.p99_ms, best.mean_batch, static_cast<long long>(best_size),
-                  static_cast<long long>(best_delay_us), tuned.goodput / best.goodput);
-      EXPECT_GE(tuned.goodput, 0.9 * best.goodput) << m.name << " at " << load;
+      const Comparison c = compare(m, load, search);
+      print(m, load, c);
+      EXPECT_EQ(c.tuned.broken, "");
+      EXPECT_EQ(c.best.broken, "");
+      EXPECT_GE(c.ratio(), 0.9) << m.name << " at " << load;
     }
   }
 }
 
 }  // namespace
-}  // namespace slip::serving
+}  // namespace slip::serving::goodput
