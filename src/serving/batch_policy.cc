@@ -151,9 +151,11 @@ std::optional<BatchRefusal> BatchPolicy::admit(const BatchItem& item, int64_t le
 // Even if runs take the least time that they ever do, and nobody else comes.
 bool BatchPolicy::hopeless(const BatchItem& item, int64_t level, int64_t now_ns) const {
   if (!cost_.known()) return false;
-  const int64_t own = std::min(item.rows, size());
-  double takes_ns = cost_.least_ns(own) * std::ceil(static_cast<double>(item.rows) /
-                                                    static_cast<double>(own * settings_.instances));
+  const bool splits = item.rows > settings_.max_batch_size;
+  const int64_t piece = splits ? tuner_.piece_rows() : item.rows;
+  const int64_t at_once = piece * settings_.instances;
+  const int64_t runs = (item.rows + at_once - 1) / at_once;
+  double takes_ns = static_cast<double>(runs) * cost_.least_ns(piece);
   if (free_ == 0) {
     double first_ns = HUGE_VAL;
     for (const auto& [id, run] : runs_)
