@@ -11,10 +11,10 @@ constexpr double kKeepSurprised = 0.85;  // or 6 while runs aren't what was expe
 constexpr double kClip = 3;              // Usual deviations that a run may count for.
 constexpr double kSpreadMin = 0.02;
 constexpr double kSpreadRate = 0.1;
-constexpr int64_t kOpenRuns = 10;  // At first nothing is a surprise.
-constexpr double kRidge = 1e-3;  // Of one run's information: what holds the unseen direction.
+constexpr int64_t kOpenRuns = 10;     // At first nothing is a surprise.
+constexpr double kRidge = 1e-3;       // Of one run's information: what holds the unseen direction.
 constexpr double kRidgeOfAll = 1e-7;  // Of all information: what keeps the system solvable.
-constexpr double kSure = 2;      // Mean deviations to either side: 19 of 20 runs on one of them.
+constexpr double kSure = 2;  // Mean deviations to either side: 19 of 20 runs on one of them.
 
 }  // namespace
 

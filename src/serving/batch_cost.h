@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-// What a run of n rows costs: a n + b, learnt from the runs themselves. Recursive least squares with
-// forgetting (Haykin, Adaptive Filter Theory, ch. 10) in its information form, on relative errors,
-// because noise grows with the duration. Three things keep it honest:
+// What a run of n rows costs: a n + b, learnt from the runs themselves. Recursive least squares
+// with forgetting (Haykin, Adaptive Filter Theory, ch. 10) in its information form, on relative
+// errors, because noise grows with the duration. Three things keep it honest:
 //  - what surprises is clipped to a few of the usual deviations (Huber), so one descheduled run
 //    does not count; what goes on surprising widens them, and forgets faster;
 //  - a direction that nothing is learnt about (every run of one size) stays where it was;

@@ -159,8 +159,8 @@ bool BatchPolicy::hopeless(const BatchItem& item, int64_t level, int64_t now_ns)
   if (free_ == 0) {
     double first_ns = HUGE_VAL;
     for (const auto& [id, run] : runs_)
-      first_ns = std::min(first_ns, cost_.least_ns(run.rows) -
-                                        static_cast<double>(now_ns - run.since_ns));
+      first_ns =
+          std::min(first_ns, cost_.least_ns(run.rows) - static_cast<double>(now_ns - run.since_ns));
     const int64_t turns = queue_.rows_ahead(item, level) / size() / settings_.instances;
     takes_ns += std::max(first_ns, 0.0) + static_cast<double>(turns) * cost_.least_ns(size());
   }
@@ -234,7 +234,7 @@ bool BatchPolicy::make_room(uint64_t id, int64_t rows, std::optional<int64_t> be
   const Shape& shape = *queue_.shape(id);
   std::vector<BatchQueue::Order> losers;
   int64_t room = size() - shape.seated_rows;
-  for (const Key key : shape.seated) {
+  for (const Key& key : shape.seated) {
     const BatchQueue::Order order = queue_.order_of(key);
     if (queue_.piece(key).kept || (below_level && order.level <= *below_level)) continue;
     losers.push_back(order);
@@ -367,7 +367,7 @@ void BatchPolicy::drop_cancelled(uint64_t shape, BatchDecisions* out) {
     again = false;
     const Shape* now = queue_.shape(shape);
     if (now == nullptr) return;
-    for (const Key key : std::vector<Key>(now->seated)) {
+    for (const Key& key : std::vector<Key>(now->seated)) {
       if (queue_.find(key.first) == nullptr || !cancelled_(key.first)) continue;
       refuse(key.first, BatchRefusal::kCancelled, out);
       drop(key.first);
@@ -410,12 +410,10 @@ BatchReason BatchPolicy::honour_deadlines(const Choice& choice, int64_t now_ns,
     if (!passes(now_ns, cost_.expect_ns(shape->seated_rows), deadline_ns)) return choice.why;
     if (cut(choice.shape, deadline_ns, now_ns)) return BatchReason::kDeadline;
     // While others want its place, being late as expected is enough.
-    if (shape->waiting.empty() &&
-        !passes(now_ns, cost_.least_ns(shape->seated_rows), deadline_ns))
+    if (shape->waiting.empty() && !passes(now_ns, cost_.least_ns(shape->seated_rows), deadline_ns))
       return choice.why;
-    const auto late = std::find_if(
-        shape->seated.begin(), shape->seated.end(),
-        [&](Key key) { return queue_.deadline_of(key) == deadline_ns; });
+    const auto late = std::find_if(shape->seated.begin(), shape->seated.end(),
+                                   [&](Key key) { return queue_.deadline_of(key) == deadline_ns; });
     const uint64_t id = late->first;
     refuse(id, BatchRefusal::kDeadline, out);
     drop(id);
@@ -430,12 +428,11 @@ bool BatchPolicy::cut(uint64_t id, int64_t tightest_ns, int64_t now_ns) {
   const int64_t limit =
       cost_.rows_within(static_cast<double>(tightest_ns - now_ns) / (1 + cost_.spread()));
   std::vector<Key> keys = shape.seated;
-  std::stable_partition(keys.begin(), keys.end(), [&](Key key) {
-    return passes(now_ns, whole_ns, queue_.deadline_of(key));
-  });
+  std::stable_partition(keys.begin(), keys.end(),
+                        [&](Key key) { return passes(now_ns, whole_ns, queue_.deadline_of(key)); });
   std::vector<Key> rest;
   int64_t rows = 0;
-  for (const Key key : keys) {
+  for (const Key& key : keys) {
     const int64_t more = queue_.piece(key).rows;
     if (rows + more <= limit) {
       rows += more;
@@ -445,15 +442,14 @@ bool BatchPolicy::cut(uint64_t id, int64_t tightest_ns, int64_t now_ns) {
     rest.push_back(key);
   }
   if (rows == 0 || rest.empty()) return false;
-  const double both_ns =
-      cost_.expect_ns(rows) + cost_.expect_ns(shape.seated_rows - rows);
+  const double both_ns = cost_.expect_ns(rows) + cost_.expect_ns(shape.seated_rows - rows);
   bool rest_made = shape.waiting.empty();
-  for (const Key key : rest)
+  for (const Key& key : rest)
     rest_made = rest_made && !passes(now_ns, both_ns, queue_.deadline_of(key));
   if (!rest_made &&
       rows_per_ns(cost_, rows) < kCutThroughput * rows_per_ns(cost_, shape.seated_rows))
     return false;
-  for (const Key key : rest) queue_.unseat(key);
+  for (const Key& key : rest) queue_.unseat(key);
   return true;
 }
 

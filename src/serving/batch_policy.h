@@ -29,7 +29,8 @@
 //    several shapes every second batch is of the shape whose piece has been overdue longest. So an
 //    overdue piece with m older overdue ones runs within m + 1 batches of one shape, 2 (m + 1) of
 //    several.
-// 4. A deadline that has passed, or that the least time of a run surely passes, refuses the request,
+// 4. A deadline that has passed, or that the least time of a run surely passes, refuses the
+// request,
 //    on arrival or later. A batch whose tightest member is expected to be late is cut so that it
 //    makes it, if the others can then still make theirs (or it costs less than a tenth of the
 //    throughput). Otherwise the surely late are refused, and while others wait for a place also
@@ -57,8 +58,8 @@ class BatchPolicy {
 
   // True when the whole request has been seated in its shape's next batch and still is.
   bool arrive(const BatchItem& item, int64_t now_ns, BatchDecisions* out);
-  // The run is about to begin: what it shall run, without whom is late or gone. Maybe nothing; it is
-  // finished all the same. Valid until finish().
+  // The run is about to begin: what it shall run, without whom is late or gone. Maybe nothing; it
+  // is finished all the same. Valid until finish().
   std::span<const BatchPart> start(uint64_t run, int64_t now_ns, BatchDecisions* out);
   // `took_ns` is what the cost is learnt from; 0: nothing to be learnt (it failed).
   void finish(uint64_t run, int64_t now_ns, int64_t took_ns, BatchDecisions* out);

@@ -182,9 +182,8 @@ TEST(BatchPolicy, TimeToWait) {
     if (row.policy.timeout_action == TimeoutAction::kDelay) world.arrive(8 * kMs, {});
     world.run_all();
     const BatchWorld::Fate& f = world.fates[2];
-    const std::string got =
-        std::string(f.refused ? batch_refusal_name(f.why) : "run") + " " +
-        std::to_string(f.answered_ns / kMs);
+    const std::string got = std::string(f.refused ? batch_refusal_name(f.why) : "run") + " " +
+                            std::to_string(f.answered_ns / kMs);
     EXPECT_EQ(got, row.expected);
     EXPECT_TRUE(world.broken.empty());
   }
@@ -194,7 +193,7 @@ TEST(BatchPolicy, WhoCannotMakeItIsRefusedOnArrival) {
   BatchWorld world({.max_batch_size = 8}, line(kMs, 2 * kMs));
   teach(&world);
   const int64_t now = world.now_ns();
-  world.arrive(now, {.rows = 8});                                     // Until 10 ms.
+  world.arrive(now, {.rows = 8});  // Until 10 ms.
   const uint64_t no = world.arrive(now, {.deadline_ns = now + 11 * kMs});
   const uint64_t yes = world.arrive(now, {.deadline_ns = now + 14 * kMs});
   EXPECT_TRUE(world.fates[no].refused);
@@ -326,18 +325,16 @@ TEST(BatchPolicy, NobodyStarves) {
     const uint64_t shapes = seed % 2 == 0 ? 1 : 3;
     const int64_t levels = dice.between(2, 4);
     const int64_t ageing_us = dice.between(1'000, 100'000);
-    BatchWorld world(
-        {.max_batch_size = max, .priority_levels = levels, .ageing_us = ageing_us},
-        line(kMs, kMs));
+    BatchWorld world({.max_batch_size = max, .priority_levels = levels, .ageing_us = ageing_us},
+                     line(kMs, kMs));
     const double per_ns = 2.0 * static_cast<double>(max) / static_cast<double>((max + 1) * kMs);
     double at = 0;
     for (int i = 0; i < 2'000; ++i) {  // Twice what it can do.
       at += 2 * dice.unit() / per_ns;
       const bool low = dice.one_in(40);
-      world.arrive(static_cast<int64_t>(at),
-                   {.shape = dice.below(shapes),
-                    .rows = low ? dice.between(1, max) : 1,
-                    .priority = low ? dice.between(2, levels) : 1});
+      world.arrive(static_cast<int64_t>(at), {.shape = dice.below(shapes),
+                                              .rows = low ? dice.between(1, max) : 1,
+                                              .priority = low ? dice.between(2, levels) : 1});
     }
     const int64_t flood_ends = world.now_ns();
     world.run_all();
@@ -350,8 +347,8 @@ TEST(BatchPolicy, NobodyStarves) {
       if (fate.item.priority == 1 || fate.begun_ns <= since || since > flood_ends) continue;
       size_t older = 0;
       for (const auto& [other_id, other] : world.fates)
-        older += other.item.priority > 1 && overdue_at(other) <= since &&
-                 other.begun_ns >= since && other_id != id;
+        older += other.item.priority > 1 && overdue_at(other) <= since && other.begun_ns >= since &&
+                 other_id != id;
       size_t batches = 0;
       for (const BatchWorld::Launch& l : world.launches)
         batches += l.at_ns > since && l.at_ns < fate.begun_ns;
@@ -407,7 +404,8 @@ BatchItem any_item(gen::Dice* dice, int64_t max_batch, int64_t at_ns) {
   item.tenant = dice->below(4);
   item.rows = dice->one_in(4) ? dice->between(1, 3 * max_batch) : dice->between(1, 2);
   item.priority = dice->between(0, 4);
-  if (dice->one_in(3)) item.deadline_ns = std::max<int64_t>(at_ns + dice->between(-kMs, 60 * kMs), 1);
+  if (dice->one_in(3))
+    item.deadline_ns = std::max<int64_t>(at_ns + dice->between(-kMs, 60 * kMs), 1);
   if (dice->one_in(3)) item.timeout_us = dice->between(0, 30'000);
   return item;
 }

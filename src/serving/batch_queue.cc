@@ -143,7 +143,7 @@ void BatchQueue::unseat(Key key) {
   p.seated = false;
   shape.oldest_ns = shape.tightest_ns = INT64_MAX;
   shape.lowest_level = 0;
-  for (const Key other : shape.seated) note_seated(shape, other);
+  for (const Key& other : shape.seated) note_seated(shape, other);
 }
 
 std::vector<BatchPart> BatchQueue::take(uint64_t shape) {
@@ -153,7 +153,7 @@ std::vector<BatchPart> BatchQueue::take(uint64_t shape) {
   from.seated_rows = 0;
   from.oldest_ns = from.tightest_ns = INT64_MAX;
   from.lowest_level = 0;
-  for (const Key key : keys) {
+  for (const Key& key : keys) {
     Request& r = requests_.at(key.first);
     Piece& p = r.pieces[key.second];
     p.seated = false;
@@ -190,13 +190,13 @@ void BatchQueue::demote(uint64_t id) {
   std::vector<Key> waiting;
   for (uint32_t i = 0; i < r.pieces.size(); ++i)
     if (r.pieces[i].waits) waiting.emplace_back(id, i);
-  for (const Key key : waiting) leave(r, key, false);
+  for (const Key& key : waiting) leave(r, key, false);
   Level& left = level_at(r.level);
   --left.requests;
   if (left.rows == 0) left = Level{};
   r.level = overtime_level();
   ++level_at(r.level).requests;
-  for (const Key key : waiting) {
+  for (const Key& key : waiting) {
     r.pieces[key.second].waits = true;
     enter(r, key);
   }

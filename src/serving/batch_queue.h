@@ -21,17 +21,18 @@
 // one piece of each. Pieces of one tenant stay in order of arrival.
 //
 // Age: on level p a piece is overdue after (p - 1) times `ageing_us`; the policy gives it a place
-// whatever its level says. Requests in overtime (TimeoutAction::kDelay) wait one level further down.
+// whatever its level says. Requests in overtime (TimeoutAction::kDelay) wait one level further
+// down.
 //
 // A shape's next batch is made while it waits: its pieces are "seated", the others aren't yet.
 namespace slip::serving {
 
 struct BatchItem {
-  uint64_t id = 0;         // Rising with arrival; never used twice.
-  uint64_t shape = 0;      // Only requests of one shape share a batch.
+  uint64_t id = 0;     // Rising with arrival; never used twice.
+  uint64_t shape = 0;  // Only requests of one shape share a batch.
   uint64_t tenant = 0;
-  int64_t rows = 1;        // ≥ 1
-  int64_t priority = 0;    // 0: the default level.
+  int64_t rows = 1;         // ≥ 1
+  int64_t priority = 0;     // 0: the default level.
   int64_t deadline_ns = 0;  // 0: none.
   int64_t timeout_us = 0;   // 0: none.
 };
@@ -76,7 +77,7 @@ class BatchQueue {
   struct Shape {
     std::vector<Key> seated;  // In order of joining.
     int64_t seated_rows = 0;
-    std::set<Order> waiting;                      // The others.
+    std::set<Order> waiting;                       // The others.
     std::set<std::pair<int64_t, Key>> overdue_at;  // Of all below level 1.
     // Of the seated ones.
     int64_t oldest_ns = INT64_MAX;

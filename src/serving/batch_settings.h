@@ -25,9 +25,10 @@ enum class TimeoutAction : uint8_t {
 
 struct QueuePolicy {
   TimeoutAction timeout_action = TimeoutAction::kReject;
-  int64_t default_timeout_us = 0;      // Of waiting; 0: none.
-  bool allow_timeout_override = true;  // A request's own timeout shortens it (Triton's default: no).
-  int64_t max_queue_size = 0;          // Requests that wait on this level; 0: kWaitingMax.
+  int64_t default_timeout_us = 0;  // Of waiting; 0: none.
+  bool allow_timeout_override =
+      true;                    // A request's own timeout shortens it (Triton's default: no).
+  int64_t max_queue_size = 0;  // Requests that wait on this level; 0: kWaitingMax.
 };
 
 struct BatchSettings {
@@ -42,10 +43,10 @@ struct BatchSettings {
   int64_t default_priority_level = 1;  // Of requests with priority 0, or beyond the levels.
   QueuePolicy default_queue_policy = {};
   std::map<int64_t, QueuePolicy> priority_queue_policy = {};  // By level.
-  int64_t objective_us = 0;       // p99 of the time from arrival to the run's end; 0: none.
-  int64_t ageing_us = 500'000;    // On level p a request is overdue after (p - 1) times this.
-  int64_t instances = 1;          // Runs at a time.
-  int64_t inline_below_us = 0;    // Cheaper runs happen inside submit(), when an instance is idle.
+  int64_t objective_us = 0;     // p99 of the time from arrival to the run's end; 0: none.
+  int64_t ageing_us = 500'000;  // On level p a request is overdue after (p - 1) times this.
+  int64_t instances = 1;        // Runs at a time.
+  int64_t inline_below_us = 0;  // Cheaper runs happen inside submit(), when an instance is idle.
 };
 
 // kInvalid `batch.settings` naming the field.

@@ -71,7 +71,8 @@ std::vector<Tensor> slice_rows(std::span<const Tensor> of, int64_t first, int64_
       slice.strings.assign(begin, begin + rows * each);
     } else {
       const size_t each = row_bytes(t);
-      slice.data.assign(t.data, static_cast<size_t>(first) * each, static_cast<size_t>(rows) * each);
+      slice.data.assign(t.data, static_cast<size_t>(first) * each,
+                        static_cast<size_t>(rows) * each);
     }
   }
   return out;
@@ -99,8 +100,9 @@ Status check_outputs(std::span<const Tensor> outputs, int64_t rows) {
     const bool sized = t.type == DataType::kBytes ? t.strings.size() == n * row_elements(t)
                                                   : t.data.size() == n * row_bytes(t);
     if (!t.shape.empty() && t.shape.front() == rows && sized) continue;
-    return internal("batch.output", concat({"output `", t.name, "` of the model hasn't one row for ",
-                                            "each of the ", std::to_string(rows), " it was given"}));
+    return internal("batch.output",
+                    concat({"output `", t.name, "` of the model hasn't one row for ",
+                            "each of the ", std::to_string(rows), " it was given"}));
   }
   return {};
 }

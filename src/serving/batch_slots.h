@@ -12,8 +12,8 @@
 // The rows of a batch: tensors with room for more rows than they have, in which each request gets
 // its own range and writes it itself, so that a batch that is closed is also complete.
 //
-// reserve(), and everything after the last write(), is for one thread at a time (the batcher's lock,
-// then the run); write() is for any thread, each in the range that it was given.
+// reserve(), and everything after the last write(), is for one thread at a time (the batcher's
+// lock, then the run); write() is for any thread, each in the range that it was given.
 namespace slip::serving {
 
 // The first dimension that all have, the rows. kInvalid `batch.rows` when they differ or are 0.

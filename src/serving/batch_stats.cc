@@ -63,20 +63,24 @@ std::vector<std::string> advice(const BatchReport& r) {
     return static_cast<double>(r.stats.batches[static_cast<size_t>(why)]) / batches;
   };
   if (share(BatchReason::kIdle) > 0.5)
-    out.push_back("Most batches are as small as they are because an instance was idle: requests "
-                  "were answered at once. Larger batches would only make them wait.");
+    out.push_back(
+        "Most batches are as small as they are because an instance was idle: requests "
+        "were answered at once. Larger batches would only make them wait.");
   if (share(BatchReason::kShape) > 0.2)
-    out.push_back("Many batches stayed small because requests have different shapes: pad them to "
-                  "a few lengths if you can.");
+    out.push_back(
+        "Many batches stayed small because requests have different shapes: pad them to "
+        "a few lengths if you can.");
   if (share(BatchReason::kDeadline) > 0.2)
-    out.push_back("Many batches were closed early for a deadline: deadlines are close to what a "
-                  "run takes.");
+    out.push_back(
+        "Many batches were closed early for a deadline: deadlines are close to what a "
+        "run takes.");
   if (share(BatchReason::kFull) > 0.5 && r.size == r.settings.max_batch_size)
-    out.push_back("Most batches are full: a larger max_batch_size or another instance would "
-                  "raise the throughput if a row's own cost is the smaller part.");
+    out.push_back(
+        "Most batches are full: a larger max_batch_size or another instance would "
+        "raise the throughput if a row's own cost is the smaller part.");
   if (r.settings.objective_us > 0 && r.late_share > 0.01)
-    out.push_back(concat({"Of the recent answers ", percent(r.late_share, 1),
-                          " came later than the objective."}));
+    out.push_back(concat(
+        {"Of the recent answers ", percent(r.late_share, 1), " came later than the objective."}));
   return out;
 }
 
@@ -190,11 +194,12 @@ std::string batch_report_text(const BatchReport& r) {
           percent(r.late_share, 1), " came later."});
   line({"Size: batches close at ", rows_text(r.size), " of at most ",
         std::to_string(r.settings.max_batch_size), ": ", r.size_why, "."});
-  line({"Delay: an idle instance waits ", ms(static_cast<double>(r.delay_ns)), " for more rows: ",
-        r.delay_why, "."});
-  line({"Batches so far: ", std::to_string(s.batch_count()), " of ",
-        format_double(batches > 0 ? std::round(10 * static_cast<double>(s.rows) / batches) / 10 : 0),
-        " rows on average, closed because"});
+  line({"Delay: an idle instance waits ", ms(static_cast<double>(r.delay_ns)),
+        " for more rows: ", r.delay_why, "."});
+  line(
+      {"Batches so far: ", std::to_string(s.batch_count()), " of ",
+       format_double(batches > 0 ? std::round(10 * static_cast<double>(s.rows) / batches) / 10 : 0),
+       " rows on average, closed because"});
   for (size_t i = 0; i < kBatchReasonCount; ++i)
     if (s.batches[i] > 0)
       line({"  ", percent(static_cast<double>(s.batches[i]), batches), "  ", kReasons[i].name, ": ",

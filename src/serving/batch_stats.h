@@ -63,16 +63,16 @@ struct BatchReport {
   double spread = 0;
   int64_t runs_fitted = 0;
   bool fitted = false;
-  double rows_per_s = 0;       // That arrive, lately.
-  double late_share = 0;       // Of recent answers, beyond the objective.
-  int64_t size = 0;            // Rows that batches are closed at now,
-  int64_t delay_ns = 0;        // and how long an idle instance waits for them,
-  std::string size_why;        // in words.
+  double rows_per_s = 0;  // That arrive, lately.
+  double late_share = 0;  // Of recent answers, beyond the objective.
+  int64_t size = 0;       // Rows that batches are closed at now,
+  int64_t delay_ns = 0;   // and how long an idle instance waits for them,
+  std::string size_why;   // in words.
   std::string delay_why;
-  int64_t waiting = 0;         // Requests.
+  int64_t waiting = 0;  // Requests.
   int64_t waiting_rows = 0;
-  int64_t oldest_ns = 0;       // How long the first of them has waited.
-  int64_t running = 0;         // Instances at work.
+  int64_t oldest_ns = 0;  // How long the first of them has waited.
+  int64_t running = 0;    // Instances at work.
 };
 
 codec::Json batch_report_json(const BatchReport& report);

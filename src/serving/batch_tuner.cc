@@ -6,14 +6,14 @@
 namespace slip::serving {
 namespace {
 
-constexpr double kRateNs = 250e6;       // Memory of the arrival rate.
+constexpr double kRateNs = 250e6;        // Memory of the arrival rate.
 constexpr double kLateRate = 1.0 / 500;  // Memory of late answers: 500 of them.
-constexpr double kEnough = 0.98;        // Of the throughput, at a smaller size.
-constexpr double kHandOffNs = 20e3;     // What a batch costs that no run shows.
-constexpr double kRoom = 0.7;           // Of the objective, for a wait and two runs.
-constexpr double kNear = 0.9;           // Of the objective: an answer that came near it.
-constexpr double kNearShare = 0.003;    // So many of those, and the wait is taken back.
-constexpr double kGain = 0.85;          // Of a row's cost: what waiting must come down to.
+constexpr double kEnough = 0.98;         // Of the throughput, at a smaller size.
+constexpr double kHandOffNs = 20e3;      // What a batch costs that no run shows.
+constexpr double kRoom = 0.7;            // Of the objective, for a wait and two runs.
+constexpr double kNear = 0.9;            // Of the objective: an answer that came near it.
+constexpr double kNearShare = 0.003;     // So many of those, and the wait is taken back.
+constexpr double kGain = 0.85;           // Of a row's cost: what waiting must come down to.
 constexpr double kAsGood = 1.1;
 constexpr int kDelays = 7;  // L/2, L/4, …
 constexpr double kTrustStep = 0.02;
@@ -156,8 +156,7 @@ std::string BatchTuner::delay_why() const {
     case DelayWhy::kLate:
       return "too many recent answers came near the objective";
     case DelayWhy::kGain:
-      return "it lowers the cost of a row by " +
-             std::to_string(std::lround(100 * saving_)) +
+      return "it lowers the cost of a row by " + std::to_string(std::lround(100 * saving_)) +
              " %, and the objective has room for it";
   }
   return {};

@@ -15,9 +15,9 @@
 // make it: r = L k/(k+1), or r = 2 b L/(L+b) where b is so large that losing some pays. Then the
 // least size that is within 2 % of that throughput: whoever comes next waits less.
 //
-// Wait: only if it lowers the cost of a row by 15 % or more against what comes together anyway while
-// instances are busy, with the wait and two runs within 0.7 L; of several, the shortest that gets
-// within 10 % of the best. Answers beyond 0.9 L take it back, whatever the prediction says.
+// Wait: only if it lowers the cost of a row by 15 % or more against what comes together anyway
+// while instances are busy, with the wait and two runs within 0.7 L; of several, the shortest that
+// gets within 10 % of the best. Answers beyond 0.9 L take it back, whatever the prediction says.
 namespace slip::serving {
 
 class BatchTuner {
@@ -39,7 +39,16 @@ class BatchTuner {
 
  private:
   enum class RowsWhy : uint8_t { kSet, kUnknown, kUnreachable, kAll, kObjective, kEnough };
-  enum class DelayWhy : uint8_t { kSet, kNoObjective, kUnknown, kNoGain, kNoRoom, kBusy, kLate, kGain };
+  enum class DelayWhy : uint8_t {
+    kSet,
+    kNoObjective,
+    kUnknown,
+    kNoGain,
+    kNoRoom,
+    kBusy,
+    kLate,
+    kGain
+  };
 
   void choose_rows(const BatchCost& cost);
   void choose_delay(const BatchCost& cost, double rows_per_ns);

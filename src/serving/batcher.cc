@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kSeatsBytesMax = int64_t{4} << 20;  // Of one batch that is being made.
 constexpr int64_t kCopyLockedBytes = 4096;            // Less is copied faster than a lock is taken.
 constexpr size_t kShapesMax = 256;                    // Known at a time, besides those in use.
-constexpr size_t kSeatedShapesMax = 8;               // That have tensors waiting for rows.
+constexpr size_t kSeatedShapesMax = 8;                // That have tensors waiting for rows.
 constexpr size_t kAnswerFirst = 4;                    // More answers than that: the next run first.
 constexpr int64_t kPoolRetryNs = 1'000'000;
 
@@ -150,13 +150,14 @@ std::shared_ptr<Batcher::Core::Shape> Batcher::Core::shape_of(std::span<const Te
   }
   auto shape = std::make_shared<Shape>();
   shape->id = ++last_shape_;
-  shape->slot_rows = std::min(policy_.settings().max_batch_size,
-                              BatchSlots::rows_within(inputs, kSeatsBytesMax));
+  shape->slot_rows =
+      std::min(policy_.settings().max_batch_size, BatchSlots::rows_within(inputs, kSeatsBytesMax));
   shapes_by_id_.emplace(shape->id, shape);
   return shapes_.emplace(std::move(key), shape).first->second;
 }
 
-// A range in the next batch of its shape for its rows, if there is room; to be written by the caller.
+// A range in the next batch of its shape for its rows, if there is room; to be written by the
+// caller.
 Batcher::Core::Seats* Batcher::Core::reserve(Pending* request) {
   Shape& shape = *request->shape;
   if (!shape.next) {
@@ -319,9 +320,9 @@ void Batcher::Core::infer(Work* work) {
   if (result.ok() && !whole)
     if (Status fits = check_outputs(*result, work->rows); !fits.ok()) result = fits.error();
   work->learns = result.ok();
-  const bool divisible = !result.ok() && work->parts.size() > 1 &&
-                         (result.error().code == Code::kInvalid ||
-                          result.error().reason == "batch.output");
+  const bool divisible =
+      !result.ok() && work->parts.size() > 1 &&
+      (result.error().code == Code::kInvalid || result.error().reason == "batch.output");
   if (divisible) return infer_each(work);
   work->results.push_back(std::move(result));
 }
@@ -383,7 +384,8 @@ Batcher::Core::Runs Batcher::Core::carry_out(uint64_t run) {
   }
   Runs kept;
   for (const uint64_t next : ready)
-    if ((kept.empty() && work.parts.size() <= kAnswerFirst) || !dispatch(next)) kept.push_back(next);
+    if ((kept.empty() && work.parts.size() <= kAnswerFirst) || !dispatch(next))
+      kept.push_back(next);
   ready.clear();
   if (!work.parts.empty()) {
     divide(&work);

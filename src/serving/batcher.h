@@ -25,8 +25,9 @@ class Pool;
 // by serving/batch_policy.h (pure; the rules are there); this class has the rows and the threads.
 //
 // Invariants: `done` is called exactly once for each request, never while a lock of the batcher is
-// held, on a pool thread or inside submit(), close() or drain(); a row is copied once into its batch (not at all when
-// its request runs alone) and once out of it; no run begins after a member's deadline. Any thread.
+// held, on a pool thread or inside submit(), close() or drain(); a row is copied once into its
+// batch (not at all when its request runs alone) and once out of it; no run begins after a member's
+// deadline. Any thread.
 //
 // The pool, clock and alarm outlive the batcher and every request; the run function is kept until
 // the last request is answered.
@@ -43,10 +44,10 @@ std::unique_ptr<BatchAlarm> make_batch_alarm(Executor& executor, Clock& clock);
 
 // How a request fared, for statistics (queue and compute apart) and logs.
 struct BatchTimes {
-  int64_t queue_ns = 0;   // Until its (first) run began.
-  int64_t input_ns = 0;   // Of its batches: rows put together,
-  int64_t infer_ns = 0;   // run,
-  int64_t output_ns = 0;  // given back.
+  int64_t queue_ns = 0;    // Until its (first) run began.
+  int64_t input_ns = 0;    // Of its batches: rows put together,
+  int64_t infer_ns = 0;    // run,
+  int64_t output_ns = 0;   // given back.
   int64_t batch_rows = 0;  // Of its last batch; 0: it never ran.
   BatchReason reason = BatchReason::kIdle;
 };
@@ -57,7 +58,7 @@ struct BatchRequest {
   int64_t deadline_ns = 0;  // Steady clock; 0: none.
   int64_t timeout_us = 0;   // Of waiting, if the queue's policy allows it; 0: none.
   int64_t priority = 0;     // 0: the default; 1 is the highest.
-  std::string tenant = {};       // Who shares fairly with others of one priority.
+  std::string tenant = {};  // Who shares fairly with others of one priority.
   // Asked before a run, under the batcher's lock: an atomic load, nothing more. May be null.
   std::function<bool()> cancelled = {};
   // The request's rows of each output, or: what the model said of its batch;

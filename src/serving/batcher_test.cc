@@ -21,9 +21,9 @@ namespace slip::serving {
 namespace {
 
 constexpr int64_t kMs = 1'000'000;
-constexpr float kBadRow = -1;    // The model refuses whatever has one,
-constexpr float kCrashes = -2;   // fails,
-constexpr float kNoRows = -3;    // or answers with one row in all.
+constexpr float kBadRow = -1;   // The model refuses whatever has one,
+constexpr float kCrashes = -2;  // fails,
+constexpr float kNoRows = -3;   // or answers with one row in all.
 
 Tensor floats(std::string name, std::vector<int64_t> shape, const std::vector<float>& values) {
   Tensor t;
@@ -294,12 +294,11 @@ TEST(Batcher, DrainsWithinATime) {
 
 TEST(Batcher, WithoutAThreadForItARequestIsToldSo) {
   World w(12);
-  w.run(
-      {.max_batch_size = 1, .instances = 3},
-      [&] {
-        for (int i = 0; i < 4; ++i) w.ask({1});
-      },
-      {.threads_max = 1, .queue_max = 1});
+  w.run({.max_batch_size = 1, .instances = 3},
+        [&] {
+          for (int i = 0; i < 4; ++i) w.ask({1});
+        },
+        {.threads_max = 1, .queue_max = 1});
   std::map<std::string, int> count;
   for (const auto& [number, text] : w.got) ++count[text == "pool.full" ? text : "answered"];
   EXPECT_GE(count["pool.full"], 1);
@@ -408,9 +407,11 @@ TEST(Batcher, WhateverHappensEverybodyIsAnsweredOnceAndRightly) {
         [&] {
           std::vector<std::unique_ptr<Task>> callers;
           for (uint64_t i = 0; i < 3; ++i)
-            callers.push_back(w.sim.spawn("caller", [&, i] { ask_anything(&w, 8 * seed + i, &gone); }));
+            callers.push_back(
+                w.sim.spawn("caller", [&, i] { ask_anything(&w, 8 * seed + i, &gone); }));
           callers.clear();
-          if (dice.one_in(3)) w.batcher->drain(w.sim.clock().steady_ns() + dice.between(0, 9 * kMs));
+          if (dice.one_in(3))
+            w.batcher->drain(w.sim.clock().steady_ns() + dice.between(0, 9 * kMs));
         },
         options);
     EXPECT_LE(w.most_running, s.instances);
@@ -425,15 +426,16 @@ TEST(Batcher, ManyThreads) {
   const auto alarm = make_batch_alarm(real_executor(), real_clock());
   std::atomic<int> right = 0;
   {
-    Batcher batcher({*pool, real_clock(), *alarm}, {.max_batch_size = 16, .instances = 2}, run_model);
+    Batcher batcher({*pool, real_clock(), *alarm}, {.max_batch_size = 16, .instances = 2},
+                    run_model);
     std::vector<std::unique_ptr<Task>> callers;
     for (int c = 0; c < 3; ++c)
       callers.push_back(real_executor().spawn("caller", [&, c] {
         for (int i = 0; i < 200; ++i) {
           BatchRequest r;
           r.inputs = rows_of(c * 1000 + i, {1, 2, 3}, i % 7 == 0 ? 900 : 2);
-          r.done = [&, expected = text_of(run_model(r.inputs))](
-                       Result<std::vector<Tensor>> result, const BatchTimes&) {
+          r.done = [&, expected = text_of(run_model(r.inputs))](Result<std::vector<Tensor>> result,
+                                                                const BatchTimes&) {
             right += text_of(result) == expected;
           };
           batcher.submit(std::move(r));
@@ -461,9 +463,10 @@ TEST(Batcher, ReportsInWords) {
     EXPECT_NEAR(report.run_ns / 1e6, 10, 1);
     EXPECT_EQ(report.stats.requests, 60);
     const std::string text = batch_report_text(report);
-    for (const char* part : {"A run of n rows takes", "Objective: 99 % of the answers within 100 ms",
-                             "Size: batches close at", "Delay: an idle instance waits",
-                             "Batches so far", "idle: an instance was idle", "Waiting:"})
+    for (const char* part :
+         {"A run of n rows takes", "Objective: 99 % of the answers within 100 ms",
+          "Size: batches close at", "Delay: an idle instance waits", "Batches so far",
+          "idle: an instance was idle", "Waiting:"})
       EXPECT_NE(text.find(part), std::string::npos) << part << " in\n" << text;
     const codec::Json json = batch_report_json(report);
     int64_t batches = 0;

@@ -21,9 +21,9 @@ class BatchWorld {
     BatchItem item = {};
     int64_t arrived_ns = 0;
     int answers = 0;
-    int64_t rows_run = 0;    // Begun.
+    int64_t rows_run = 0;  // Begun.
     int64_t rows_done = 0;
-    int64_t begun_ns = -1;   // Of the first piece.
+    int64_t begun_ns = -1;  // Of the first piece.
     int64_t answered_ns = -1;
     bool refused = false;
     BatchRefusal why = BatchRefusal::kQueueFull;

@@ -128,8 +128,9 @@ inline Comparison compare(const Model& m, double load, const Search& search) {
 }
 
 inline void print_header() {
-  std::printf("model   load | tuned: goodput  p99 ms  rows | best fixed: goodput  p99 ms  rows  "
-              "size delay_us | ratio\n");
+  std::printf(
+      "model   load | tuned: goodput  p99 ms  rows | best fixed: goodput  p99 ms  rows  "
+      "size delay_us | ratio\n");
 }
 
 inline void print(const Model& m, double load, const Comparison& c) {
