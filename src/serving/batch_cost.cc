@@ -39,6 +39,7 @@ void BatchCost::learn(double x, double pred, double y, double keep) {
   yx_ = keep * yx_ + w * y * x;
   y_ = keep * y_ + w * y;
   const double ridge = std::max(kRidge * w, kRidgeOfAll * one_);
+  const double before = slope_ / 2 + base_;
   const double a11 = xx_ + ridge;
   const double a22 = one_ + ridge;
   const double r1 = yx_ + ridge * slope_;
@@ -53,6 +54,9 @@ void BatchCost::learn(double x, double pred, double y, double keep) {
     base_ = 0;
     slope_ = r1 / a11;
   }
+  // What was learnt of a faster model is in smaller units: it would outweigh all that is new.
+  const double slower = std::min(before / std::max(slope_ / 2 + base_, 1e-9), 1.0);
+  for (double* sum : {&xx_, &x_, &one_, &yx_, &y_}) *sum *= slower * slower;
 }
 
 double BatchCost::expect_ns(int64_t rows) const {

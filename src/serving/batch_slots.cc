@@ -78,11 +78,14 @@ std::vector<Tensor> slice_rows(std::span<const Tensor> of, int64_t first, int64_
   return out;
 }
 
-std::vector<Tensor> join_rows(std::vector<std::vector<Tensor>> pieces) {
+Result<std::vector<Tensor>> join_rows(std::vector<std::vector<Tensor>> pieces) {
   CHECK(!pieces.empty());
+  if (pieces.size() == 1) return std::move(pieces.front());
+  for (const std::vector<Tensor>& piece : pieces)
+    if (batch_shape_key(piece) != batch_shape_key(pieces.front()))
+      return internal("batch.output", "the model's outputs for parts of a request do not match");
   std::vector<Tensor> out = std::move(pieces.front());
   for (size_t p = 1; p < pieces.size(); ++p) {
-    CHECK(pieces[p].size() == out.size());
     for (size_t i = 0; i < out.size(); ++i) {
       Tensor& more = pieces[p][i];
       out[i].shape.front() += more.shape.front();

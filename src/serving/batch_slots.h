@@ -25,8 +25,9 @@ void sort_by_name(std::vector<Tensor>* inputs);
 
 // Rows `first` … `first + rows` of each. CHECKs that every tensor has them.
 std::vector<Tensor> slice_rows(std::span<const Tensor> of, int64_t first, int64_t rows);
-// One after the other; all have the same names, types and other dimensions.
-std::vector<Tensor> join_rows(std::vector<std::vector<Tensor>> pieces);
+// One after the other. kInternal `batch.output` unless all have the same names, types and other
+// dimensions.
+Result<std::vector<Tensor>> join_rows(std::vector<std::vector<Tensor>> pieces);
 // Whether each has `rows` rows. kInternal `batch.output`, naming the one that has not.
 Status check_outputs(std::span<const Tensor> outputs, int64_t rows);
 

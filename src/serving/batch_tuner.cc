@@ -34,12 +34,20 @@ BatchTuner::BatchTuner(const BatchSettings& s)
                                        : DelayWhy::kUnknown) {}
 
 void BatchTuner::arrived(int64_t rows, int64_t now_ns) {
-  rate_ = rows_per_s(now_ns) / 1e9 + static_cast<double>(rows) / kRateNs;
+  rate_ = decayed_rate(now_ns) + static_cast<double>(rows) / kRateNs;
   rate_at_ns_ = now_ns;
+  if (rate_since_ns_ < 0) rate_since_ns_ = now_ns;
+}
+
+double BatchTuner::decayed_rate(int64_t now_ns) const {
+  return rate_ * std::exp(-static_cast<double>(now_ns - rate_at_ns_) / kRateNs);
 }
 
 double BatchTuner::rows_per_s(int64_t now_ns) const {
-  return 1e9 * rate_ * std::exp(-static_cast<double>(now_ns - rate_at_ns_) / kRateNs);
+  if (rate_since_ns_ < 0) return 0;
+  // At first the memory is not full yet.
+  const double seen_ns = static_cast<double>(now_ns - rate_since_ns_) + kRateNs / 10;
+  return 1e9 * decayed_rate(now_ns) / (1 - std::exp(-seen_ns / kRateNs));
 }
 
 void BatchTuner::answered(int64_t latency_ns) {

@@ -50,6 +50,7 @@ class BatchTuner {
     kGain
   };
 
+  double decayed_rate(int64_t now_ns) const;
   void choose_rows(const BatchCost& cost);
   void choose_delay(const BatchCost& cost, double rows_per_ns);
 
@@ -66,6 +67,7 @@ class BatchTuner {
 
   double rate_ = 0;  // Rows a nanosecond, decaying.
   int64_t rate_at_ns_ = 0;
+  int64_t rate_since_ns_ = -1;
   double near_share_ = 0;  // Of answers, beyond 0.9 L.
   double late_share_ = 0;  // Beyond L.
   double trust_ = 1;       // Of the chosen wait, how much is taken.
