@@ -204,10 +204,14 @@ Status open_domains(World& w) {
   w.model_source = std::make_unique<RegistrySource>(*w.registry, *w.blobs);
   w.predictions = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
                                               w.data_dir + "/predictions", {}));
+  w.batching = std::make_unique<serving::Batching>(
+      w.sys.executor, w.sys.clock,
+      serving::Batching::Options{.threads = static_cast<size_t>(w.sys.process.cpu_count()),
+                                 .objective_us = w.config.number("batch_objective_us")});
   w.local_models = TRY(open_local_models(w));
   w.serving = std::make_unique<serving::Serving>(
       serving::Serving::Deps{*w.db, *w.ledger, *w.model_source, *w.predictions, w.budget,
-                             w.sys.clock, w.sys.rng, w.sys.log, *w.local_models});
+                             w.sys.clock, w.sys.rng, w.sys.log, *w.local_models, w.batching.get()});
   TRY(check_local_names(w));
   w.archive = std::make_unique<serving::Archive>(
       serving::Archive::Deps{*w.db, *w.blobs, *w.predictions, w.sys.clock, w.sys.log});

@@ -42,6 +42,7 @@
 #include "registry/registry.h"
 #include "rollout/guard.h"
 #include "serving/archive.h"
+#include "serving/batching.h"
 #include "serving/serving.h"
 #include "store/blobs.h"
 #include "store/db.h"
@@ -138,6 +139,7 @@ struct World {
   std::unique_ptr<registry::Governance> governance;
   std::unique_ptr<RegistrySource> model_source;
   std::unique_ptr<store::SegmentLog> predictions;
+  std::unique_ptr<serving::Batching> batching;
   std::unique_ptr<serving::LocalModels> local_models;
   std::unique_ptr<serving::Serving> serving;
   std::unique_ptr<serving::Archive> archive;

@@ -26,6 +26,9 @@ struct Signature {
   const TensorSpec* output(std::string_view name) const;
 };
 
+// Each input of the signature once, of its type and shape, and nothing else. kInvalid `tensor.*`.
+Status check_inputs(const Signature& signature, std::span<const Tensor> inputs);
+
 class Model {
  public:
   virtual ~Model() = default;

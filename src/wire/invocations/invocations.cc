@@ -89,7 +89,7 @@ Result<Reply> invoke(const App& app, const Ctx& ctx, Request& request) {
   serving::Serving::Ask ask;
   ask.inputs = TRY(to_tensors(*input, stable.model->signature()));
   ask.client_ref = request.header("x-slipway-client-ref").substr(0, serving::kClientRefBytesMax);
-  const serving::Prediction p = TRY(app.serving.predict(ctx, *route, ask));
+  const serving::Prediction p = TRY(app.serving.predict(ctx, route, std::move(ask)));
   Json predictions = answers_an_array(p.platform)
                          ? TRY(to_array(p.outputs.front()))
                          : TRY(to_predictions(p.outputs, input->is_table, input->frame.rows));
