@@ -60,6 +60,7 @@ class Clock;
 class File;
 class Fs;
 class Log;
+class SwitchedLog;
 class Process;
 class Rng;
 }  // namespace slip
@@ -79,6 +80,7 @@ struct Sys {
   Process& process;
   Executor& executor;
   Log& log;
+  SwitchedLog* log_switches = nullptr;  // Of `log`; null: its levels stay as they are.
 };
 
 struct World {
