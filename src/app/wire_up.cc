@@ -361,6 +361,10 @@ Result<std::vector<http::Route>> World::prepare() {
   oip = std::make_unique<wire::oip::App>(
       wire::oip::App{*serving, *pool, config.text("oip_server_name"), kVersion,
                      config.on("allow_client_shm"), least_level(sys.log), log_switch(sys)});
+  kserve1 = std::make_unique<wire::kserve1::App>(wire::kserve1::App{
+      *serving, [this](const Ctx& ctx, const std::string& model, const std::string& alias) {
+        return model_source->resolve(ctx, model, alias);
+      }});
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});
   std::vector<http::Route> rows = all_routes(*this);
   TRY(guard_rows(*auth, [this]() -> Pool& { return *pool; }, &rows));

@@ -53,6 +53,7 @@
 #include "wire/invocations/invocations.h"
 #include "wire/mlflow/signed_links.h"
 #include "wire/native/live.h"
+#include "wire/kserve1/kserve1.h"
 #include "wire/oip/oip.h"
 
 namespace slip {
@@ -162,6 +163,7 @@ struct World {
   std::unique_ptr<Pool> redis_pool;     // and of those that wait for Redis.
   std::shared_ptr<const wire::mlflow::SignedLinks> links;
   std::unique_ptr<wire::oip::App> oip;
+  std::unique_ptr<wire::kserve1::App> kserve1;
   std::unique_ptr<wire::invocations::App> invocations;
   std::unique_ptr<grpc::Health> health;
   std::vector<std::string> services;  // Of gRPC; set before its server starts.
