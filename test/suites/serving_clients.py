@@ -531,6 +531,10 @@ def test_mlflows_scoring_client(server):
             import pandas
             answer = client.invoke(pandas.DataFrame({"a": [2.0, -2.0], "b": [0.0, 0.0]}))
             equal([row["label"] for row in answer.get_predictions().to_dict("records")], ["yes", "no"], "labels")
+            table = pandas.DataFrame({"a": [2.0, -2.0], "b": [0.0, 0.0]})
+            status, _, body = post(one, "/invocations", table.to_parquet(), {"Content-Type": "application/vnd.apache.parquet"})
+            equal((status, [row["label"] for row in json.loads(body)["predictions"]]), (200, ["yes", "no"]), "Parquet")
+            equal(post(one, "/invocations", b"PAR1", {"Content-Type": "application/vnd.apache.parquet"})[0], 400, "no Parquet")
             equal(one.stop(), 0, "exit status")
 
 
