@@ -21,9 +21,10 @@ sys.path = [entry for entry in sys.path if pathlib.Path(entry or ".").resolve() 
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import harness  # noqa: E402
 from harness import equal, true  # noqa: E402
-from dev import setup  # noqa: E402
+from dev import common, setup  # noqa: E402
 
 sys.path.append(str(setup.packages("pip_serving")))
+sys.path.append(str(setup.place("wheel", "pyarrow", common.read_lock()["wheel"]["pyarrow"])))
 import numpy as np  # noqa: E402
 import tritonclient.grpc as by_grpc  # noqa: E402
 import tritonclient.grpc.aio as by_grpc_aio  # noqa: E402

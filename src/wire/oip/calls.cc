@@ -21,16 +21,15 @@ std::string quoted(const std::vector<std::string_view>& names) {
 // Which inputs there are; what they hold is the model's to judge.
 Status check_inputs(const Target& target, const std::vector<serving::Tensor>& inputs) {
   const serving::Signature& signature = target.arm->model->signature();
-  std::vector<std::string_view> got;
-  for (const serving::Tensor& t : inputs) {
+  for (const serving::Tensor& t : inputs)
     if (signature.input(t.name) == nullptr)
       return invalid("tensor.unknown_input",
                      concat({"unexpected inference input '", t.name, "' for model '",
                              target.route->name, "': it is not an input of the model"}));
-    got.push_back(t.name);
-  }
   if (inputs.size() == signature.inputs.size()) return {};
+  std::vector<std::string_view> got;
   std::vector<std::string_view> missing;
+  for (const serving::Tensor& t : inputs) got.push_back(t.name);
   for (const serving::TensorSpec& spec : signature.inputs)
     if (std::find(got.begin(), got.end(), spec.name) == got.end()) missing.push_back(spec.name);
   return invalid("tensor.missing_input",

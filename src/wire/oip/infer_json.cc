@@ -166,15 +166,6 @@ Result<WantedOutput> read_output(const element& e, Reading* in) {
   return out;
 }
 
-Status check_twins(const InferRequest& request) {
-  std::vector<std::string_view> names;
-  for (const Tensor& t : request.inputs) names.push_back(t.name);
-  TRY(check_no_twins(names, "input"));
-  names.clear();
-  for (const WantedOutput& o : request.outputs) names.push_back(o.name);
-  return check_no_twins(names, "output");
-}
-
 Status read_id(const simdjson::dom::object& object, std::string* id) {
   element value;
   if (object["id"].get(value) || value.is_null()) return {};
@@ -211,7 +202,8 @@ Result<InferRequest> read_request(const element& root, Reading in) {
       return bad("Unable to parse 'outputs': it must be an array");
     for (const element e : outputs) request.outputs.push_back(TRY(read_output(e, &in)));
   }
-  TRY(check_twins(request));
+  TRY(check_no_twins(request.inputs, "input"));
+  TRY(check_no_twins(request.outputs, "output"));
   return request;
 }
 

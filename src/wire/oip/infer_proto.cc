@@ -213,14 +213,6 @@ Result<Form> form_of(const ModelInferRequest& in) {
   return Form::kRaw;
 }
 
-template <class Named>
-std::vector<std::string_view> names_in(const std::vector<Named>& all) {
-  std::vector<std::string_view> out;
-  out.reserve(all.size());
-  for (const Named& one : all) out.push_back(one.name);
-  return out;
-}
-
 // Walks over the fields without keeping them: how many tensors and parameters there are, before
 // any of them takes room, and which model it is.
 Result<NamedModel> walk(std::string_view message, size_t* parts) {
@@ -364,8 +356,8 @@ Result<ProtoInfer> parse_infer_proto(std::string_view message, const Regions* re
       TRY(take_output_parameters(read_parameters(wanted.parameters()), regions, &output));
     request.outputs.push_back(std::move(output));
   }
-  TRY(check_no_twins(names_in(request.inputs), "input"));
-  TRY(check_no_twins(names_in(request.outputs), "output"));
+  TRY(check_no_twins(request.inputs, "input"));
+  TRY(check_no_twins(request.outputs, "output"));
   return out;
 }
 

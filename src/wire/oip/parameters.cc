@@ -94,11 +94,10 @@ Status take_output_parameters(const Parameters& parameters, const Regions* regio
   return {};
 }
 
-Status check_no_twins(const std::vector<std::string_view>& names, std::string_view what) {
-  std::vector<std::string_view> sorted = names;
-  std::sort(sorted.begin(), sorted.end());
-  const auto twin = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twin == sorted.end()) return {};
+Status refuse_twins(std::vector<std::string_view> names, std::string_view what) {
+  std::sort(names.begin(), names.end());
+  const auto twin = std::adjacent_find(names.begin(), names.end());
+  if (twin == names.end()) return {};
   return invalid("tensor.duplicate", concat({what, " '", *twin, "' already exists in request"}));
 }
 

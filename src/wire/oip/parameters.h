@@ -3,6 +3,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "wire/oip/infer.h"
@@ -26,7 +28,15 @@ Result<std::optional<Place>> place_of(const Parameters& parameters, const Region
 const Parameter* find_parameter(const Parameters& parameters, std::string_view name);
 std::optional<uint64_t> as_count(const Parameter& value);  // A whole number, not negative.
 
-// "input 'x' already exists in request"; `what`: "input", "output".
-Status check_no_twins(const std::vector<std::string_view>& names, std::string_view what);
+// "input 'x' already exists in request"; `what`: "input", "output". kInvalid `tensor.duplicate`.
+Status refuse_twins(std::vector<std::string_view> names, std::string_view what);
+template <class Named>
+Status check_no_twins(const std::vector<Named>& all, std::string_view what) {
+  if (all.size() < 2) return {};
+  std::vector<std::string_view> names;
+  names.reserve(all.size());
+  for (const Named& one : all) names.push_back(one.name);
+  return refuse_twins(std::move(names), what);
+}
 
 }  // namespace slip::wire::oip
