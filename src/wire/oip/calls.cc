@@ -111,7 +111,9 @@ Result<Answered> run_infer(const App& app, const Ctx& ctx, const Target& target,
   serving::Serving::Ask ask;
   ask.inputs = std::move(request.inputs);
   ask.outputs = names_of(request.outputs);
-  ask.client_ref = client_ref.empty() ? request.id : std::move(client_ref);
+  ask.client_ref = std::move(client_ref);
+  if (ask.client_ref.empty() && request.id.size() <= serving::kClientRefBytesMax)
+    ask.client_ref = request.id;
   ask.version = target.version;
   serving::Serving::Unlogged made = TRY(app.serving.run(ctx, *target.route, ask));
   Answered out;

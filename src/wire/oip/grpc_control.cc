@@ -108,17 +108,6 @@ Result<Reply> logging(App& app, const Ctx& ctx, const Request& request) {
   return Reply{out.SerializeAsString()};
 }
 
-// Reading and changing are one call each: who only reads needs less.
-template <class Message>
-void read_or_change(grpc::Method* r) {
-  r->permission.on = http::On::kObject;
-  r->needs = [](const Ctx&, const Request& request) -> Result<std::vector<http::Need>> {
-    const auto in = TRY(parsed<Message>(request));
-    const bool reads = in.settings_size() == 0;
-    return http::one_need(reads ? http::Right::kRead : http::Right::kManage, "deployment", "");
-  };
-}
-
 using Answer = Result<Reply> (*)(App&, const Ctx&, const Request&);
 
 grpc::Method row(App& app, std::string_view name, http::Right right, Answer answer,
@@ -150,10 +139,9 @@ std::vector<grpc::Method> control_methods(App& app) {
                     "Not offered: there is no GPU."));
   out.push_back(row(app, "CudaSharedMemoryUnregister", Right::kManage, cuda_remove,
                     "Nothing to do: there is no GPU."));
+  // Told and changed by one call: who may only read asks over REST.
   out.push_back(row(app, "TraceSetting", Right::kManage, trace, "Trace settings, told or changed."));
-  read_or_change<inference::TraceSettingRequest>(&out.back());
   out.push_back(row(app, "LogSettings", Right::kManage, logging, "Log settings, told or changed."));
-  read_or_change<inference::LogSettingsRequest>(&out.back());
   return out;
 }
 
