@@ -56,7 +56,8 @@ TESTS_MAY = {pattern for pattern, _, _ in BANS if re.search(r"catch|namespace|st
 HEAVY = [
     (r"nlohmann/", ("codec/",)), (r"simdjson\.h", ("codec/", "wire/oip/")), (r"(arrow|parquet)/", ("codec/",)),
     (r"yaml-cpp/", ("codec/",)), (r"boost/math/", ("engine/", "monitor/")),
-    (r"boost/", ("http/", "sys/")), (r"grpc(pp)?/|google/protobuf/|[\w/]+\.pb\.h", ("grpc/", "codec/", "wire/")),
+    (r"boost/", ("http/", "sys/")), (r"triton/\w+\.pb\.h", ("serving/", "wire/")),
+    (r"grpc(pp)?/|google/protobuf/|[\w/]+\.pb\.h", ("grpc/", "codec/", "wire/")),
     (r"spdlog/|fmt/", ("sys/",)), (r"onnxruntime", ("serving/",)), (r"openssl/", ("codec/", "http/", "sys/")),
     (r"sqlite3\.h|libpq-fe\.h|hiredis/", ("store/",)), (r"prometheus/", ("core/telemetry/",)),
     (r"(zstd|xxhash|zlib|brotli/\w+)\.h", ("codec/",)), (r"re2/", ("codec/", "engine/", "guard/", "monitor/")),

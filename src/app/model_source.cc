@@ -1,27 +1,40 @@
 #include "app/model_source.h"
 
+#include <algorithm>
+#include <array>
+
 #include "base/text.h"
 
 namespace slip::app {
 namespace {
 
 constexpr std::string_view kStagePrefix = "stage:";
+constexpr std::string_view kOnnx = "model.onnx";
+
+bool is_servable(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  constexpr std::array<std::string_view, 7> kNames = {"model.ubj",    "model.xgb",   "model.json",
+                                                      "xgboost.json", "xgboost.ubj", "model.lgb",
+                                                      "model.txt"};
+  return name.ends_with(".onnx") || std::ranges::find(kNames, name) != kNames.end();
+}
 
 }  // namespace
 
-Result<store::tree::Entry> onnx_file(const registry::Bundle& bundle) {
+Result<store::tree::Entry> servable_file(const registry::Bundle& bundle) {
   const store::tree::Entry* found = nullptr;
   int count = 0;
   for (const store::tree::Entry& e : bundle.entries) {
-    if (!e.path.ends_with(".onnx")) continue;
+    if (!is_servable(e.path)) continue;
     ++count;
-    if (found == nullptr || e.path == "model.onnx") found = &e;
+    if (found == nullptr || e.path == kOnnx) found = &e;
   }
-  if (found != nullptr && (count == 1 || found->path == "model.onnx")) return *found;
+  if (found != nullptr && (count == 1 || found->path == kOnnx)) return *found;
   return unsupported(
-      "model_version.no_onnx",
+      "model_version.not_servable",
       concat({"version ", std::to_string(bundle.version.number), " of ", bundle.version.model,
-              count == 0 ? " has no" : " has several", " ONNX file", count == 0 ? "" : "s"}));
+              count == 0 ? " has no file of ONNX, XGBoost (JSON, UBJSON) or LightGBM (text)"
+                         : " has several files of models"}));
 }
 
 Result<int64_t> RegistrySource::resolve(const Ctx& ctx, const std::string& model,
@@ -46,7 +59,7 @@ Result<int64_t> RegistrySource::resolve(const Ctx& ctx, const std::string& model
 Result<serving::ModelSource::Files> RegistrySource::fetch(const Ctx& ctx, const std::string& model,
                                                           int64_t version) {
   const registry::Bundle bundle = TRY(registry_.open_bundle(ctx, model, version));
-  const store::tree::Entry file = TRY(onnx_file(bundle));
+  const store::tree::Entry file = TRY(servable_file(bundle));
   Files out;
   out.bytes = TRY(blobs_.get(file.digest, serving::kModelBytesMax));
   out.digest = bundle.version.digest;

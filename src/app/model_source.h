@@ -4,12 +4,14 @@
 #include "serving/serving.h"
 #include "store/blobs.h"
 
-// The models that serving loads: the registry's versions and the ONNX file among their files.
+// The models that serving loads: the registry's versions and the one file among theirs that is a
+// model serving knows.
 namespace slip::app {
 
-// MLflow's own name for the file of its onnx flavour wins over others beside it. kUnsupported
-// `model_version.no_onnx` when there is none, or several.
-Result<store::tree::Entry> onnx_file(const registry::Bundle& bundle);
+// ONNX, XGBoost or LightGBM, by the names that MLflow's flavours and the libraries themselves give
+// their files; model.onnx wins over others beside it. kUnsupported `model_version.not_servable`
+// when there is none, or several.
+Result<store::tree::Entry> servable_file(const registry::Bundle& bundle);
 
 class RegistrySource final : public serving::ModelSource {
  public:

@@ -44,7 +44,8 @@ std::vector<cli::Option> setting_options() {
     std::string doc(row.doc);
     if (!row.fallback.empty()) doc += concat({" [", row.fallback, "]"});
     doc += concat({" [env: ", variable_of(row), "]"});
-    out.push_back({flag_of(row).substr(2), is_switch ? "" : "VALUE", std::move(doc)});
+    const bool many = row.type == SettingType::kList;
+    out.push_back({flag_of(row).substr(2), is_switch ? "" : "VALUE", std::move(doc), false, many});
   }
   return out;
 }
@@ -53,7 +54,9 @@ Result<Config> config_of(const cli::Call& call, const Sys& sys) {
   Config::Sources sources{sys.fs, sys.process, {}, call.text("config")};
   for (const SettingRow& row : settings()) {
     const std::string name = flag_of(row).substr(2);
-    if (row.flag && call.has(name)) sources.flags.emplace_back(row.name, call.text(name));
+    if (!row.flag || !call.has(name)) continue;
+    const bool many = row.type == SettingType::kList;
+    sources.flags.emplace_back(row.name, many ? join(call.list(name), ",") : call.text(name));
   }
   return Config::resolve(sources);
 }

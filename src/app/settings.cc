@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 50> kSettings = {{
+constexpr std::array<SettingRow, 53> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -86,6 +86,14 @@ constexpr std::array<SettingRow, 50> kSettings = {{
     {"log_level", kChoice, "info", "debug|info|warn|error", "Least level that is logged."},
     {"log_file", kText, "", "", "File for the log; empty: standard error."},
     {"access_log", kSwitch, "off", "", "A line for each request and call."},
+    {"model", kList, "", "",
+     "NAME=FILE of a model to serve beside the deployments: ONNX, XGBoost (JSON, UBJSON) or "
+     "LightGBM "
+     "(text)."},
+    {"model_repository", kList, "", "",
+     "Directories of models in Triton's layout: NAME/config.pbtxt, NAME/VERSION/model.onnx."},
+    {"model_log", kChoice, "kernel", "kernel|disk|none",
+     "What the log of their predictions promises before an answer leaves; none: it samples."},
     {"oip_server_name", kText, "slipway", "", "Name that /v2 gives."},
     {"allow_client_shm", kSwitch, "off", "",
      "Whether managers of the project default may register this machine's shared memory for "

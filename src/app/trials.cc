@@ -68,11 +68,11 @@ struct ServedTrials::Loaded {
 };
 
 Result<ServedTrials::Loaded> ServedTrials::load(const registry::Bundle& files) {
-  const store::tree::Entry file = TRY(onnx_file(files));
+  const store::tree::Entry file = TRY(servable_file(files));
   Loaded out;
   out.lease = TRY(deps_.budget.reserve(Share::kModels, 3 * file.size));
   const std::string bytes = TRY(deps_.blobs.get(file.digest, serving::kModelBytesMax));
-  out.model = TRY(serving::load_onnx(bytes, {}));
+  out.model = TRY(serving::load_model(bytes));
   return out;
 }
 
@@ -82,10 +82,10 @@ Result<std::string> ServedTrials::loads(const Ctx&, const registry::Bundle& file
     TRY(serving::warm_up(*loaded->model));
     return concat({"loads and runs; takes ", inputs_of(loaded->model->signature())});
   }
-  if (loaded.error().reason != "model_version.no_onnx") return loaded.error();
+  if (loaded.error().reason != "model_version.not_servable") return loaded.error();
   for (const store::tree::Entry& entry : files.entries) TRY(deps_.blobs.open(entry.digest));
   return concat(
-      {std::to_string(files.entries.size()), " files are here; no ONNX among them to run"});
+      {std::to_string(files.entries.size()), " files are here; no model among them to run"});
 }
 
 Result<std::vector<codec::Json>> ServedTrials::answer(const Ctx&, const registry::Bundle& files,

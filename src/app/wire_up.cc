@@ -2,6 +2,7 @@
 
 #include "app/feature_metrics.h"
 #include "app/inference_metrics.h"
+#include "app/local_models.h"
 #include "app/worker_metrics.h"
 #include "app/world.h"
 #include "base/text.h"
@@ -204,9 +205,11 @@ Status open_domains(World& w) {
   w.model_source = std::make_unique<RegistrySource>(*w.registry, *w.blobs);
   w.predictions = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
                                               w.data_dir + "/predictions", {}));
+  w.local_models = TRY(open_local_models(w));
   w.serving = std::make_unique<serving::Serving>(
       serving::Serving::Deps{*w.db, *w.ledger, *w.model_source, *w.predictions, w.budget,
-                             w.sys.clock, w.sys.rng, w.sys.log});
+                             w.sys.clock, w.sys.rng, w.sys.log, *w.local_models});
+  TRY(check_local_names(w));
   w.archive = std::make_unique<serving::Archive>(
       serving::Archive::Deps{*w.db, *w.blobs, *w.predictions, w.sys.clock, w.sys.log});
   w.guard = std::make_unique<rollout::Guard>(rollout::Guard::Deps{*w.serving});

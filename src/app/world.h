@@ -141,6 +141,7 @@ struct World {
   std::unique_ptr<registry::Governance> governance;
   std::unique_ptr<RegistrySource> model_source;
   std::unique_ptr<store::SegmentLog> predictions;
+  std::unique_ptr<serving::LocalModels> local_models;
   std::unique_ptr<serving::Serving> serving;
   std::unique_ptr<serving::Archive> archive;
   std::unique_ptr<rollout::Guard> guard;

@@ -74,6 +74,8 @@ void add_sql_commands(Commands& commands, const Machine& machine);  // sql
 
 // predict: files to a file.
 void add_predict_command(Commands& commands, const Machine& machine);
+// batch score: the same for many rows, in parts.
+void add_batch_command(Commands& commands, const Machine& machine);
 
 // migrate mlflow
 void add_migrate_commands(Commands& commands, const Connect& connect, Fs& fs);

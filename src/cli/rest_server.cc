@@ -164,6 +164,7 @@ void add_rest_commands(Commands& commands, const Machine& machine, const Connect
   add_feature_stream_commands(commands, connect);
   add_contract_commands(commands, machine);
   add_predict_command(commands, machine);
+  add_batch_command(commands, machine);
   add_function_commands(commands, machine);
   add_sql_commands(commands, machine);
 }

@@ -75,7 +75,7 @@ class GuardTest : public test::DbTest, public serving::ModelSource {
     log =
         store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p", {}).value();
     serving = std::make_unique<serving::Serving>(serving::Serving::Deps{
-        db(), *events, *this, *log, budget, real_clock(), real_rng(), null_log()});
+        db(), *events, *this, *log, budget, real_clock(), real_rng(), null_log(), local});
     guard = std::make_unique<Guard>(Guard::Deps{*serving});
     uid = serving->deploy(ctx, {.name = "d", .model = "m", .target = "1"}).value().uid;
   }
@@ -100,6 +100,7 @@ class GuardTest : public test::DbTest, public serving::ModelSource {
   Budget budget{1 << 30};
   std::unique_ptr<ledger::Ledger> events;
   std::unique_ptr<store::SegmentLog> log;
+  serving::LocalModels local{{fs, budget, real_clock(), null_log()}};
   std::unique_ptr<serving::Serving> serving;
   std::unique_ptr<Guard> guard;
   std::string uid;

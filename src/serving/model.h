@@ -15,9 +15,12 @@
 namespace slip::serving {
 
 struct Signature {
-  std::string platform;  // "onnxruntime_onnx"
+  std::string platform;  // "onnxruntime_onnx", "xgboost", "lightgbm", "ensemble"
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
+  // The first dimension of every input and output counts rows, which may be run together with
+  // others' in batches of at most so many; 0: the model takes its tensors as they are.
+  int64_t max_batch = 0;
 
   const TensorSpec* input(std::string_view name) const;
   const TensorSpec* output(std::string_view name) const;
@@ -42,6 +45,24 @@ struct OnnxOptions {
 // kInvalid `onnx.load` for bytes that it refuses, kUnsupported `onnx.type` for inputs or outputs
 // that are no tensors (a classifier exported with ZipMap: export with zipmap=False).
 Result<std::unique_ptr<Model>> load_onnx(std::string_view bytes, OnnxOptions options);
+
+// XGBoost (JSON, UBJSON) and LightGBM (text) on our own executor: FP32 `input` [n, features], FP32
+// `output` [n, outputs], for classifiers INT64 `label` [n] too. model/model.h's errors.
+enum class TreeOutput : uint8_t {
+  kAnswer,         // As the library's predict() gives it: of two classes the second one's.
+  kClass,          // The number of the class, as a float.
+  kProbabilities,  // One a class, also of two.
+};
+struct TreeOptions {
+  std::string input = "input";
+  std::string output = "output";
+  std::string label = "label";  // Empty: no labels.
+  TreeOutput as = TreeOutput::kAnswer;
+};
+Result<std::unique_ptr<Model>> load_trees(std::string_view bytes, const TreeOptions& options = {});
+
+// By what the bytes are.
+Result<std::unique_ptr<Model>> load_model(std::string_view bytes, OnnxOptions options = {});
 
 // Runs the model once on inputs of zeros (empty texts), open dimensions taken as 1, so that the
 // first real request finds everything warm. A model that cannot run that does not load.

@@ -227,7 +227,8 @@ TEST(Routing, WeightsAreRespectedAndUnreadyArmsPassedOver) {
   Route route;
   const std::shared_ptr<const Model> model = load_onnx(test::onnx_add(0, 0, 0), {}).value();
   const auto stats = std::make_shared<ArmStats>();
-  route.arms = {{Role::kStable, 1, 0.75, model, stats}, {Role::kCanary, 2, 0.25, model, stats}};
+  route.arms = {{Role::kStable, 1, 0.75, model, nullptr, stats},
+                {Role::kCanary, 2, 0.25, model, nullptr, stats}};
   EXPECT_EQ(route.choose(0).version, 1);
   EXPECT_EQ(route.choose(0.7499).version, 1);
   EXPECT_EQ(route.choose(0.7501).version, 2);

@@ -27,6 +27,22 @@ void ArmStats::succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms) {
   last_ms.store(at_ms, std::memory_order_relaxed);
 }
 
+void ArmStats::executed(int64_t of_rows, const BatchSizeStats& cost) {
+  executions.fetch_add(1, std::memory_order_relaxed);
+  by_rows.with([&](auto& all) {
+    auto found = all.find(of_rows);
+    if (found == all.end()) {
+      if (all.size() >= kBatchSizesMax) return;
+      found = all.emplace(of_rows, BatchSizeStats()).first;
+    }
+    BatchSizeStats& s = found->second;
+    ++s.runs;
+    s.input_ns += cost.input_ns;
+    s.infer_ns += cost.infer_ns;
+    s.output_ns += cost.output_ns;
+  });
+}
+
 double LatencyHistogram::quantile_us(double q) const {
   CHECK(q > 0 && q <= 1);
   std::array<int64_t, kBuckets> seen{};
@@ -55,6 +71,12 @@ std::string_view ack_name(Ack ack) {
       return "none";
   }
   CHECK(false);
+}
+
+std::optional<Ack> parse_ack(std::string_view name) {
+  for (const Ack ack : {Ack::kKernel, Ack::kDisk, Ack::kNone})
+    if (ack_name(ack) == name) return ack;
+  return std::nullopt;
 }
 
 double Route::draw_of(std::string_view client_ref) const {

@@ -5,16 +5,20 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "serving/model.h"
+#include "serving/model_config.h"
+#include "sys/sync.h"
 
-// What a request needs to know to be answered: an immutable table of deployments, their arms and
-// loaded models, published as one snapshot. A swap is a pointer; a request that has begun ends on
-// the table it began with. The counters of an arm are shared by all tables that hold the arm.
+// What a request needs to know to be answered: an immutable table of deployments and local models,
+// their arms and loaded models, published as one snapshot. A swap is a pointer; a request that has
+// begun ends on the table it began with. The counters of an arm are shared by all tables that hold
+// the arm.
 namespace slip::serving {
 
 // Latencies in buckets of 2^(1/4): within 9 % of any quantile from 1 µs to 70 min. Any thread.
@@ -29,18 +33,39 @@ class LatencyHistogram {
   std::array<std::atomic<int64_t>, kBuckets> counts_{};
 };
 
+// What runs of one number of rows have cost.
+struct BatchSizeStats {
+  int64_t runs = 0;
+  int64_t input_ns = 0;
+  int64_t infer_ns = 0;
+  int64_t output_ns = 0;
+};
+inline constexpr size_t kBatchSizesMax = 256;  // Further sizes are not told apart.
+
 struct ArmStats {
   std::atomic<int64_t> requests{0};
   std::atomic<int64_t> errors{0};
   std::atomic<int64_t> successes{0};
-  std::atomic<int64_t> rows{0};       // Of the successes.
-  std::atomic<int64_t> busy_ns{0};    // Of all runs that succeeded.
-  std::atomic<int64_t> failed_ns{0};  // Of the others.
-  std::atomic<int64_t> last_ms{0};    // When the last success was.
-  std::atomic<int64_t> cost_ns{0};    // Moving average of one run.
+  std::atomic<int64_t> rows{0};        // Of the successes.
+  std::atomic<int64_t> busy_ns{0};     // Of all runs that succeeded.
+  std::atomic<int64_t> failed_ns{0};   // Of the others.
+  std::atomic<int64_t> last_ms{0};     // When the last success was.
+  std::atomic<int64_t> cost_ns{0};     // Moving average of one run.
+  std::atomic<int64_t> executions{0};  // Of the model: a batch of many requests is one.
+  std::atomic<int64_t> queue_ns{0};    // Of the successes, as are the next three.
+  std::atomic<int64_t> input_ns{0};    // Rows into the batch.
+  std::atomic<int64_t> infer_ns{0};
+  std::atomic<int64_t> output_ns{0};  // Answers out of it.
+  std::atomic<int64_t> cache_hits{0};
+  std::atomic<int64_t> cache_hit_ns{0};
+  std::atomic<int64_t> cache_misses{0};
+  std::atomic<int64_t> cache_miss_ns{0};
   LatencyHistogram latency;
+  sys::Guarded<std::map<int64_t, BatchSizeStats>> by_rows;  // Of executions.
 
   void succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms);
+  // One run of the model, for whichever requests.
+  void executed(int64_t of_rows, const BatchSizeStats& cost);
 };
 
 enum class Role : uint8_t { kStable, kCanary };
@@ -51,13 +76,16 @@ struct Arm {
   int64_t version = 0;
   double weight = 1;                   // Share of the traffic; the arms of a deployment sum to 1.
   std::shared_ptr<const Model> model;  // Null: not loaded, see `error`.
+  std::shared_ptr<const ModelConfig> config;  // Complete; null as long as the model is.
   std::shared_ptr<ArmStats> stats;
 };
 
 enum class Ack : uint8_t { kKernel, kDisk, kNone };
 std::string_view ack_name(Ack ack);
+std::optional<Ack> parse_ack(std::string_view name);
 
 struct Route {
+  bool local = false;  // From a file of the server's machine (local_models.h), not a deployment.
   std::string project;
   std::string name;
   std::string uid;

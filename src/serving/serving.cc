@@ -1,11 +1,12 @@
 #include "serving/serving.h"
 
 #include <algorithm>
+#include <set>
 
-#include "base/budget.h"
 #include "base/check.h"
 #include "base/text.h"
 #include "core/ledger/ledger.h"
+#include "serving/loaded_internal.h"
 #include "serving/serving_store.h"
 #include "store/caller.h"
 #include "sys/clock.h"
@@ -13,13 +14,6 @@
 #include "sys/rng.h"
 
 namespace slip::serving {
-
-// A model in memory, shared by whatever deployments serve it; counted against the budget.
-struct Serving::Loaded {
-  std::unique_ptr<Model> model;
-  Budget::Lease memory;
-  int64_t cost_ns = 0;  // Of one warm run.
-};
 
 namespace {
 
@@ -64,8 +58,11 @@ Serving::~Serving() = default;
 
 Result<Deployment> Serving::deploy(const Ctx& ctx, const DeploySpec& spec) {
   TRY(check_name(spec.name));
+  if (ctx.project.text == kDefaultProject && deps_.local.knows(spec.name))
+    return conflict("deployment.is_local",
+                    concat({"`", spec.name, "` is a model of this server's own files"}));
   const int64_t version = TRY(deps_.source.resolve(ctx, spec.model, spec.target));
-  TRY(load(ctx, spec.model, version));
+  const auto held = TRY(load(ctx, spec.model, version));  // Until the routing table holds it.
   Deployment out;
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     const std::optional<Deployment> before = TRY(sql::find(tx, ctx.project.text, spec.name));
@@ -141,7 +138,7 @@ Result<Deployment> Serving::start_canary(const Ctx& ctx, const std::string& name
     return invalid("canary.alpha", "alpha lies between 0 and 1");
   const Deployment now = TRY(find(ctx, name));
   TRY(deps_.source.resolve(ctx, now.model, std::to_string(spec.version)));
-  TRY(load(ctx, now.model, spec.version));
+  const auto held = TRY(load(ctx, now.model, spec.version));
   return change(ctx, name, "canary.started", "", [&](Deployment& d) -> Status {
     if (d.stable_version == spec.version)
       return conflict("canary.is_stable", "that version already serves all of the traffic");
@@ -239,31 +236,23 @@ Result<Deployment> Serving::find(const Ctx& ctx, const std::string& name) {
   return *std::move(out);
 }
 
-Result<std::shared_ptr<const Serving::Loaded>> Serving::load(const Ctx& ctx,
-                                                             const std::string& model,
-                                                             int64_t version) {
+Result<std::shared_ptr<const LoadedModel>> Serving::load(const Ctx& ctx, const std::string& model,
+                                                         int64_t version) {
   const std::string key =
       concat({routing_key(ctx.project.text, model), "/", std::to_string(version)});
-  std::shared_ptr<const Loaded> known =
+  std::shared_ptr<const LoadedModel> known =
       loaded_.with([&](auto& models) { return models[key].lock(); });
   if (known) return known;
   const ModelSource::Files files = TRY(deps_.source.fetch(ctx, model, version));
-  auto fresh = std::make_shared<Loaded>();
-  // The graph, its weights and the arena of a run: about three times the file.
-  fresh->memory =
-      TRY(deps_.budget.reserve(Share::kModels, 3 * static_cast<int64_t>(files.bytes.size())));
-  fresh->model = TRY(load_onnx(files.bytes, {}));
-  TRY(warm_up(*fresh->model));
-  const int64_t start = deps_.clock.steady_ns();
-  TRY(warm_up(*fresh->model));
-  fresh->cost_ns = deps_.clock.steady_ns() - start;
+  const std::shared_ptr<const LoadedModel> fresh =
+      TRY(load_configured({deps_.budget, deps_.clock}, model, files.bytes, {}));
   loaded_.with([&](auto& models) {
     std::erase_if(models, [](const auto& entry) { return entry.second.expired(); });
     models[key] = fresh;
   });
   deps_.notes.info("model loaded",
                    {{"model", model}, {"version", version}, {"cost_us", fresh->cost_ns / 1000}});
-  return std::shared_ptr<const Loaded>(fresh);
+  return fresh;
 }
 
 // Moves the stable version of every deployment that follows an alias or a stage.
@@ -323,10 +312,11 @@ Result<std::shared_ptr<const Route>> Serving::build_route(const Ctx& ctx, const 
     arm.weight = weight;
     const Arm* old = before && before->uid == d.uid ? before->arm_of(version) : nullptr;
     arm.stats = old != nullptr ? old->stats : std::make_shared<ArmStats>();
-    Result<std::shared_ptr<const Loaded>> loaded = load(own, d.model, version);
+    Result<std::shared_ptr<const LoadedModel>> loaded = load(own, d.model, version);
     if (loaded.ok()) {
       if (arm.stats->cost_ns.load() == 0) arm.stats->cost_ns.store((*loaded)->cost_ns);
       arm.model = std::shared_ptr<const Model>(*loaded, (*loaded)->model.get());
+      arm.config = (*loaded)->config;
     } else {
       route->error = loaded.error().text;
       deps_.notes.error(
@@ -353,8 +343,17 @@ Status Serving::refresh(const Ctx& ctx) {
   }));
   const std::shared_ptr<const RoutingTable> before = table_.load();
   auto next = std::make_shared<RoutingTable>();
-  bool changed = before->routes.size() != all.size();
+  const std::vector<std::shared_ptr<const Route>> local = deps_.local.routes();
+  bool changed = before->routes.size() != all.size() + local.size();
+  for (const std::shared_ptr<const Route>& route : local) {
+    changed = changed || before->find(route->project, route->name) != route.get();
+    next->routes[routing_key(route->project, route->name)] = route;
+  }
   for (const Deployment& d : all) {
+    if (next->find(d.project, d.name) != nullptr) {
+      changed = true;
+      continue;  // LocalModels was told first: load_local() and deploy() keep them apart.
+    }
     std::shared_ptr<const Route> route = before->hold(d.project, d.name);
     if (!route || route->revision != d.revision || route->uid != d.uid || !route->error.empty()) {
       route = TRY(build_route(ctx, d));
@@ -364,6 +363,39 @@ Status Serving::refresh(const Ctx& ctx) {
   }
   if (changed) table_.publish(next);
   return {};
+}
+
+Status Serving::load_local(const Ctx& ctx, const std::string& name,
+                           const LocalModels::Parts& parts) {
+  Ctx own = ctx;
+  own.project.text = kDefaultProject;
+  const Result<Deployment> taken = find(own, name);
+  if (taken.ok())
+    return conflict("local_model.is_deployment", concat({"`", name, "` is a deployment"}));
+  if (taken.error().code != Code::kNotFound) return taken.error();
+  TRY(deps_.local.load(name, parts));
+  return refresh(ctx);
+}
+
+Status Serving::unload_local(const Ctx& ctx, const std::string& name, bool dependents) {
+  TRY(deps_.local.unload(name, dependents));
+  return refresh(ctx);
+}
+
+Result<std::vector<LocalVersion>> Serving::local_index(const Ctx& ctx, bool ready) {
+  std::vector<LocalVersion> all;
+  if (ctx.project.text != kDefaultProject || !deps_.local.any()) return all;
+  all = deps_.local.index(ready);
+  if (!ctx.caller || all.empty()) return all;
+  std::vector<std::string> uids;
+  for (const LocalVersion& v : all) uids.push_back(local_uid(v.model));
+  std::set<std::string> readable;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    readable = TRY(sql::readable(tx, ctx, uids));
+    return {};
+  }));
+  std::erase_if(all, [&](const LocalVersion& v) { return !readable.contains(local_uid(v.model)); });
+  return all;
 }
 
 Result<Serving::Unlogged> Serving::run(const Ctx& ctx, const Route& route, const Ask& ask) {
@@ -397,7 +429,10 @@ Result<Serving::Unlogged> Serving::run(const Ctx& ctx, const Route& route, const
     arm->stats->failed_ns.fetch_add(cost_ns, std::memory_order_relaxed);
     return std::move(ran).error();
   }
-  arm->stats->succeeded(cost_ns, ask.inputs.empty() ? 1 : ask.inputs.front().rows(), ts_us / 1000);
+  const int64_t rows = ask.inputs.empty() ? 1 : ask.inputs.front().rows();
+  arm->stats->succeeded(cost_ns, rows, ts_us / 1000);
+  arm->stats->infer_ns.fetch_add(cost_ns, std::memory_order_relaxed);
+  arm->stats->executed(rows, {.infer_ns = cost_ns});
   made.outputs = std::move(*ran);
   made.model_version = arm->version;
   made.platform = arm->model->signature().platform;

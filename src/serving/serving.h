@@ -12,6 +12,7 @@
 #include "base/snapshot.h"
 #include "base/uuid.h"
 #include "codec/json.h"
+#include "serving/local_models.h"
 #include "serving/prediction.h"
 #include "serving/routing.h"
 #include "store/db.h"
@@ -39,6 +40,7 @@ class Ledger;
 // predict() is for any thread and takes no database; the rest may block.
 namespace slip::serving {
 
+struct LoadedModel;
 inline constexpr size_t kNameBytesMax = 128;
 inline constexpr size_t kClientRefBytesMax = 256;
 inline constexpr int64_t kModelBytesMax = int64_t{2} << 30;
@@ -48,7 +50,7 @@ inline constexpr int64_t kInlineCostNs = 150'000;  // Dearer models run on the p
 class ModelSource {
  public:
   struct Files {
-    std::string bytes;   // The ONNX file.
+    std::string bytes;   // As load_model() takes them.
     std::string digest;  // Of the model version.
   };
   virtual ~ModelSource() = default;
@@ -108,6 +110,7 @@ class Serving {
     Clock& clock;
     Rng& rng;
     Log& notes;
+    LocalModels& local;
   };
   explicit Serving(Deps deps);
   ~Serving();
@@ -143,6 +146,14 @@ class Serving {
 
   const Snapshot<RoutingTable>& table() const { return table_; }
 
+  // Local models (local_models.h), and the routing table after them. A name that a deployment has
+  // is refused: kConflict `local_model.is_deployment`.
+  Status load_local(const Ctx& ctx, const std::string& name, const LocalModels::Parts& parts);
+  Status unload_local(const Ctx& ctx, const std::string& name, bool dependents);
+  const LocalModels& local() const { return deps_.local; }
+  // Of LocalModels::index what the caller may read; nothing outside the project `default`.
+  Result<std::vector<LocalVersion>> local_index(const Ctx& ctx, bool ready);
+
   struct Ask {
     std::vector<Tensor> inputs;
     std::vector<std::string> outputs;  // Empty: all.
@@ -164,9 +175,8 @@ class Serving {
   Status log(std::span<const std::string_view> records, Ack ack);
 
  private:
-  struct Loaded;
-  Result<std::shared_ptr<const Loaded>> load(const Ctx& ctx, const std::string& model,
-                                             int64_t version);
+  Result<std::shared_ptr<const LoadedModel>> load(const Ctx& ctx, const std::string& model,
+                                                  int64_t version);
   Result<std::shared_ptr<const Route>> build_route(const Ctx& ctx, const Deployment& d);
   Status follow_targets(const Ctx& ctx);
   Result<Deployment> change(const Ctx& ctx, const std::string& name, std::string_view verb,
@@ -176,7 +186,7 @@ class Serving {
   Deps deps_;
   Snapshot<RoutingTable> table_;
   sys::Mutex refreshing_;  // One refresh at a time; never held together with a transaction's locks.
-  sys::Guarded<std::map<std::string, std::weak_ptr<const Loaded>>> loaded_;
+  sys::Guarded<std::map<std::string, std::weak_ptr<const LoadedModel>>> loaded_;
 };
 
 std::span<const store::Migration> migrations();

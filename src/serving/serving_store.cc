@@ -69,12 +69,6 @@ constexpr std::string_view kColumns =
     " canary_weight, canary_state, canary_alpha, canary_started_ms, canary_ended_ms,"
     " canary_verdict, created_ms, updated_ms, revision";
 
-Ack parse_ack(std::string_view text) {
-  for (const Ack a : {Ack::kKernel, Ack::kDisk, Ack::kNone})
-    if (ack_name(a) == text) return a;
-  CHECK(false);  // Only we write this column.
-}
-
 Deployment decode(const store::Row& row) {
   Deployment d;
   d.project = row.str(0);
@@ -82,7 +76,9 @@ Deployment decode(const store::Row& row) {
   d.uid = row.str(2);
   d.model = row.str(3);
   d.target = row.str(4);
-  d.log_ack = parse_ack(row.text(5));
+  const std::optional<Ack> ack = parse_ack(row.text(5));
+  CHECK(ack);  // Only we write this column.
+  d.log_ack = *ack;
   d.stable_version = row.i64(6);
   d.previous_version = row.i64(7);
   if (row.i64(8) != 0) {
@@ -146,6 +142,20 @@ Result<std::vector<Deployment>> list(store::Tx& tx, const Ctx& ctx, std::string_
   args.emplace_back(limit);
   return query(
       tx, concat({"WHERE project = ? AND name > ?", readable.sql, " ORDER BY name LIMIT ?"}), args);
+}
+
+Result<std::set<std::string>> readable(store::Tx& tx, const Ctx& ctx,
+                                       const std::vector<std::string>& uids) {
+  const store::RowTest test = store::readable(ctx, "deployment", "uid");
+  const std::string sql =
+      concat({"SELECT uid FROM (SELECT CAST(? AS TEXT) AS uid) one WHERE uid <> ''", test.sql});
+  std::set<std::string> out;
+  for (const std::string& uid : uids) {
+    std::vector<store::Value> args = {std::string_view(uid)};
+    args.insert(args.end(), test.args.begin(), test.args.end());
+    TRY(tx.each(sql, args, [&](const store::Row& row) { out.insert(row.str(0)); }));
+  }
+  return out;
 }
 
 Status insert(store::Tx& tx, const Deployment& d) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@ Result<std::vector<Deployment>> list_all(store::Tx& tx, int64_t limit);  // Of e
 // Of the project those after `after`, by name, that the caller may read.
 Result<std::vector<Deployment>> list(store::Tx& tx, const Ctx& ctx, std::string_view after,
                                      int64_t limit);
+// Those of `uids`, which need no row, that the caller may read as deployments.
+Result<std::set<std::string>> readable(store::Tx& tx, const Ctx& ctx,
+                                       const std::vector<std::string>& uids);
 Status insert(store::Tx& tx, const Deployment& d);
 // Replaces the row whose revision is `d.revision - 1`; kConflict `deployment.changed` otherwise.
 Status update(store::Tx& tx, const Deployment& d);

@@ -53,8 +53,8 @@ class ServingTest : public test::DbTest {
     start();
   }
   void start() {
-    serving = std::make_unique<Serving>(
-        Serving::Deps{db(), *events, source, *log, budget, real_clock(), real_rng(), null_log()});
+    serving = std::make_unique<Serving>(Serving::Deps{db(), *events, source, *log, budget,
+                                                      real_clock(), real_rng(), null_log(), local});
     serving->refresh(ctx).value();
   }
   DeploySpec spec(const std::string& target) {
@@ -96,6 +96,7 @@ class ServingTest : public test::DbTest {
   FakeSource source;
   std::unique_ptr<ledger::Ledger> events;
   std::unique_ptr<store::SegmentLog> log;
+  LocalModels local{{fs, budget, real_clock(), null_log()}};
   std::unique_ptr<Serving> serving;
 };
 SLIP_EVERY_DB(ServingTest);

@@ -57,7 +57,8 @@ int64_t stride_of(const Tensor& tensor, int64_t rows);
 struct TensorSpec {
   std::string name;
   DataType type = DataType::kFp32;
-  std::vector<int64_t> shape;  // -1: any.
+  std::vector<int64_t> shape;             // -1: any.
+  std::vector<std::string> columns = {};  // Of the second dimension, where the model names them.
 };
 
 // Product of `shape`, or kInvalid `tensor.shape` when negative, of too high a rank, or too large.

@@ -23,7 +23,8 @@ namespace slip::test {
 class ServingWorld {
  public:
   explicit ServingWorld(store::SegmentLog& log)
-      : serving({*db_, events_, source_, log, budget_, real_clock(), real_rng(), null_log()}) {
+      : serving(
+            {*db_, events_, source_, log, budget_, real_clock(), real_rng(), null_log(), local_}) {
     std::vector<store::Migration> steps;
     for (const auto& all : {ledger::migrations(), serving::migrations()})
       steps.insert(steps.end(), all.begin(), all.end());
@@ -46,6 +47,7 @@ class ServingWorld {
   ledger::Ledger events_{{*db_, real_clock(), real_rng()}};
   OneModel source_;
   Budget budget_{1 << 30};
+  serving::LocalModels local_{{real_fs(), budget_, real_clock(), null_log()}};
 
  public:
   serving::Serving serving;

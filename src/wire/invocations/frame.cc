@@ -211,12 +211,13 @@ Result<Tensor> from_column(const TensorSpec& spec, const Frame& frame, size_t co
   return t;
 }
 
-Result<Tensor> from_all_columns(const TensorSpec& spec, const Frame& frame) {
+Result<Tensor> from_columns(const TensorSpec& spec, const Frame& frame,
+                            const std::vector<size_t>& order) {
   Tensor t = tensor_for(spec);
-  t.shape = {frame.rows, static_cast<int64_t>(frame.columns.size())};
+  t.shape = {frame.rows, static_cast<int64_t>(order.size())};
   for (int64_t r = 0; r < frame.rows; ++r)
-    for (const std::vector<Json>& column : frame.values)
-      TRY(put_value(&t, spec, column[static_cast<size_t>(r)]));
+    for (const size_t column : order)
+      TRY(put_value(&t, spec, frame.values[column][static_cast<size_t>(r)]));
   return t;
 }
 
@@ -224,6 +225,23 @@ std::optional<size_t> column_of(const Frame& frame, std::string_view name) {
   for (size_t c = 0; c < frame.columns.size(); ++c)
     if (frame.columns[c] == name) return c;
   return std::nullopt;
+}
+
+// The columns that the model names, in its order; none of them there: the table has no names that
+// mean anything, and its columns stand as they are.
+Result<std::vector<size_t>> order_of(const TensorSpec& spec, const Frame& frame) {
+  std::vector<size_t> out;
+  std::vector<std::string> missing;
+  for (const std::string& name : spec.columns) {
+    const std::optional<size_t> at = column_of(frame, name);
+    if (at)
+      out.push_back(*at);
+    else
+      missing.push_back(name);
+  }
+  if (missing.empty() || missing.size() == spec.columns.size()) return out;
+  return invalid("invocations.columns",
+                 concat({"Model is missing inputs ['", join(missing, "', '"), "']."}));
 }
 
 Result<std::vector<Tensor>> table_to_tensors(const Frame& frame,
@@ -241,7 +259,10 @@ Result<std::vector<Tensor>> table_to_tensors(const Frame& frame,
   const bool wide =
       spec.shape.size() == 2 &&
       (spec.shape[1] < 0 || frame.columns.size() == static_cast<size_t>(spec.shape[1]));
-  if (wide && frame.columns.size() > 1) return std::vector{TRY(from_all_columns(spec, frame))};
+  std::vector<size_t> order = TRY(order_of(spec, frame));
+  if (!order.empty()) return std::vector{TRY(from_columns(spec, frame, order))};
+  for (size_t c = 0; c < frame.columns.size(); ++c) order.push_back(c);
+  if (wide && order.size() > 1) return std::vector{TRY(from_columns(spec, frame, order))};
   if (frame.columns.size() == 1) return std::vector{TRY(from_column(spec, frame, 0))};
   return invalid("invocations.columns",
                  concat({"the model's only input `", spec.name, "` does not take ",
@@ -270,36 +291,6 @@ Result<Tensor> from_nested(const TensorSpec& spec, const Json& value) {
   // A list of texts for a model that wants a column of them.
   if (t.shape.size() + 1 == spec.shape.size()) t.shape.push_back(1);
   return t;
-}
-
-Result<Json> element_to_json(const Tensor& t, int64_t index) {
-  const auto at = static_cast<size_t>(index);
-  if (t.type == DataType::kBytes) {
-    if (is_utf8(t.strings[at])) return Json(t.strings[at]);
-    return Json(to_base64(t.strings[at]));
-  }
-  if (t.type == DataType::kBool) return Json(t.data[at] != 0);
-  if (t.type == DataType::kFp32) {
-    // The shortest text of the float, not of the double that it widens to.
-    const std::string text = format_float(static_cast<float>(t.number(index)));
-    return Json(parse_double(text).value_or(t.number(index)));
-  }
-  if (t.type == DataType::kFp64 || t.type == DataType::kFp16 || t.type == DataType::kBf16)
-    return Json(t.number(index));
-  if (t.type == DataType::kInt64 || t.type == DataType::kUint64) {
-    int64_t exact = 0;
-    std::memcpy(&exact, t.data.data() + at * 8, 8);
-    if (t.type == DataType::kUint64 && exact < 0) return Json(t.number(index));  // Beyond 2^63.
-    return Json(exact);
-  }
-  return Json(static_cast<int64_t>(t.number(index)));
-}
-
-Result<Json> nested(const Tensor& t, size_t depth, int64_t* index) {
-  if (depth == t.shape.size()) return element_to_json(t, (*index)++);
-  Json list = Json::array();
-  for (int64_t i = 0; i < t.shape[depth]; ++i) list.push(TRY(nested(t, depth + 1, index)));
-  return list;
 }
 
 }  // namespace
@@ -357,29 +348,6 @@ Result<std::vector<Tensor>> to_tensors(const Input& input, const serving::Signat
     if (value == nullptr || (!input.tensors.is_object() && signature.inputs.size() != 1))
       return invalid("invocations.columns", "`inputs` lacks `" + spec.name + "`");
     out.push_back(TRY(from_nested(spec, *value)));
-  }
-  return out;
-}
-
-Result<Json> to_predictions(const std::vector<Tensor>& outputs, bool is_table, int64_t rows) {
-  if (!is_table) {
-    Json out = Json::object();
-    for (const Tensor& t : outputs) {
-      int64_t index = 0;
-      out.set(t.name, TRY(nested(t, 0, &index)));
-    }
-    return out;
-  }
-  Json out = Json::array();
-  for (int64_t r = 0; r < rows; ++r) {
-    Json record = Json::object();
-    for (const Tensor& t : outputs) {
-      if (t.shape.empty() || t.shape.front() != rows) continue;
-      int64_t index = r * (rows == 0 ? 0 : t.elements() / rows);
-      const bool scalar = t.shape.size() == 1 || (t.shape.size() == 2 && t.shape[1] == 1);
-      record.set(t.name, scalar ? TRY(element_to_json(t, index)) : TRY(nested(t, 1, &index)));
-    }
-    out.push(std::move(record));
   }
   return out;
 }

@@ -31,11 +31,16 @@ Result<Input> parse_csv_input(std::string_view body);
 Result<Input> parse_parquet_input(std::string_view body);
 
 // Table to tensors: by name where the model's inputs are columns, else all columns side by side
-// into the model's only input, else the only column into it. kInvalid `invocations.columns`.
+// into the model's only input (those that it names, in its order, if it does and they are there),
+// else the only column into it. kInvalid `invocations.columns`.
 Result<std::vector<serving::Tensor>> to_tensors(const Input& input,
                                                 const serving::Signature& signature);
 // One record a row for tables, one nested list an output otherwise.
 Result<codec::Json> to_predictions(const std::vector<serving::Tensor>& outputs, bool is_table,
                                    int64_t rows);
+
+// MLflow's flavours of XGBoost and LightGBM answer with a plain list: a number a row, or a list.
+bool answers_an_array(std::string_view platform);
+Result<codec::Json> to_array(const serving::Tensor& output);
 
 }  // namespace slip::wire::invocations

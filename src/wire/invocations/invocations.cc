@@ -91,7 +91,9 @@ Result<Reply> invoke(const App& app, const Ctx& ctx, Request& request) {
   ask.inputs = TRY(to_tensors(*input, stable.model->signature()));
   ask.client_ref = request.header("x-slipway-client-ref").substr(0, serving::kClientRefBytesMax);
   const serving::Prediction p = TRY(app.serving.predict(ctx, *route, ask));
-  Json predictions = TRY(to_predictions(p.outputs, input->is_table, input->frame.rows));
+  Json predictions = answers_an_array(p.platform)
+                         ? TRY(to_array(p.outputs.front()))
+                         : TRY(to_predictions(p.outputs, input->is_table, input->frame.rows));
   Reply reply;
   reply.body = codec::to_json(Json::object({{"predictions", std::move(predictions)}}));
   reply.headers = {{"x-slipway-prediction-id", p.id.text()},

@@ -67,8 +67,7 @@ Result<Reply> answer(const DeploymentsApp& app, const Ctx& ctx, const serving::D
 }
 
 Result<serving::Ack> parse_ack(const std::string& text) {
-  for (const serving::Ack ack : {serving::Ack::kKernel, serving::Ack::kDisk, serving::Ack::kNone})
-    if (ack_name(ack) == text) return ack;
+  if (const std::optional<serving::Ack> ack = serving::parse_ack(text)) return *ack;
   return invalid("deployment.log_ack", "log_ack is one of kernel, disk, none");
 }
 

@@ -77,7 +77,7 @@ bool all_ready(const App& app) {
   for (const auto& [key, route] : app.serving.table().load()->routes)
     for (const serving::Arm& arm : route->arms)
       if (arm.role == serving::Role::kStable && arm.model == nullptr) return false;
-  return true;
+  return app.serving.local().ready();
 }
 
 Status for_each_served(const App& app, const Ctx& ctx,
@@ -90,6 +90,12 @@ Status for_each_served(const App& app, const Ctx& ctx,
       if (const auto route = table->hold(d.project, d.name)) tell(*route);
     more = static_cast<int64_t>(page.size()) == kListedAtOnce;
     if (more) after = page.back().name;
+  }
+  std::string before;
+  for (const serving::LocalVersion& v : TRY(app.serving.local_index(ctx, true))) {
+    if (v.model == before) continue;
+    before = v.model;
+    if (const auto route = table->hold(kDefaultProject, v.model)) tell(*route);
   }
   return {};
 }
