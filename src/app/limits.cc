@@ -20,9 +20,9 @@
 #include "tracking/traces.h"
 #include "tracking/types.h"
 #include "wire/invocations/invocations.h"
+#include "wire/kserve1/kserve1.h"
 #include "wire/native/live.h"
 #include "wire/native/native.h"
-#include "wire/kserve1/kserve1.h"
 #include "wire/oip/infer_proto.h"
 #include "wire/oip/oip.h"
 #include "wire/oip/regions.h"
@@ -44,7 +44,8 @@ constexpr std::array<LimitRow, 40> kLimits = {{
      "A body of /v2/…/infer, a message of ModelInfer."},
     {"oip.infer_tensors", as_int(wire::oip::kTensorsMax), "items",
      "Inputs, outputs and parameters of one request."},
-    {"oip.regions", as_int(wire::oip::kRegionsMax), "regions", "Shared memory of clients, at once."},
+    {"oip.regions", as_int(wire::oip::kRegionsMax), "regions",
+     "Shared memory of clients, at once."},
     {"kserve1.body_bytes", wire::kserve1::kBodyBytesMax, "bytes", "A body below /v1/models."},
     {"invocations.body_bytes", wire::invocations::kBodyBytesMax, "bytes", "A body."},
     {"invocations.rows", wire::invocations::kRowsMax, "rows", "Rows of one request."},

@@ -51,9 +51,9 @@
 #include "tracking/tracking.h"
 #include "ui/console.h"
 #include "wire/invocations/invocations.h"
+#include "wire/kserve1/kserve1.h"
 #include "wire/mlflow/signed_links.h"
 #include "wire/native/live.h"
-#include "wire/kserve1/kserve1.h"
 #include "wire/oip/oip.h"
 
 namespace slip {

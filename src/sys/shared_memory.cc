@@ -26,7 +26,7 @@ class PosixSharedMemory final : public SharedMemory {
   ~PosixSharedMemory() override { close(fd_); }
 
   Result<int64_t> size() const override {
-    struct stat about {};
+    struct stat about{};
     if (fstat(fd_, &about) != 0) return io("shared memory cannot be looked at");
     return static_cast<int64_t>(about.st_size);
   }
@@ -73,9 +73,10 @@ Result<std::unique_ptr<SharedMemory>> open_shared_memory(const std::string& name
   if (fd < 0 && errno == ENOENT)
     return not_found("shared_memory.missing", concat({"there is no shared memory `", name, "`"}));
   if (fd < 0)
-    return forbidden("shared_memory.denied", concat({"shared memory `", name, "` may not be used"}));
+    return forbidden("shared_memory.denied",
+                     concat({"shared memory `", name, "` may not be used"}));
   auto out = std::make_unique<PosixSharedMemory>(fd);
-  struct stat about {};
+  struct stat about{};
   if (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))
     return forbidden("shared_memory.denied", concat({"`", name, "` is no shared memory"}));
   return out;

@@ -143,7 +143,8 @@ TEST(InvocationsFrame, ParquetIsATable) {
   EXPECT_EQ(input.frame.values[0][1].as_int(), 2);
   EXPECT_TRUE(input.frame.values[1][1].is_null());
   EXPECT_EQ(input.frame.values[2][0].as_string(), "x");
-  for (const std::string& bad : {std::string(), std::string("PAR1"), file.substr(0, file.size() / 2)})
+  for (const std::string& bad :
+       {std::string(), std::string("PAR1"), file.substr(0, file.size() / 2)})
     EXPECT_EQ(parse_parquet_input(bad).error().reason, "invocations.body");
 }
 

@@ -44,8 +44,7 @@ Status take_batch(const codec::Table& batch, Frame* frame) {
   if (frame->rows > kRowsMax || frame->rows > kCellsMax / std::max<int64_t>(columns, 1))
     return invalid("invocations.body", "the table has too many rows");
   for (size_t c = 0; c < batch.columns.size(); ++c)
-    for (int64_t r = 0; r < batch.rows; ++r)
-      frame->values[c].push_back(cell(batch.columns[c], r));
+    for (int64_t r = 0; r < batch.rows; ++r) frame->values[c].push_back(cell(batch.columns[c], r));
   return {};
 }
 
@@ -62,8 +61,8 @@ Result<Input> parse_parquet_input(std::string_view body) {
     if (field.readable) frame.columns.push_back(field.name);
   if (frame.columns.empty()) return invalid("invocations.body", "the Parquet file has no columns");
   options.columns = frame.columns;
-  options.batch_rows = std::clamp<int64_t>(
-      kBatchCells / static_cast<int64_t>(frame.columns.size()), 1, codec::kTableBatchRows);
+  options.batch_rows = std::clamp<int64_t>(kBatchCells / static_cast<int64_t>(frame.columns.size()),
+                                           1, codec::kTableBatchRows);
   auto reader = codec::open_table(codec::Format::kParquet, *source, options);
   if (!reader.ok()) return bad(reader.error());
   frame.values.resize(frame.columns.size());

@@ -12,9 +12,7 @@ constexpr const char* kEnvelopeType = "application/cloudevents+json";
 constexpr const char* kVersion = "1.0";
 constexpr const char* kReplyType = "io.kserve.inference.response";
 
-std::string source_of(const std::string& model) {
-  return concat({"io.kserve.inference.", model});
-}
+std::string source_of(const std::string& model) { return concat({"io.kserve.inference.", model}); }
 
 Error bad(std::string text) { return invalid("cloud_event.attributes", std::move(text)); }
 

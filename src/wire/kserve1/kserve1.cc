@@ -49,9 +49,9 @@ Result<std::shared_ptr<const serving::Route>> find_route(const App& app, const C
   const std::string& model = request.param("model");
   auto route = app.serving.table().load()->hold(ctx.project.text, model);
   if (!route)
-    return not_found("deployment.not_found",
-                     concat({"Model with name ", model,
-                             " does not exist: could not find any versions of it"}));
+    return not_found(
+        "deployment.not_found",
+        concat({"Model with name ", model, " does not exist: could not find any versions of it"}));
   return route;
 }
 
@@ -197,8 +197,7 @@ Result<Reply> metadata(const App& app, const Ctx& ctx, const Request& request) {
                             {"version", std::to_string(target.arm->version)}});
   Json signatures = Json::object({{"signature_def", std::move(named)}});
   Json meta = Json::object({{"signature_def", std::move(signatures)}});
-  return json_reply(
-      Json::object({{"model_spec", std::move(spec)}, {"metadata", std::move(meta)}}));
+  return json_reply(Json::object({{"model_spec", std::move(spec)}, {"metadata", std::move(meta)}}));
 }
 
 // ---- predict
@@ -234,8 +233,7 @@ Result<Reply> by_examples(const App& app, const Ctx& ctx, const Request& request
   const Target target = TRY(find_ready(app, ctx, request));
   const Json body = TRY(codec::parse_json(request.body, codec::NonFinite::kToken));
   if (!body.is_object()) return invalid("predict.body", "the body must be a JSON object");
-  std::vector<serving::Tensor> inputs =
-      TRY(parse_examples(body, target.arm->model->signature()));
+  std::vector<serving::Tensor> inputs = TRY(parse_examples(body, target.arm->model->signature()));
   const serving::Prediction p = TRY(run(app, ctx, request, target, std::move(inputs)));
   const Json out =
       classes ? TRY(format_classes(p.outputs, *target.arm)) : TRY(format_values(p.outputs));
@@ -300,9 +298,8 @@ std::vector<http::Route> routes(App& app) {
   add_get(app, "/v1/models", list, "Names of what is served.", &out);
   out.back().permission.on = http::On::kList;
   out.back().needs = nullptr;
-  for (const std::string base :
-       {"/v1/models/{model}", "/v1/models/{model}/versions/{version}",
-        "/v1/models/{model}/labels/{label}"}) {
+  for (const std::string base : {"/v1/models/{model}", "/v1/models/{model}/versions/{version}",
+                                 "/v1/models/{model}/labels/{label}"}) {
     add_get(app, base, status, "Whether a model answers, and in which versions.", &out);
     add_get(app, base + "/metadata", metadata, "Inputs and outputs, as a TensorFlow signature.",
             &out);

@@ -17,9 +17,9 @@ using serving::TensorSpec;
 Error bad(std::string text) { return invalid("predict.body", std::move(text)); }
 
 Error bad_value(const TensorSpec& spec, const Json& value) {
-  return invalid("predict.value", concat({"input `", spec.name, "`: ",
-                                          codec::to_json(value).substr(0, 80), " is no ",
-                                          serving::data_type_name(spec.type)}));
+  return invalid("predict.value",
+                 concat({"input `", spec.name, "`: ", codec::to_json(value).substr(0, 80),
+                         " is no ", serving::data_type_name(spec.type)}));
 }
 
 // ---- one value
@@ -96,9 +96,9 @@ Status put_value(const TensorSpec& spec, const Json& value, Tensor* t) {
     case DataType::kBf16:
       break;
   }
-  return unsupported("predict.datatype", concat({"input `", spec.name, "`: ",
-                                                 serving::data_type_name(spec.type),
-                                                 " has no JSON form"}));
+  return unsupported("predict.datatype",
+                     concat({"input `", spec.name, "`: ", serving::data_type_name(spec.type),
+                             " has no JSON form"}));
 }
 
 // ---- tensors in
@@ -112,8 +112,7 @@ Status put_nested(const TensorSpec& spec, const Json& value, size_t depth, Tenso
     if (depth != t->shape.size()) return ragged(spec);
     return put_value(spec, value, t);
   }
-  if (depth >= t->shape.size() ||
-      t->shape[depth] != static_cast<int64_t>(value.items().size()))
+  if (depth >= t->shape.size() || t->shape[depth] != static_cast<int64_t>(value.items().size()))
     return ragged(spec);
   for (const Json& item : value.items()) TRY(put_nested(spec, item, depth + 1, t));
   return {};

@@ -31,10 +31,10 @@ Json json(std::string_view text) {
 }
 
 TEST(Kserve1Values, RowsAndColumnsMeanTheSame) {
-  for (const char* body : {R"({"instances":[[1,2,3],[4,5,6]]})",
-                           R"({"instances":[{"x":[1,2,3]},{"x":[4,5,6]}]})",
-                           R"({"inputs":[[1,2,3],[4,5,6]]})",
-                           R"({"inputs":{"x":[[1,2,3],[4,5,6]]},"signature_name":"any"})"}) {
+  for (const char* body :
+       {R"({"instances":[[1,2,3],[4,5,6]]})", R"({"instances":[{"x":[1,2,3]},{"x":[4,5,6]}]})",
+        R"({"inputs":[[1,2,3],[4,5,6]]})",
+        R"({"inputs":{"x":[[1,2,3],[4,5,6]]},"signature_name":"any"})"}) {
     const Ask ask = parse_predict(json(body), one_input()).value();
     ASSERT_EQ(ask.inputs.size(), 1U) << body;
     EXPECT_EQ(ask.inputs[0].shape, (std::vector<int64_t>{2, 3})) << body;
@@ -74,10 +74,9 @@ TEST(Kserve1Values, WhatFitsNothingIsRefused) {
   }
   EXPECT_EQ(parse_predict(json(R"({"instances":[1]})"), two_inputs()).error().reason,
             "predict.body");
-  EXPECT_EQ(parse_predict(json(R"({"inputs":{"t":[{"b64":"?"}],"n":[1]}})"), two_inputs())
-                .error()
-                .reason,
-            "predict.value");
+  EXPECT_EQ(
+      parse_predict(json(R"({"inputs":{"t":[{"b64":"?"}],"n":[1]}})"), two_inputs()).error().reason,
+      "predict.value");
 }
 
 template <class T>
@@ -92,7 +91,8 @@ Tensor tensor(const char* name, DataType type, std::vector<int64_t> shape, std::
 
 TEST(Kserve1Values, AnswersComeAsTheyWereAsked) {
   const Tensor p = tensor<float>("p", DataType::kFp32, {2, 2}, {0.1F, 0.9F, 1, 0});
-  Tensor label{.name = "l", .type = DataType::kBytes, .shape = {2}, .data = {}, .strings = {"a", "\xff"}};
+  Tensor label{
+      .name = "l", .type = DataType::kBytes, .shape = {2}, .data = {}, .strings = {"a", "\xff"}};
   EXPECT_EQ(codec::to_json(format_predict(Form::kRows, {p}).value()),
             R"({"predictions":[[0.1,0.9],[1.0,0.0]]})");
   EXPECT_EQ(codec::to_json(format_predict(Form::kRows, {p, label}).value()),
@@ -112,9 +112,10 @@ TEST(Kserve1Values, AnswersComeAsTheyWereAsked) {
 }
 
 TEST(Kserve1Values, ExamplesShareTheirContext) {
-  const auto in = parse_examples(json(R"({"context":{"n":5},"examples":[{"t":"a"},{"t":"b","n":6}]})"),
-                                 two_inputs())
-                      .value();
+  const auto in =
+      parse_examples(json(R"({"context":{"n":5},"examples":[{"t":"a"},{"t":"b","n":6}]})"),
+                     two_inputs())
+          .value();
   EXPECT_EQ(in[1].number(0), 5);
   EXPECT_EQ(in[1].number(1), 6);
   EXPECT_EQ(parse_examples(json(R"({"examples":[{"t":"a"}]})"), two_inputs()).error().reason,

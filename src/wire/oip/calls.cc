@@ -67,9 +67,8 @@ Result<Target> find_target(const App& app, const Ctx& ctx, std::string_view mode
   target.version = parse_int(*version).value_or(-1);
   target.arm = target.route->arm_of(target.version);
   if (target.arm == nullptr)
-    return not_found("model_version.not_served",
-                     concat({"Request for unknown model: '", model, "' version ", *version,
-                             " is not found"}));
+    return not_found("model_version.not_served", concat({"Request for unknown model: '", model,
+                                                         "' version ", *version, " is not found"}));
   return target;
 }
 
@@ -155,9 +154,9 @@ Result<std::string> traced_model_named(const App& app, const Ctx& ctx, const std
 }
 
 Error no_cuda(std::string_view region) {
-  return unsupported("shared_memory.cuda",
-                     concat({"failed to register CUDA shared memory region: '", region,
-                             "', GPUs not supported"}));
+  return unsupported(
+      "shared_memory.cuda",
+      concat({"failed to register CUDA shared memory region: '", region, "', GPUs not supported"}));
 }
 
 Error no_cuda_region(std::string_view region) {
@@ -166,11 +165,15 @@ Error no_cuda_region(std::string_view region) {
 }
 
 std::vector<std::string_view> extensions(const App& app) {
-  std::vector<std::string_view> out = {"classification", "model_configuration",
+  std::vector<std::string_view> out = {"classification",
+                                       "model_configuration",
                                        "model_repository",
                                        "model_repository(unload_dependents)",
-                                       "binary_tensor_data", "parameters", "statistics",
-                                       "logging", "generate"};
+                                       "binary_tensor_data",
+                                       "parameters",
+                                       "statistics",
+                                       "logging",
+                                       "generate"};
   if (app.client_shm) out.push_back("system_shared_memory");
   return out;
 }

@@ -30,8 +30,7 @@ void put(Tensor* t, T value) {
 
 template <class T>
 Status put_integer(const TensorSpec& spec, const Json& value, Tensor* t) {
-  constexpr std::string_view kKind =
-      std::is_signed_v<T> ? "signed-integer" : "unsigned-integer";
+  constexpr std::string_view kKind = std::is_signed_v<T> ? "signed-integer" : "unsigned-integer";
   if (!value.is_int()) return mismatch(spec, kKind, kKind);
   if (!std::in_range<T>(value.as_int()))
     return invalid("tensor.value", concat({"input '", spec.name, "': a value does not fit ",
@@ -78,9 +77,9 @@ Status put_value(const TensorSpec& spec, const Json& value, Tensor* t) {
     case DataType::kBf16:
       break;
   }
-  return invalid("tensor.datatype", concat({"input '", spec.name, "': ",
-                                            serving::data_type_name(spec.type),
-                                            " has no JSON form"}));
+  return invalid("tensor.datatype",
+                 concat({"input '", spec.name, "': ", serving::data_type_name(spec.type),
+                         " has no JSON form"}));
 }
 
 Error no_shape(const TensorSpec& spec) {
@@ -167,8 +166,7 @@ class Reader {
  private:
   Status read_nested(const Json& value) {
     if (!value.is_object())
-      return invalid("infer.shape_of_request",
-                     "Expected JSON object for keyword: 'parameters'");
+      return invalid("infer.shape_of_request", "Expected JSON object for keyword: 'parameters'");
     for (const auto& [name, inner] : value.members())
       TRY(read_member(name, inner, "Converting keyword: 'parameters': "));
     return {};
@@ -185,9 +183,9 @@ class Reader {
     }
     std::optional<Parameter> parameter = parameter_from(value);
     if (!parameter)
-      return invalid("infer.parameter", concat({where, "parameter '", name, "' has invalid type. ",
-                                                "It should be either 'int', 'bool', or ",
-                                                "'string'."}));
+      return invalid("infer.parameter",
+                     concat({where, "parameter '", name, "' has invalid type. ",
+                             "It should be either 'int', 'bool', or ", "'string'."}));
     return take_request_parameter(name, std::move(*parameter), &request_);
   }
 
@@ -212,9 +210,8 @@ Result<InferRequest> parse_generate(std::string_view body, const serving::Signat
     const size_t open = text.find('\'');
     const size_t close = text.find('\'', open + 1);
     if (open != text.npos && close != text.npos)
-      return invalid("tensor.duplicate",
-                     concat({"input ", text.substr(open, close - open + 1),
-                             " already exists in request"}));
+      return invalid("tensor.duplicate", concat({"input ", text.substr(open, close - open + 1),
+                                                 " already exists in request"}));
   }
   if (!root.ok()) return std::move(root).error();
   if (!root->is_object()) return invalid("infer.shape_of_request", "the body must be an object");

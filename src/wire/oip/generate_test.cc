@@ -67,15 +67,15 @@ TEST(Generate, WhatDoesNotFitIsSaid) {
 }
 
 TEST(Generate, OneValueIsNoList) {
-  Tensor one{.name = "TEXT", .type = DataType::kBytes, .shape = {1, 1}, .data = {}, .strings = {"x"}};
+  Tensor one{
+      .name = "TEXT", .type = DataType::kBytes, .shape = {1, 1}, .data = {}, .strings = {"x"}};
   Tensor none{.name = "n", .type = DataType::kInt8, .shape = {0}, .data = {}, .strings = {}};
   Tensor two{.name = "t", .type = DataType::kInt8, .shape = {2}, .data = "\1\2", .strings = {}};
   const InferReply reply = {
       .model_name = "m", .model_version = "1", .id = "7", .prediction_id = "p"};
   EXPECT_EQ(format_generate(reply, true, as_outputs({one, none, two})).value(),
             R"({"id":"7","model_name":"m","model_version":"1","TEXT":"x","n":[],"t":[1,2]})");
-  EXPECT_EQ(format_generate(reply, false, {}).value(),
-            R"({"model_name":"m","model_version":"1"})");
+  EXPECT_EQ(format_generate(reply, false, {}).value(), R"({"model_name":"m","model_version":"1"})");
 }
 
 TEST(Generate, ABodyWithInputsIsAnInferRequest) {

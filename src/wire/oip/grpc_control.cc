@@ -140,7 +140,8 @@ std::vector<grpc::Method> control_methods(App& app) {
   out.push_back(row(app, "CudaSharedMemoryUnregister", Right::kManage, cuda_remove,
                     "Nothing to do: there is no GPU."));
   // Told and changed by one call: who may only read asks over REST.
-  out.push_back(row(app, "TraceSetting", Right::kManage, trace, "Trace settings, told or changed."));
+  out.push_back(
+      row(app, "TraceSetting", Right::kManage, trace, "Trace settings, told or changed."));
   out.push_back(row(app, "LogSettings", Right::kManage, logging, "Log settings, told or changed."));
   return out;
 }

@@ -124,9 +124,9 @@ Status read_data(const element& data, size_t json_bytes, Tensor* t) {
   const size_t got = TRY(put_json_values(data, std::min(elements, json_bytes / 2 + 1), t));
   if (got == elements) return {};
   return invalid("tensor.size",
-                 concat({"input `", t->name, "`: Shape does not match true shape of 'data' field: ",
-                         "the shape has ", std::to_string(elements), " elements, `data` has ",
-                         std::to_string(got)}));
+                 concat({"input `", t->name,
+                         "`: Shape does not match true shape of 'data' field: ", "the shape has ",
+                         std::to_string(elements), " elements, `data` has ", std::to_string(got)}));
 }
 
 Result<Tensor> read_tensor(const element& e, Reading* in) {
@@ -211,9 +211,8 @@ Error bad_json(simdjson::error_code failed) {
   if (failed == simdjson::DEPTH_ERROR)
     return invalid("infer.syntax", concat({"JSON nesting depth exceeds maximum allowed limit (",
                                            std::to_string(kJsonDepthMax), ")"}));
-  return invalid("infer.syntax",
-                 concat({"failed to parse the request JSON buffer: ",
-                         simdjson::error_message(failed)}));
+  return invalid("infer.syntax", concat({"failed to parse the request JSON buffer: ",
+                                         simdjson::error_message(failed)}));
 }
 
 }  // namespace
@@ -222,9 +221,9 @@ Result<std::optional<size_t>> json_bytes_of(std::string_view header, size_t body
   if (header.empty()) return std::optional<size_t>();
   const std::optional<int64_t> bytes = parse_int(header);
   if (!bytes || *bytes < 0 || static_cast<uint64_t>(*bytes) > body_bytes)
-    return invalid("infer.binary", concat({"Inference-Header-Content-Length of ", header.substr(0, 32),
-                                           " doesn't fit a body of ", std::to_string(body_bytes),
-                                           " bytes"}));
+    return invalid("infer.binary",
+                   concat({"Inference-Header-Content-Length of ", header.substr(0, 32),
+                           " doesn't fit a body of ", std::to_string(body_bytes), " bytes"}));
   return std::optional<size_t>(static_cast<size_t>(*bytes));
 }
 
@@ -242,15 +241,13 @@ Result<InferRequest> parse_infer(std::string_view body, const BodyForm& form) {
   if (failed && (json.find("NaN") != json.npos || json.find("Infinity") != json.npos)) {
     const std::string quoted = quote_non_finite(json);
     if (!parser.parse(quoted.data(), quoted.size()).get(root))
-      return read_request(root, {.json_bytes = quoted.size(),
-                                 .tail = Tail(tail),
-                                 .regions = form.regions,
-                                 .parts = 0});
+      return read_request(
+          root,
+          {.json_bytes = quoted.size(), .tail = Tail(tail), .regions = form.regions, .parts = 0});
   }
   if (failed) return bad_json(failed);
   return read_request(
-      root,
-      {.json_bytes = json.size(), .tail = Tail(tail), .regions = form.regions, .parts = 0});
+      root, {.json_bytes = json.size(), .tail = Tail(tail), .regions = form.regions, .parts = 0});
 }
 
 }  // namespace slip::wire::oip

@@ -9,10 +9,10 @@
 #include "serving/model.h"
 #include "wire/oip/infer.h"
 
-// Bodies of the protocol's REST form ("infer"): JSON, alone or with binary tensors behind it. Reading
-// is the data plane's hot path: simdjson, one pass, straight into tensors; JSON with enough bytes
-// behind it isn't copied first. NaN and Infinity are taken as the bare tokens that Python writes and
-// as strings; they are written as bare tokens, as Triton does.
+// Bodies of the protocol's REST form ("infer"): JSON, alone or with binary tensors behind it.
+// Reading is the data plane's hot path: simdjson, one pass, straight into tensors; JSON with enough
+// bytes behind it isn't copied first. NaN and Infinity are taken as the bare tokens that Python
+// writes and as strings; they are written as bare tokens, as Triton does.
 //
 // Errors: kInvalid `infer.syntax|infer.shape_of_request|infer.parameter|infer.binary|tensor.*`, and
 // those of regions.h.

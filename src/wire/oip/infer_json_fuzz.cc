@@ -1,7 +1,8 @@
+#include "wire/oip/infer_json.h"
+
 #include "base/check.h"
 #include "test/fuzz/fuzz.h"
 #include "wire/oip/generate.h"
-#include "wire/oip/infer_json.h"
 #include "wire/oip/test_outputs.h"
 
 namespace {
@@ -54,6 +55,4 @@ SLIP_FUZZ(infer_binary) {
   }
 }
 
-SLIP_FUZZ(infer_generate) {
-  judge(wire::oip::parse_generate(fuzz::as_text(data), signature()));
-}
+SLIP_FUZZ(infer_generate) { judge(wire::oip::parse_generate(fuzz::as_text(data), signature())); }

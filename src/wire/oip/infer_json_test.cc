@@ -176,7 +176,8 @@ TEST(InferBinary, JsonAndBinaryInputsMix) {
       R"({"name":"c","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":9}}],)"
       R"("outputs":[{"name":"y","parameters":{"classification":3}},)"
       R"({"name":"z","parameters":{"binary_data":false}}]})";
-  const std::string body = concat({json, raw_of({1.5, -2}), std::string_view("\1\0\0\0x\0\0\0\0", 9)});
+  const std::string body =
+      concat({json, raw_of({1.5, -2}), std::string_view("\1\0\0\0x\0\0\0\0", 9)});
   const InferRequest r = parse_infer(body, {.json_bytes = json.size()}).value();
   EXPECT_EQ(r.inputs.at(0).number(1), -2);
   EXPECT_EQ(r.inputs.at(1).number(0), 3);
@@ -192,8 +193,8 @@ TEST(InferBinary, JsonAndBinaryInputsMix) {
 
 TEST(InferBinary, WhatLiesAboutItsLengthIsRefused) {
   const auto with = [](const std::string& parameters, const std::string& tail) {
-    const std::string json = R"({"inputs":[{"name":"a","shape":[2],"datatype":"FP32",)" +
-                             parameters + "}]}";
+    const std::string json =
+        R"({"inputs":[{"name":"a","shape":[2],"datatype":"FP32",)" + parameters + "}]}";
     return reason_of(parse_infer(json + tail, {.json_bytes = json.size()}));
   };
   const std::string eight = raw_of({1, 2});
@@ -244,7 +245,8 @@ TEST(InferBinary, TwinsAreRefused) {
 }
 
 TEST(InferBinary, RepliesPutBytesBehindTheJson) {
-  Tensor a{.name = "a", .type = DataType::kFp32, .shape = {2}, .data = raw_of({1, 2}), .strings = {}};
+  Tensor a{
+      .name = "a", .type = DataType::kFp32, .shape = {2}, .data = raw_of({1, 2}), .strings = {}};
   Tensor b{.name = "b", .type = DataType::kInt8, .shape = {1}, .data = "\7", .strings = {}};
   Tensor c{.name = "c", .type = DataType::kBytes, .shape = {1}, .data = {}, .strings = {"\xff"}};
   std::vector<ReplyOutput> outputs = as_outputs({a, b, c}, true);
@@ -261,7 +263,8 @@ TEST(InferBinary, RepliesPutBytesBehindTheJson) {
 
 // ---- raw
 
-Result<InferRequest> raw(const serving::TensorSpec& spec, int64_t max_batch, std::string_view body) {
+Result<InferRequest> raw(const serving::TensorSpec& spec, int64_t max_batch,
+                         std::string_view body) {
   serving::Signature signature;
   signature.inputs = {spec};
   signature.max_batch = max_batch;
@@ -276,14 +279,13 @@ TEST(InferRaw, TheShapeFollowsFromTheBytes) {
     std::vector<int64_t> got;
   };
   const Case cases[] = {
-      {{-1}, 0, 8, {8}},      {{-1, 4}, 0, 8, {2, 4}},    {{-1, -1}, 8, 5, {1, 5}},
-      {{-1, 4}, 8, 8, {2, 4}}, {{2, 2}, 0, 4, {2, 2}},     {{-1, 2, -1}, 8, 6, {1, 2, 3}},
+      {{-1}, 0, 8, {8}},       {{-1, 4}, 0, 8, {2, 4}}, {{-1, -1}, 8, 5, {1, 5}},
+      {{-1, 4}, 8, 8, {2, 4}}, {{2, 2}, 0, 4, {2, 2}},  {{-1, 2, -1}, 8, 6, {1, 2, 3}},
   };
   for (const Case& c : cases) {
-    const InferRequest r =
-        raw({.name = "x", .type = DataType::kFp32, .shape = c.shape}, c.max_batch,
-            std::string(c.floats * 4, '\0'))
-            .value();
+    const InferRequest r = raw({.name = "x", .type = DataType::kFp32, .shape = c.shape},
+                               c.max_batch, std::string(c.floats * 4, '\0'))
+                               .value();
     EXPECT_EQ(r.inputs.at(0).shape, c.got);
     EXPECT_TRUE(r.binary_outputs);
   }

@@ -167,9 +167,9 @@ class Inputs {
     out.reserve(static_cast<size_t>(in_.inputs_size()));
     for (InputTensor& t : *in_.mutable_inputs()) out.push_back(TRY(take(&t)));
     if (next_raw_ != in_.raw_input_contents_size())
-      return invalid("infer.contents", concat({std::to_string(next_raw_), " inputs, but ",
-                                               std::to_string(in_.raw_input_contents_size()),
-                                               " raw contents"}));
+      return invalid("infer.contents",
+                     concat({std::to_string(next_raw_), " inputs, but ",
+                             std::to_string(in_.raw_input_contents_size()), " raw contents"}));
     return out;
   }
 

@@ -137,13 +137,12 @@ TEST(InferProto, WhatDoesNotFitTogetherIsRefused) {
               r.mutable_inputs(0)->set_shape(1, int64_t{1} << 62);
             }),
             "tensor.shape");
-  EXPECT_EQ(
-      make([](R& r) {
-        auto& parameters = *r.mutable_inputs(0)->mutable_parameters();
-        parameters["shared_memory_region"].set_string_param("r");
-        parameters["shared_memory_byte_size"].set_int64_param(4);
-      }),
-      "shared_memory.off");
+  EXPECT_EQ(make([](R& r) {
+              auto& parameters = *r.mutable_inputs(0)->mutable_parameters();
+              parameters["shared_memory_region"].set_string_param("r");
+              parameters["shared_memory_byte_size"].set_int64_param(4);
+            }),
+            "shared_memory.off");
   EXPECT_EQ(make([](R& r) {
               auto& out = *r.add_outputs();
               out.set_name("y");

@@ -1,5 +1,3 @@
-#include "wire/oip/infer_json.h"
-
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -7,6 +5,7 @@
 
 #include "base/text.h"
 #include "codec/json.h"
+#include "wire/oip/infer_json.h"
 #include "wire/oip/raw_tensor.h"
 #include "wire/oip/regions.h"
 

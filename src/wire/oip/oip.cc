@@ -157,9 +157,9 @@ std::vector<http::Route> routes(App& app) {
                          }));
   out.push_back(rest_get("/v2/health/ready", http::Right::kPublic, "Every stable model is loaded.",
                          [&app](const Ctx&, Request&) -> Result<Reply> { return health(app); }));
-  out.push_back(rest_get(
-      "/v2/models", http::Right::kRead, "Names of what is served.",
-      [&app](const Ctx& ctx, Request&) -> Result<Reply> { return model_list(app, ctx); }));
+  out.push_back(
+      rest_get("/v2/models", http::Right::kRead, "Names of what is served.",
+               [&app](const Ctx& ctx, Request&) -> Result<Reply> { return model_list(app, ctx); }));
   for (const std::string_view base : kModelPaths) add_model_routes(app, std::string(base), &out);
   append(infer_routes(app), &out);
   append(generate_routes(app), &out);

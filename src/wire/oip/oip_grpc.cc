@@ -59,8 +59,8 @@ Result<Reply> model_metadata(const App& app, const Ctx& ctx, const Request& requ
   return Reply{out.SerializeAsString()};
 }
 
-// What doesn't answer isn't ready, whether it is there or not: Triton's clients ask about models that
-// they have unloaded.
+// What doesn't answer isn't ready, whether it is there or not: Triton's clients ask about models
+// that they have unloaded.
 Result<Reply> render_not_ready(const Error& error, const Request&) {
   if (error.code != Code::kNotFound) return error;
   return Reply{inference::ModelReadyResponse().SerializeAsString()};

@@ -5,8 +5,8 @@
 #include "grpc/method.h"
 
 // The Open Inference Protocol (v2) over gRPC: the same calls on the same domain as REST
-// (wire/oip/calls.h), so a prediction is logged, routed and named alike. Also Triton's calls for the
-// repository, statistics, configuration, shared memory and settings: a deployment's name is the
+// (wire/oip/calls.h), so a prediction is logged, routed and named alike. Also Triton's calls for
+// the repository, statistics, configuration, shared memory and settings: a deployment's name is the
 // model's name; load tries again what did not load, unload is kUnsupported because a deployment is
 // taken away, not emptied (a local model is unloaded). MLServer's clients find the repository's
 // calls under its own name, and its form of a stream (bare responses, an error ends it) by metadata

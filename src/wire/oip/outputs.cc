@@ -52,11 +52,11 @@ const std::vector<std::string>* labels_of(const serving::Arm& arm, const std::st
 Status place_output(const WantedOutput& wanted, ReplyOutput* out) {
   const size_t bytes = raw_bytes(out->tensor);
   if (bytes > wanted.place->bytes)
-    return invalid("shared_memory.size",
-                   concat({"shared memory size specified with the request for output '",
-                           wanted.name, "' (", std::to_string(wanted.place->bytes),
-                           " bytes) should be at least ", std::to_string(bytes),
-                           " bytes to hold the results"}));
+    return invalid(
+        "shared_memory.size",
+        concat({"shared memory size specified with the request for output '", wanted.name, "' (",
+                std::to_string(wanted.place->bytes), " bytes) should be at least ",
+                std::to_string(bytes), " bytes to hold the results"}));
   if (out->tensor.type == DataType::kBytes) {
     std::string raw;
     raw.reserve(bytes);

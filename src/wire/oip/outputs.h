@@ -12,8 +12,8 @@
 namespace slip::wire::oip {
 
 struct Classes {
-  int64_t count = 0;     // How many of the highest values.
-  bool by_row = false;   // Of each row; else of the whole tensor.
+  int64_t count = 0;                                 // How many of the highest values.
+  bool by_row = false;                               // Of each row; else of the whole tensor.
   const std::vector<std::string>* labels = nullptr;  // By index; may be null or too short.
 };
 // As BYTES "value:index[:label]", highest first, equal ones by index, NaN last. kInvalid

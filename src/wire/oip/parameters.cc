@@ -53,10 +53,10 @@ Status take_request_parameter(std::string name, Parameter value, InferRequest* r
     if (!as_count(value) && !std::holds_alternative<std::string>(value))
       return bad(name, "a whole number or a text");
   } else if (name == "headers" || name.starts_with("triton_")) {
-    return invalid("infer.parameter",
-                   concat({"parameter '", name, "': parameter keys starting with 'triton_', and ",
-                           "'headers', are reserved for Triton usage and should not be ",
-                           "specified"}));
+    return invalid(
+        "infer.parameter",
+        concat({"parameter '", name, "': parameter keys starting with 'triton_', and ",
+                "'headers', are reserved for Triton usage and should not be ", "specified"}));
   }
   request->parameters.emplace_back(std::move(name), std::move(value));
   return {};

@@ -41,10 +41,9 @@ Status deduce_shape(const TensorSpec& spec, bool batched, size_t bytes, Tensor* 
   *open = 1;
   const size_t unit = TRY(count_input(*t)) * serving::data_type_bytes(t->type);
   if (unit == 0 || bytes % unit != 0)
-    return invalid("tensor.size",
-                   concat({"Raw input has a byte_size (", std::to_string(bytes),
-                           ") that is no multiple of what the shape of '", spec.name, "' takes (",
-                           std::to_string(unit), ")"}));
+    return invalid("tensor.size", concat({"Raw input has a byte_size (", std::to_string(bytes),
+                                          ") that is no multiple of what the shape of '", spec.name,
+                                          "' takes (", std::to_string(unit), ")"}));
   *open = static_cast<int64_t>(bytes / unit);
   return {};
 }

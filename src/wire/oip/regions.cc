@@ -49,8 +49,8 @@ Status Regions::add(const std::string& name, const std::string& key, uint64_t of
   region->memory = std::move(*memory);
   const auto size = static_cast<uint64_t>(TRY(region->memory->size()));
   if (bytes == 0 || offset > size || bytes > size - offset)
-    return invalid("shared_memory.range", concat({"failed to register shared memory region '", name,
-                                                  "': invalid args"}));
+    return invalid("shared_memory.range",
+                   concat({"failed to register shared memory region '", name, "': invalid args"}));
   region->name = name;
   region->key = key;
   region->offset = offset;
@@ -121,8 +121,8 @@ Status take_place(const Place& place, serving::Tensor* t) {
   const auto at = static_cast<int64_t>(place.region->offset + place.offset);
   const Status got = place.region->memory->read(at, bytes);
   if (!got.ok())
-    return invalid("shared_memory.read", concat({"shared memory region '", place.region->name,
-                                                 "': ", got.error().text}));
+    return invalid("shared_memory.read",
+                   concat({"shared memory region '", place.region->name, "': ", got.error().text}));
   return take_raw(std::move(bytes), t);
 }
 
@@ -130,8 +130,8 @@ Status write_place(const Place& place, std::string_view bytes) {
   const auto at = static_cast<int64_t>(place.region->offset + place.offset);
   const Status put = place.region->memory->write(at, bytes);
   if (!put.ok())
-    return invalid("shared_memory.write", concat({"shared memory region '", place.region->name,
-                                                  "': ", put.error().text}));
+    return invalid("shared_memory.write",
+                   concat({"shared memory region '", place.region->name, "': ", put.error().text}));
   return {};
 }
 

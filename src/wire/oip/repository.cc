@@ -16,16 +16,17 @@ Error failed_to_load(std::string_view name, Error error) {
   return std::move(error).within(concat({"failed to load '", name, "'"}));
 }
 
-// Blanks alone are no name, and a path is none either; what else a name may be, the repository says.
+// Blanks alone are no name, and a path is none either; what else a name may be, the repository
+// says.
 Status check_model_name(const std::string& name) {
   if (trim(name).empty() || name.find_first_not_of("\f\v \t\r\n") == name.npos)
     return invalid("repository.name",
                    "Model name cannot be empty. Please enter a valid name to deploy.");
   const std::string_view bare = trim(name);
   if (name.find('/') != name.npos || name.find('\\') != name.npos || bare == "." || bare == "..")
-    return invalid("repository.name", concat({"failed to load '", name,
-                                              "': model name must not contain path traversal ",
-                                              "characters"}));
+    return invalid("repository.name",
+                   concat({"failed to load '", name,
+                           "': model name must not contain path traversal ", "characters"}));
   return {};
 }
 
@@ -84,13 +85,13 @@ Status load_model(const App& app, const Ctx& ctx, const std::string& name,
     return loaded.ok() ? loaded : Status(failed_to_load(name, loaded.error()));
   }
   if (!parts.config_json.empty() || !parts.files.empty())
-    return unsupported("repository.parameters",
-                       concat({"failed to load '", name, "': a deployment is loaded as the ",
-                               "registry has it"}));
+    return unsupported(
+        "repository.parameters",
+        concat({"failed to load '", name, "': a deployment is loaded as the ", "registry has it"}));
   const auto route = find_route(app, ctx, name);
   if (!route.ok())
-    return not_found("deployment.not_found", concat({"failed to load '", name,
-                                                     "', failed to poll from model repository"}));
+    return not_found("deployment.not_found",
+                     concat({"failed to load '", name, "', failed to poll from model repository"}));
   TRY(app.serving.refresh(ctx));
   const Target target = TRY(find_target(app, ctx, name, std::nullopt));
   if (target.arm->model) return {};

@@ -22,13 +22,13 @@ struct Said {
 
 Result<Said> infer(const App& app, const Ctx& ctx, const Target& target, const Request& request) {
   Said out;
-  InferRequest in = TRY(parse_infer(request.body, {.json_bytes = std::nullopt,
-                                                   .regions = &app.control->regions,
-                                                   .readable_past = 0}));
+  InferRequest in = TRY(parse_infer(
+      request.body,
+      {.json_bytes = std::nullopt, .regions = &app.control->regions, .readable_past = 0}));
   in.binary_outputs = false;
   for (WantedOutput& wanted : in.outputs) wanted.binary = false;
-  out.answered = TRY(run_and_log(app, ctx, target, std::move(in),
-                                 std::string(request.header(kClientRefHeader))));
+  out.answered = TRY(
+      run_and_log(app, ctx, target, std::move(in), std::string(request.header(kClientRefHeader))));
   out.json = TRY(format_infer(out.answered.reply(target), out.answered.outputs)).body;
   return out;
 }
@@ -43,8 +43,8 @@ Result<Said> generate(const App& app, const Ctx& ctx, const Target& target,
   InferRequest in = TRY(parse_generate(request.body, target.arm->model->signature()));
   const bool with_id = !in.id.empty();
   in.binary_outputs = false;
-  out.answered = TRY(run_and_log(app, ctx, target, std::move(in),
-                                 std::string(request.header(kClientRefHeader))));
+  out.answered = TRY(
+      run_and_log(app, ctx, target, std::move(in), std::string(request.header(kClientRefHeader))));
   out.json = TRY(format_generate(out.answered.reply(target), with_id, out.answered.outputs));
   return out;
 }

@@ -141,12 +141,11 @@ void handle_infer(const App& app, const Ctx& ctx, Request& request, http::Respon
   Result<Asked> asked = ask_of(app, ctx, request);
   if (!asked.ok()) return answer(ctx, asked.error(), std::move(respond));
   if (belongs_on_pool(asked->target))
-    return go_to_pool(
-        app, std::make_shared<Pending>(Pending{.ctx = ctx,
-                                               .asked = std::move(*asked),
-                                               .body = std::move(request.body),
-                                               .made = {},
-                                               .respond = std::move(respond)}));
+    return go_to_pool(app, std::make_shared<Pending>(Pending{.ctx = ctx,
+                                                             .asked = std::move(*asked),
+                                                             .body = std::move(request.body),
+                                                             .made = {},
+                                                             .respond = std::move(respond)}));
   Result<Made> made = infer(app, ctx, *asked, request.body);
   if (!made.ok()) return answer(ctx, made.error(), std::move(respond));
   if (asked->encoding != Encoding::kNone && made->reply.body.size() >= kCompressBytesMin)

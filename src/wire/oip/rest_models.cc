@@ -89,8 +89,7 @@ Result<Reply> index(App& app, const Ctx& ctx, const Request& request) {
     return invalid("repository.ready", "Invalid value for 'ready': expected a boolean");
   if (!body.ok()) return std::move(body).error();
   Json out = Json::array();
-  for (const IndexRow& row :
-       TRY(index_of(app, ctx, ready != nullptr && ready->as_bool()))) {
+  for (const IndexRow& row : TRY(index_of(app, ctx, ready != nullptr && ready->as_bool()))) {
     Json entry = Json::object({{"name", row.name}});
     if (!row.version.empty()) entry.set("version", row.version);
     if (!row.state.empty()) entry.set("state", row.state);

@@ -79,9 +79,9 @@ void add_status(App& app, std::string path, Answer answer, std::vector<http::Rou
 }
 
 void add_change(App& app, std::string path, Answer answer, std::vector<http::Route>* out) {
-  http::Route r = rest_post(std::move(path), http::Right::kManage,
-                            "Registers shared memory of a client, or gives it up.",
-                            bound(app, answer));
+  http::Route r =
+      rest_post(std::move(path), http::Right::kManage,
+                "Registers shared memory of a client, or gives it up.", bound(app, answer));
   r.permission.on = http::On::kProject;
   r.audit = http::Audit::kEvent;
   out->push_back(std::move(r));

@@ -70,8 +70,7 @@ Json as_json(const LogSettings::Values& values) {
   Json out = Json::object();
   for (const auto& [name, value] : values) {
     if (const bool* b = std::get_if<bool>(&value)) out.set(name, *b);
-    if (const uint32_t* n = std::get_if<uint32_t>(&value))
-      out.set(name, static_cast<int64_t>(*n));
+    if (const uint32_t* n = std::get_if<uint32_t>(&value)) out.set(name, static_cast<int64_t>(*n));
     if (const std::string* s = std::get_if<std::string>(&value)) out.set(name, *s);
   }
   return out;

@@ -68,8 +68,8 @@ TEST_F(OipRest, BinaryInBinaryOut) {
   const RawReply reply = ask("POST", kInfer, json + raw_of({1, 2, 3}), header);
   EXPECT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.header("content-type"), "application/octet-stream");
-  const auto json_bytes = static_cast<size_t>(
-      parse_int(reply.header("inference-header-content-length")).value_or(-1));
+  const auto json_bytes =
+      static_cast<size_t>(parse_int(reply.header("inference-header-content-length")).value_or(-1));
   ASSERT_LE(json_bytes, reply.body.size());
   EXPECT_EQ(reply.body.substr(json_bytes), raw_of({2, 4, 6}));
 }

@@ -104,7 +104,8 @@ TraceSettings::Values TraceSettings::get(const std::string& model) const {
   return out;
 }
 
-LogSettings::LogSettings(Level least, Switch switch_level) : switch_level_(std::move(switch_level)) {
+LogSettings::LogSettings(Level least, Switch switch_level)
+    : switch_level_(std::move(switch_level)) {
   values_.with([&](Values& v) {
     v = {{"log_file", std::string()},
          {"log_info", least <= Level::kInfo},

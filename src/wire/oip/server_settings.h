@@ -14,8 +14,8 @@
 #include "sys/sync.h"
 
 // Triton's trace and log settings. Those of tracing are kept and answered, by model and for all,
-// and nothing else comes of them here (traces of requests are OpenTelemetry's); those of logging act
-// on the server's log. In memory; any thread.
+// and nothing else comes of them here (traces of requests are OpenTelemetry's); those of logging
+// act on the server's log. In memory; any thread.
 //
 // Errors: kInvalid `settings.value|settings.unknown|settings.fixed`.
 namespace slip::wire::oip {

@@ -30,11 +30,16 @@ TEST(TraceSettings, BadValuesChangeNothing) {
     const char* reason;
   };
   const Case cases[] = {
-      {"trace_file", {"f"}, "settings.fixed"},        {"trace_mode", {"x"}, "settings.fixed"},
-      {"trace_level", {"MAX"}, "settings.value"},     {"trace_level", {"OFF", "TENSORS"}, "settings.value"},
-      {"trace_rate", {"x"}, "settings.value"},        {"trace_rate", {"-1"}, "settings.value"},
-      {"trace_rate", {"1", "2"}, "settings.value"},   {"trace_count", {"-2"}, "settings.value"},
-      {"log_frequency", {""}, "settings.value"},      {"nonsense", {"1"}, "settings.unknown"},
+      {"trace_file", {"f"}, "settings.fixed"},
+      {"trace_mode", {"x"}, "settings.fixed"},
+      {"trace_level", {"MAX"}, "settings.value"},
+      {"trace_level", {"OFF", "TENSORS"}, "settings.value"},
+      {"trace_rate", {"x"}, "settings.value"},
+      {"trace_rate", {"-1"}, "settings.value"},
+      {"trace_rate", {"1", "2"}, "settings.value"},
+      {"trace_count", {"-2"}, "settings.value"},
+      {"log_frequency", {""}, "settings.value"},
+      {"nonsense", {"1"}, "settings.unknown"},
   };
   TraceSettings s;
   for (const Case& c : cases)
@@ -49,7 +54,9 @@ TEST(LogSettings, TurnLevels) {
   std::map<Level, bool> on;
   LogSettings s(Level::kInfo, [&](Level level, bool is) { on[level] = is; });
   EXPECT_EQ(std::get<bool>(s.get().at("log_info")), true);
-  s.update({{"log_info", false}, {"log_verbose_level", uint32_t{1}}, {"log_format", std::string("ISO8601")}})
+  s.update({{"log_info", false},
+            {"log_verbose_level", uint32_t{1}},
+            {"log_format", std::string("ISO8601")}})
       .value();
   EXPECT_FALSE(on.at(Level::kInfo));
   EXPECT_TRUE(on.at(Level::kDebug));
