@@ -33,6 +33,7 @@ import tritonclient.http.aio as by_http_aio  # noqa: E402
 import tritonclient.utils.shared_memory as shm  # noqa: E402
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
+from ovmsclient import ModelNotFoundError, make_http_client  # noqa: E402
 from tritonclient.utils import InferenceServerException  # noqa: E402
 
 SECONDS = 20
@@ -518,6 +519,23 @@ def test_first_protocol_of_kserve_and_tensorflow(server):
                                ("simple/labels/none", {"instances": rows}, 404), ("simple", {}, 400),
                                ("simple", {"instances": [1]}, 400), ("floats", {"instances": [[1], [1, 2]]}, 400)):
         equal(post(server, f"/v1/models/{path}:predict", sent)[0], status, f"{path} {sent}")
+
+
+def test_openvinos_client_of_tensorflow_serving(server):
+    client = make_http_client(server.url.removeprefix("http://"))
+    equal(client.get_model_status("simple")[1]["state"], "AVAILABLE", "status")
+    meta = client.get_model_metadata("floats")
+    equal((meta["model_version"], meta["inputs"]["INPUT0"]), (1, {"dtype": "DT_FLOAT", "shape": [-1, -1]}), "metadata")
+    got = client.predict({"INPUT0": np.array([[0.5, 1]], np.float32)}, "floats")
+    true(np.array_equal(got, [[0.5, 1]]), f"one output: {got}")
+    got = client.predict({"INPUT0": COUNT, "INPUT1": ONES}, "simple", 1)
+    true(np.array_equal(got["OUTPUT0"], COUNT + 1) and np.array_equal(got["OUTPUT1"], COUNT - 1), f"two: {got}")
+    for wrong in (lambda: client.get_model_status("nobody"), lambda: client.predict({"INPUT0": COUNT}, "nobody")):
+        try:
+            wrong()
+        except ModelNotFoundError:
+            continue
+        raise AssertionError("let through")
 
 
 def test_mlflows_scoring_client(server):

@@ -171,16 +171,23 @@ std::string_view tensorflow_type(serving::DataType type) {
   CHECK(false);
 }
 
+// TensorFlow Serving writes the names of its messages' fields, OpenVINO's server protobuf's JSON of
+// them, and its clients read nothing else: both are there.
+void set_both(std::string_view name, std::string_view camel, const Json& value, Json* out) {
+  out->set(name, value);
+  out->set(camel, value);
+}
+
 Json tensor_infos(const std::vector<serving::TensorSpec>& tensors) {
   Json out = Json::object();
   for (const serving::TensorSpec& t : tensors) {
     Json dims = Json::array();
     for (const int64_t d : t.shape)
       dims.push(Json::object({{"size", std::to_string(d)}, {"name", ""}}));
-    out.set(t.name, Json::object({{"dtype", tensorflow_type(t.type)},
-                                  {"tensor_shape", Json::object({{"dim", std::move(dims)},
-                                                                 {"unknown_rank", false}})},
-                                  {"name", t.name}}));
+    Json info = Json::object({{"dtype", tensorflow_type(t.type)}, {"name", t.name}});
+    set_both("tensor_shape", "tensorShape",
+             Json::object({{"dim", std::move(dims)}, {"unknown_rank", false}}), &info);
+    out.set(t.name, std::move(info));
   }
   return out;
 }
@@ -192,12 +199,16 @@ Result<Reply> metadata(const App& app, const Ctx& ctx, const Request& request) {
                              {"outputs", tensor_infos(signature.outputs)},
                              {"method_name", "tensorflow/serving/predict"}});
   Json named = Json::object({{"serving_default", std::move(serve)}});
-  Json spec = Json::object({{"name", target.route->name},
-                            {"signature_name", ""},
-                            {"version", std::to_string(target.arm->version)}});
-  Json signatures = Json::object({{"signature_def", std::move(named)}});
-  Json meta = Json::object({{"signature_def", std::move(signatures)}});
-  return json_reply(Json::object({{"model_spec", std::move(spec)}, {"metadata", std::move(meta)}}));
+  Json signatures = Json::object();
+  set_both("signature_def", "signatureDef", named, &signatures);
+  Json out = Json::object(
+      {{"metadata", Json::object({{"signature_def", std::move(signatures)}})}});
+  set_both("model_spec", "modelSpec",
+           Json::object({{"name", target.route->name},
+                         {"signature_name", ""},
+                         {"version", std::to_string(target.arm->version)}}),
+           &out);
+  return json_reply(out);
 }
 
 // ---- predict
