@@ -77,8 +77,7 @@ Result<Target> find_target(const App& app, const Ctx& ctx, const Request& reques
     out.version = parse_int(*version).value_or(-1);
   else if (const std::string* label = param(request, "label"))
     out.version = TRY(version_of_label(app, ctx, *out.route, *label));
-  else
-    return out;
+  if (out.version == 0) return out;  // So OpenVINO's client says that it names none.
   out.arm = out.route->arm_of(out.version);
   if (out.arm == nullptr)
     return not_found("model_version.not_served",

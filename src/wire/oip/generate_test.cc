@@ -60,7 +60,7 @@ TEST(Generate, WhatDoesNotFitIsSaid) {
       {R"({"PROMPT":["a","b"]})", "to tensor with proper shape"},
       {R"({"ids":[2147483648]})", "a value does not fit INT32"},
       {R"([1])", "object"},
-      {R"({)", "JSON"},
+      {R"({)", "line 1"},
   };
   for (const Case& c : cases)
     EXPECT_NE(text_of(c.body).find(c.says), std::string::npos) << c.body << ": " << text_of(c.body);

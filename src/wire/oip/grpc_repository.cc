@@ -70,6 +70,7 @@ Result<Reply> config(const App& app, const Ctx& ctx, const Request& request) {
   inference::ModelConfigResponse out;
   if (!out.mutable_config()->ParseFromString(TRY(config_of(target))->bytes()))
     return internal("repository.config", "a configuration can't be read back");
+  out.mutable_config()->set_name(target.route->name);  // Where the model has another.
   return Reply{out.SerializeAsString()};
 }
 

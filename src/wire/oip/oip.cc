@@ -97,6 +97,7 @@ http::Route rest_row(http::Method method, std::string path, http::Right right,
   r.audit = http::Audit::kNone;
   r.summary = std::move(summary);
   r.render_error = render_error;
+  r.compresses = false;  // Triton's asyncio client unpacks answers of infer alone.
   return r;
 }
 

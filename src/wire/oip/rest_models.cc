@@ -74,9 +74,9 @@ Result<Reply> statistics(App& app, const Ctx& ctx, const Request& request) {
 
 Result<Reply> config(App& app, const Ctx& ctx, const Request& request) {
   const Target target = TRY(target_of(app, ctx, request));
-  Reply reply;
-  reply.body = TRY(config_of(target))->json();
-  return reply;
+  Json body = TRY(codec::parse_json(TRY(config_of(target))->json()));
+  body.set("name", target.route->name);  // A deployment's, where the model has another.
+  return json_reply(body);
 }
 
 // ---- repository

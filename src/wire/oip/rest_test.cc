@@ -145,8 +145,9 @@ TEST_F(OipRest, RefusalsSayWhatTritonsClientsLookFor) {
 }
 
 TEST_F(OipRest, NestedIndexBodiesAreRefusedToo) {
-  const std::string nested = std::string(250'000, '[') + "true" + std::string(250'000, ']');
-  const RawReply reply = ask("POST", "/v2/repository/index", "{\"ready\":" + nested + "}");
+  std::string body = "{\"ready\":";
+  body.append(250'000, '[').append("true").append(250'000, ']').append("}");
+  const RawReply reply = ask("POST", "/v2/repository/index", body);
   EXPECT_EQ(reply.status, 400);
   EXPECT_EQ(error_of(reply), "Invalid value for 'ready': expected a boolean");
 }

@@ -42,10 +42,11 @@ TEST(TraceSettings, BadValuesChangeNothing) {
       {"nonsense", {"1"}, "settings.unknown"},
   };
   TraceSettings s;
-  for (const Case& c : cases)
-    EXPECT_EQ(s.update("", {{"trace_count", Texts{"3"}}, {c.name, c.values}}).error().reason,
-              c.reason)
-        << c.name;
+  for (const Case& c : cases) {
+    TraceSettings::Change change = {{"trace_count", Texts{"3"}}};
+    change[c.name] = c.values;
+    EXPECT_EQ(s.update("", change).error().reason, c.reason) << c.name;
+  }
   EXPECT_EQ(s.update("", {{"nonsense", std::nullopt}}).error().reason, "settings.unknown");
   EXPECT_EQ(s.get(""), TraceSettings().get(""));
 }
