@@ -280,7 +280,10 @@ Result<Ask> parse_predict(const Json& body, const serving::Signature& signature)
 }
 
 Result<Json> format_predict(Form form, const std::vector<Tensor>& outputs) {
-  if (form == Form::kRows) return Json::object({{"predictions", TRY(rows_of(outputs))}});
+  if (form == Form::kRows) {
+    Json rows = TRY(rows_of(outputs));
+    return Json::object({{"predictions", std::move(rows)}});
+  }
   if (outputs.size() == 1) return Json::object({{"outputs", whole(outputs.front())}});
   Json named = Json::object();
   for (const Tensor& t : outputs) named.set(t.name, whole(t));

@@ -171,7 +171,8 @@ std::string reason_of(const Result<InferRequest>& r) { return r.ok() ? "" : r.er
 TEST(InferBinary, JsonAndBinaryInputsMix) {
   const std::string json =
       R"({"parameters":{"binary_data_output":true,"priority":2,"timeout":50,"mine":1.5},)"
-      R"("inputs":[{"name":"a","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}},)"
+      R"("inputs":[{"name":"a","shape":[1,2],"datatype":"FP32",)"
+      R"("parameters":{"binary_data_size":8}},)"
       R"({"name":"b","shape":[1],"datatype":"INT8","data":[3]},)"
       R"({"name":"c","shape":[2],"datatype":"BYTES","parameters":{"binary_data_size":9}}],)"
       R"("outputs":[{"name":"y","parameters":{"classification":3}},)"

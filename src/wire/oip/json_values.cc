@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 
+#include <simdjson.h>
+
 #include "base/text.h"
 
 namespace slip::wire::oip {

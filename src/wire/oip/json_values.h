@@ -4,10 +4,12 @@
 #include <string>
 #include <string_view>
 
-#include <simdjson.h>
-
 #include "base/result.h"
 #include "serving/tensor.h"
+
+namespace simdjson::dom {
+class element;
+}
 
 // Values of one tensor from JSON, nested or flat. Private to wire/oip/.
 namespace slip::wire::oip {
