@@ -41,7 +41,7 @@ Status warm_up(const Model& model) {
     for (int64_t& d : t.shape) d = d < 0 ? 1 : d;
     const auto n = static_cast<size_t>(TRY(count_elements(t.shape)));
     if (t.type == DataType::kBytes)
-      t.strings.resize(n);
+      t.strings.assign(n, "0");  // A text, and a number for those who read one.
     else
       t.data.resize(n * data_type_bytes(t.type));
     inputs.push_back(std::move(t));

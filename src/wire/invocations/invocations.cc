@@ -68,9 +68,10 @@ Result<Input> parse_input(const Request& request) {
   const std::string kind = lower(trim(type.substr(0, type.find(';'))));
   if (kind == "application/json") return parse_json_input(request.body);
   if (kind == "text/csv") return parse_csv_input(request.body);
+  if (kind == "application/vnd.apache.parquet") return parse_parquet_input(request.body);
   return unsupported("invocations.content_type",
                      "This predictor only supports the following content types: text/csv, "
-                     "application/json. Got '" +
+                     "application/json, application/vnd.apache.parquet. Got '" +
                          kind + "'.");
 }
 
