@@ -200,8 +200,7 @@ Result<Reply> metadata(const App& app, const Ctx& ctx, const Request& request) {
   Json named = Json::object({{"serving_default", std::move(serve)}});
   Json signatures = Json::object();
   set_both("signature_def", "signatureDef", named, &signatures);
-  Json out = Json::object(
-      {{"metadata", Json::object({{"signature_def", std::move(signatures)}})}});
+  Json out = Json::object({{"metadata", Json::object({{"signature_def", std::move(signatures)}})}});
   set_both("model_spec", "modelSpec",
            Json::object({{"name", target.route->name},
                          {"signature_name", ""},
