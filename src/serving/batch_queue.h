@@ -21,8 +21,7 @@
 // each shape and one piece of each. Pieces of one tenant stay in order of arrival.
 //
 // Age: on level p a piece is overdue after (p - 1) times `ageing_us`; the policy gives it a place
-// whatever its level says. Requests in overtime (TimeoutAction::kDelay) wait one level further
-// down.
+// whatever its level says. Requests in overtime (TimeoutAction::kDelay) wait a level further down.
 //
 // A shape's next batch is made while it waits: its pieces are "seated", the others aren't yet.
 namespace slip::serving {
