@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "app/feature_metrics.h"
+#include "app/inference_metrics.h"
 #include "app/worker_metrics.h"
 #include "app/world.h"
 #include "base/text.h"
@@ -99,6 +100,7 @@ Status World::listen() {
   const TlsFiles tls = TRY(read_tls(*this));
   collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
   collect_features(metrics, *features);
+  collect_inference(metrics, *serving);
   collect_streams(metrics, *streams);
   collect_workers(metrics, *workers);
   if (redis) collect_redis(metrics, *redis);

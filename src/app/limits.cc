@@ -20,17 +20,19 @@
 #include "tracking/traces.h"
 #include "tracking/types.h"
 #include "wire/invocations/invocations.h"
+#include "wire/kserve1/kserve1.h"
 #include "wire/native/live.h"
 #include "wire/native/native.h"
 #include "wire/oip/infer_proto.h"
 #include "wire/oip/oip.h"
+#include "wire/oip/regions.h"
 
 namespace slip::app {
 namespace {
 
 constexpr int64_t as_int(size_t value) { return static_cast<int64_t>(value); }
 
-constexpr std::array<LimitRow, 38> kLimits = {{
+constexpr std::array<LimitRow, 40> kLimits = {{
     {"json.depth", codec::kJsonDepthMax, "levels", "Nesting of JSON."},
     {"http.json_body_bytes", http::kJsonBodyBytesMax, "bytes", "A JSON body, unless a row says."},
     {"http.gzip_bytes_min", http::kGzipBytesMin, "bytes", "Smaller replies aren't compressed."},
@@ -41,7 +43,10 @@ constexpr std::array<LimitRow, 38> kLimits = {{
     {"oip.infer_body_bytes", wire::oip::kInferBodyBytesMax, "bytes",
      "A body of /v2/…/infer, a message of ModelInfer."},
     {"oip.infer_tensors", as_int(wire::oip::kTensorsMax), "items",
-     "Inputs, outputs and parameters of one ModelInfer."},
+     "Inputs, outputs and parameters of one request."},
+    {"oip.regions", as_int(wire::oip::kRegionsMax), "regions",
+     "Shared memory of clients, at once."},
+    {"kserve1.body_bytes", wire::kserve1::kBodyBytesMax, "bytes", "A body below /v1/models."},
     {"invocations.body_bytes", wire::invocations::kBodyBytesMax, "bytes", "A body."},
     {"invocations.rows", wire::invocations::kRowsMax, "rows", "Rows of one request."},
     {"native.page", wire::native::kPageMax, "items", "One page of a list."},

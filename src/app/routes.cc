@@ -157,6 +157,7 @@ std::vector<http::Route> all_routes(World& w) {
                             [&w](const Ctx& ctx) { return empty_project(w, ctx); }}));
   add(wire::otlp::routes({*w.tracking}));
   add(wire::oip::routes(*w.oip));
+  add(wire::kserve1::routes(*w.kserve1));
   add(wire::native::deployment_routes(
       {*w.serving,
        [&w](const Ctx& ctx, const serving::Deployment& d) -> Result<codec::Json> {

@@ -16,17 +16,18 @@ Level level_of(const std::string& name) {
 Result<int> serve(cli::Call& call, const Sys& outer) {
   hold_stop_signals();
   Config config = TRY(config_of(call, outer));
-  const std::unique_ptr<Log> log =
-      open_log(level_of(config.text("log_level")), config.text("log_file"));
-  const Sys sys{outer.fs, outer.clock, outer.rng, outer.process, outer.executor, *log};
+  // Writes what the switches before it let through, which clients may turn (/v2/logging).
+  const std::unique_ptr<Log> written = open_log(Level::kDebug, config.text("log_file"));
+  SwitchedLog log(*written, level_of(config.text("log_level")));
+  const Sys sys{outer.fs, outer.clock, outer.rng, outer.process, outer.executor, log, &log};
   const std::unique_ptr<World> world = TRY(World::open(sys, std::move(config)));
   TRY(world->listen());
   const int64_t took_ms = (sys.clock.steady_ns() - world->started_ns) / 1'000'000;
   call.terminal.out(concat({"slipway ready http=", world->http_url(),
                             " grpc=", world->grpc_address(), " data=", world->data_dir, "\n"}));
-  log->info("ready", {{"start_ms", took_ms}, {"auth", world->auth_required()}});
+  log.info("ready", {{"start_ms", took_ms}, {"auth", world->auth_required()}});
   const int signal = wait_stop_signal();
-  log->info("stopping", {{"signal", int64_t{signal}}});
+  log.info("stopping", {{"signal", int64_t{signal}}});
   world->stop();
   return 0;
 }

@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 52> kSettings = {{
+constexpr std::array<SettingRow, 54> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -94,7 +94,13 @@ constexpr std::array<SettingRow, 52> kSettings = {{
      "Directories of models in Triton's layout: NAME/config.pbtxt, NAME/VERSION/model.onnx."},
     {"model_log", kChoice, "kernel", "kernel|disk|none",
      "What the log of their predictions promises before an answer leaves; none: it samples."},
+    {"batch_objective_us", kInt, "0", "us",
+     "p99 latency that batches are tuned to; 0: no request waits for others while its model is "
+     "idle."},
     {"oip_server_name", kText, "slipway", "", "Name that /v2 gives."},
+    {"allow_client_shm", kSwitch, "off", "",
+     "Whether managers of the project default may register this machine's shared memory for "
+     "tensors."},
     {"webhooks_allow_http", kSwitch, "off", "", "Whether webhooks may lead to http addresses."},
     {"webhooks_allow_private", kSwitch, "off", "",
      "Whether webhooks may lead to addresses that are not public."},

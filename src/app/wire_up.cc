@@ -1,6 +1,7 @@
 #include <array>
 
 #include "app/feature_metrics.h"
+#include "app/inference_metrics.h"
 #include "app/local_models.h"
 #include "app/worker_metrics.h"
 #include "app/world.h"
@@ -204,10 +205,14 @@ Status open_domains(World& w) {
   w.model_source = std::make_unique<RegistrySource>(*w.registry, *w.blobs);
   w.predictions = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
                                               w.data_dir + "/predictions", {}));
+  w.batching = std::make_unique<serving::Batching>(
+      w.sys.executor, w.sys.clock,
+      serving::Batching::Options{.threads = static_cast<size_t>(w.sys.process.cpu_count()),
+                                 .objective_us = w.config.number("batch_objective_us")});
   w.local_models = TRY(open_local_models(w));
   w.serving = std::make_unique<serving::Serving>(
       serving::Serving::Deps{*w.db, *w.ledger, *w.model_source, *w.predictions, w.budget,
-                             w.sys.clock, w.sys.rng, w.sys.log, *w.local_models});
+                             w.sys.clock, w.sys.rng, w.sys.log, *w.local_models, w.batching.get()});
   TRY(check_local_names(w));
   w.archive = std::make_unique<serving::Archive>(
       serving::Archive::Deps{*w.db, *w.blobs, *w.predictions, w.sys.clock, w.sys.log});
@@ -310,6 +315,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   TRY(lock_data_dir(*w));
   w->metrics.declare(server_metrics());
   w->metrics.declare(feature_metrics());
+  w->metrics.declare(inference_metrics());
   w->metrics.declare(stream_metrics());
   w->metrics.declare(worker_metrics());
   w->metrics.declare(redis_metrics());
@@ -327,6 +333,21 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   return w;
 }
 
+namespace {
+
+Level least_level(const Log& log) {
+  for (const Level level : {Level::kDebug, Level::kInfo, Level::kWarn})
+    if (log.enabled(level)) return level;
+  return Level::kError;
+}
+
+std::function<void(Level, bool)> log_switch(const Sys& sys) {
+  if (sys.log_switches == nullptr) return nullptr;
+  return [switches = sys.log_switches](Level level, bool on) { switches->turn(level, on); };
+}
+
+}  // namespace
+
 Result<std::vector<http::Route>> World::prepare() {
   pool = make_pool(sys.executor, sys.clock,
                    {.name = "pool",
@@ -339,13 +360,21 @@ Result<std::vector<http::Route>> World::prepare() {
   function_pool =
       make_pool(sys.executor, sys.clock,
                 {.name = "functions", .threads_max = 8, .queue_max = 64, .idle_ms = 10'000});
+  predict_pool =
+      make_pool(sys.executor, sys.clock,
+                {.name = "predict", .threads_max = 256, .queue_max = 4096, .idle_ms = 10'000});
   redis_pool = make_pool(sys.executor, sys.clock,
                          {.name = "redis",
                           .threads_max = static_cast<size_t>(config.number("redis_connections")),
                           .queue_max = 1024,
                           .idle_ms = 10'000});
   oip = std::make_unique<wire::oip::App>(
-      wire::oip::App{*serving, *pool, config.text("oip_server_name"), kVersion});
+      wire::oip::App{*serving, *predict_pool, config.text("oip_server_name"), kVersion,
+                     config.on("allow_client_shm"), least_level(sys.log), log_switch(sys)});
+  kserve1 = std::make_unique<wire::kserve1::App>(wire::kserve1::App{
+      *serving, [this](const Ctx& ctx, const std::string& model, const std::string& alias) {
+        return model_source->resolve(ctx, model, alias);
+      }});
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});
   std::vector<http::Route> rows = all_routes(*this);
   TRY(guard_rows(*auth, [this]() -> Pool& { return *pool; }, &rows));

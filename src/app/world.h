@@ -42,6 +42,7 @@
 #include "registry/registry.h"
 #include "rollout/guard.h"
 #include "serving/archive.h"
+#include "serving/batching.h"
 #include "serving/serving.h"
 #include "store/blobs.h"
 #include "store/db.h"
@@ -51,6 +52,7 @@
 #include "tracking/tracking.h"
 #include "ui/console.h"
 #include "wire/invocations/invocations.h"
+#include "wire/kserve1/kserve1.h"
 #include "wire/mlflow/signed_links.h"
 #include "wire/native/live.h"
 #include "wire/oip/oip.h"
@@ -60,6 +62,7 @@ class Clock;
 class File;
 class Fs;
 class Log;
+class SwitchedLog;
 class Process;
 class Rng;
 }  // namespace slip
@@ -79,6 +82,7 @@ struct Sys {
   Process& process;
   Executor& executor;
   Log& log;
+  SwitchedLog* log_switches = nullptr;  // Of `log`; null: its levels stay as they are.
 };
 
 struct World {
@@ -138,6 +142,7 @@ struct World {
   std::unique_ptr<registry::Governance> governance;
   std::unique_ptr<RegistrySource> model_source;
   std::unique_ptr<store::SegmentLog> predictions;
+  std::unique_ptr<serving::Batching> batching;
   std::unique_ptr<serving::LocalModels> local_models;
   std::unique_ptr<serving::Serving> serving;
   std::unique_ptr<serving::Archive> archive;
@@ -159,8 +164,10 @@ struct World {
   std::unique_ptr<Pool> waiting_pool;   // Of rows that wait for other servers.
   std::unique_ptr<Pool> function_pool;  // Of reads that wait for functions in Python,
   std::unique_ptr<Pool> redis_pool;     // and of those that wait for Redis.
+  std::unique_ptr<Pool> predict_pool;   // Of predictions by dear models; they wait for a batch.
   std::shared_ptr<const wire::mlflow::SignedLinks> links;
   std::unique_ptr<wire::oip::App> oip;
+  std::unique_ptr<wire::kserve1::App> kserve1;
   std::unique_ptr<wire::invocations::App> invocations;
   std::unique_ptr<grpc::Health> health;
   std::vector<std::string> services;  // Of gRPC; set before its server starts.

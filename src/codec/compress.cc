@@ -76,9 +76,11 @@ Result<std::string> zstd_decompress(std::string_view bytes, size_t size_max) {
   return out;
 }
 
-std::string gzip_compress(std::string_view bytes, int level) {
+namespace {
+
+std::string deflated(std::string_view bytes, int level, int window) {
   z_stream z{};
-  CHECK(deflateInit2(&z, zlib_level(level), Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+  CHECK(deflateInit2(&z, zlib_level(level), Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) == Z_OK);
   std::string out(deflateBound(&z, bytes.size()), '\0');
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   z.avail_in = static_cast<uInt>(bytes.size());
@@ -89,6 +91,14 @@ std::string gzip_compress(std::string_view bytes, int level) {
   deflateEnd(&z);
   return out;
 }
+
+}  // namespace
+
+std::string gzip_compress(std::string_view bytes, int level) {
+  return deflated(bytes, level, 15 + 16);
+}
+
+std::string zlib_compress(std::string_view bytes, int level) { return deflated(bytes, level, 15); }
 
 namespace {
 

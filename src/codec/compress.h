@@ -30,6 +30,7 @@ class ZstdEncoder {
 };
 
 std::string gzip_compress(std::string_view bytes, int level);
+std::string zlib_compress(std::string_view bytes, int level);  // HTTP's "deflate".
 // gzip or zlib framing, or bare deflate, detected: HTTP's "deflate" is either of the last two.
 Result<std::string> gzip_decompress(std::string_view bytes, size_t size_max);
 // A deflate stream without framing, as zip archives hold it; what follows its end is ignored.

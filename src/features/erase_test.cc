@@ -54,7 +54,7 @@ class EraseTest : public FeaturesTest {
       const ReadPlan p = plan_read(*shelf, items_of(refs).value(), false).value();
       OnlineReply got;
       features->read(p, r, {}, &got).value();
-      return got.values;
+      return got.values.lists();
     };
     std::vector<std::vector<Cell>> out = read_all({"last_txn", "spend"}, request({1, 2, 3, 4}));
     RequestColumns r;

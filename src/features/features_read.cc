@@ -144,28 +144,23 @@ Status Features::read(const ReadPlan& plan, const RequestColumns& request,
     }
     TRY(compute_on_demand(deps_.functions, *plan.computed[c].what, inputs, request, &computed[c]));
   }
-  *out = {};
-  out->values.reserve(plan.outs.size());
-  out->statuses.reserve(plan.outs.size());
-  out->event_us.reserve(plan.outs.size());
-  for (const ReadPlan::Out& o : plan.outs) {
-    std::vector<Cell>& values = out->values.emplace_back();
-    std::vector<ReadStatus>& statuses = out->statuses.emplace_back();
-    std::vector<int64_t>& times = out->event_us.emplace_back();
-    values.reserve(rows);
-    statuses.reserve(rows);
-    times.reserve(rows);
+  out->values.resize(plan.outs.size(), rows);
+  out->statuses.resize(plan.outs.size(), rows);
+  out->event_us.resize(plan.outs.size(), rows);
+  for (size_t i = 0; i < plan.outs.size(); ++i) {
+    const ReadPlan::Out& o = plan.outs[i];
     for (size_t row = 0; row < rows; ++row) {
+      Cell& value = out->values.at(i, row);
       if (o.computed) {
-        values.push_back(computed[o.from][o.at][row]);
-        statuses.push_back(is_null(values.back()) ? ReadStatus::kNullValue : ReadStatus::kPresent);
-        times.push_back(0);
+        value = std::move(computed[o.from][o.at][row]);
+        out->statuses.at(i, row) = is_null(value) ? ReadStatus::kNullValue : ReadStatus::kPresent;
         continue;
       }
       EntityRead& one = got[o.from][row];
-      values.push_back(one.cells[o.at]);
-      statuses.push_back(one.statuses[o.at]);
-      times.push_back(one.event_us);
+      // Each feature of a reading is answered once, and has been computed from by now.
+      value = std::move(one.cells[o.at]);
+      out->statuses.at(i, row) = one.statuses[o.at];
+      out->event_us.at(i, row) = one.event_us;
     }
   }
   return {};

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,11 +28,44 @@ struct RequestColumns {
   }
 };
 
+// Columns of one length in one piece of memory: reading fifty features makes three of these, not
+// a hundred and fifty vectors.
+template <class T>
+class Columns {
+ public:
+  struct One : std::span<const T> {
+    using std::span<const T>::span;
+    bool operator==(const std::vector<T>& other) const {
+      return std::ranges::equal(*this, other);
+    }
+  };
+
+  void resize(size_t columns, size_t rows) {
+    columns_ = columns;
+    rows_ = rows;
+    cells_.assign(columns * rows, T());
+  }
+  size_t size() const { return columns_; }
+  One operator[](size_t column) const { return One(cells_.data() + column * rows_, rows_); }
+  T& at(size_t column, size_t row) { return cells_[column * rows_ + row]; }
+  std::vector<std::vector<T>> lists() const {
+    std::vector<std::vector<T>> out;
+    for (size_t c = 0; c < columns_; ++c) out.emplace_back((*this)[c].begin(), (*this)[c].end());
+    return out;
+  }
+  bool operator==(const Columns&) const = default;
+
+ private:
+  std::vector<T> cells_;
+  size_t columns_ = 0;
+  size_t rows_ = 0;
+};
+
 // Column by column in the order of ReadPlan::outs.
 struct OnlineReply {
-  std::vector<std::vector<Cell>> values;
-  std::vector<std::vector<ReadStatus>> statuses;
-  std::vector<std::vector<int64_t>> event_us;  // 0: none.
+  Columns<Cell> values;
+  Columns<ReadStatus> statuses;
+  Columns<int64_t> event_us;  // 0: none.
 };
 
 class FileRows {

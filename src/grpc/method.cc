@@ -29,7 +29,7 @@ std::string_view problem_of(const Method& row) {
   const bool streams = row.kind == Kind::kServerStream;
   if (row.begin ? row.kind == Kind::kUnary : static_cast<bool>(row.open) != streams)
     return "has a handler of another kind";
-  if (row.render_error && (row.kind != Kind::kBidi || row.begin))
+  if (row.render_error && (row.kind == Kind::kServerStream || row.begin))
     return "renders errors, but ends with the first one";
   return {};
 }

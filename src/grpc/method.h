@@ -75,8 +75,8 @@ using Open = std::function<Result<std::shared_ptr<MessageStream>>(const Ctx&, Re
 using Begin = std::function<Result<std::unique_ptr<Exchange>>(const Ctx&, const Request&)>;
 // As http::FindNeeds: which objects the message is about, read exactly as the handler reads it.
 using FindNeeds = std::function<Result<std::vector<http::Need>>(const Ctx&, const Request&)>;
-// For protocols whose streams carry errors as messages: what one message's error becomes. An Error
-// ends the stream.
+// For protocols that carry errors as messages: what the error of a call, or of one message of a
+// stream, becomes. An Error ends it.
 using RenderError = Result<Reply> (*)(const Error&, const Request&);
 
 enum class Kind : uint8_t { kUnary, kServerStream, kBidi };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "grpc/exchange.h"
 #include "grpc/message_stream.h"
 
 namespace slip::grpc {
@@ -37,6 +38,11 @@ TEST(GrpcMethod, ARowThatLacksSomethingDoesNotStart) {
       {"renders errors",
        [](Method& r) {
          r.render_error = [](const Error& e, const Request&) -> Result<Reply> { return e; };
+         r.kind = Kind::kBidi;
+         r.blocking = nullptr;
+         r.begin = [](const Ctx&, const Request&) -> Result<std::unique_ptr<Exchange>> {
+           return internal("none", "");
+         };
        }},
   };
   EXPECT_TRUE(check_methods({good()}).ok());

@@ -258,6 +258,7 @@ Reply Exchange::run_blocking() {
 }
 
 void Exchange::compress(Reply* out) const {
+  if (!route->compresses) return;
   if (static_cast<int64_t>(out->body.size()) < kGzipBytesMin || !compressible(out->content_type) ||
       find_header(out->headers, "content-encoding"))
     return;

@@ -138,6 +138,7 @@ struct Route {
   // own, so that its waiting holds no thread of the others.
   bool waits_for_others = false;
   bool hides_as_missing = true;  // What may not be read is "not found"; else "forbidden".
+  bool compresses = true;  // Replies, for clients that take it. Some say so and can't read them.
   // OpenAPI: names of schemas or examples may be added by the owner; may be empty.
   std::string request_schema;  // JSON Schema text, or empty.
   std::string reply_schema;

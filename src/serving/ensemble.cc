@@ -64,17 +64,8 @@ class Ensemble final : public Model {
  private:
   Status take_inputs(std::span<const Tensor> inputs,
                      std::map<std::string, Tensor, std::less<>>* there) const {
-    for (const Tensor& t : inputs) {
-      const TensorSpec* spec = signature_.input(t.name);
-      if (spec == nullptr)
-        return invalid("tensor.unknown_input", concat({"the model has no input `", t.name, "`"}));
-      TRY(check_tensor(t, *spec));
-      if (!there->emplace(t.name, t).second)
-        return invalid("tensor.duplicate", concat({"input `", t.name, "` occurs twice"}));
-    }
-    for (const TensorSpec& spec : signature_.inputs)
-      if (!there->contains(spec.name))
-        return invalid("tensor.missing_input", concat({"input `", spec.name, "` is missing"}));
+    TRY(check_inputs(signature_, inputs));
+    for (const Tensor& t : inputs) there->emplace(t.name, t);
     return {};
   }
 

@@ -4,6 +4,7 @@
 
 #include "base/budget.h"
 #include "base/text.h"
+#include "serving/batching.h"
 #include "serving/loaded_internal.h"
 #include "serving/serving.h"
 #include "sys/clock.h"
@@ -203,6 +204,7 @@ Result<std::shared_ptr<const Route>> LocalModels::make_route(const std::string& 
     arm.stats->cost_ns.store((*loaded)->cost_ns);
     arm.model = std::shared_ptr<const Model>(*loaded, (*loaded)->model.get());
     arm.config = (*loaded)->config;
+    if (deps_.batching != nullptr) arm.batcher = deps_.batching->batcher_for(arm, old);
     route->arms.insert(route->arms.begin(), std::move(arm));  // The highest comes first.
     deps_.notes.info("model loaded", {{"model", name},
                                       {"version", version},

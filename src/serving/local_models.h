@@ -33,6 +33,8 @@ class Log;
 // load), and those of the configuration and of loading, within the path of the file.
 namespace slip::serving {
 
+class Batching;
+
 // What stands for a deployment's uid.
 std::string local_uid(std::string_view name);
 
@@ -50,7 +52,8 @@ class LocalModels {
     Budget& budget;
     Clock& clock;
     Log& notes;
-    Ack log_ack = Ack::kKernel;  // Of their predictions.
+    Ack log_ack = Ack::kKernel;          // Of their predictions.
+    const Batching* batching = nullptr;  // Null: requests are run one by one.
   };
   explicit LocalModels(Deps deps) : deps_(deps) {}
 

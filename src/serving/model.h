@@ -26,6 +26,9 @@ struct Signature {
   const TensorSpec* output(std::string_view name) const;
 };
 
+// Each input of the signature once, of its type and shape, and nothing else. kInvalid `tensor.*`.
+Status check_inputs(const Signature& signature, std::span<const Tensor> inputs);
+
 class Model {
  public:
   virtual ~Model() = default;
@@ -64,7 +67,7 @@ Result<std::unique_ptr<Model>> load_trees(std::string_view bytes, const TreeOpti
 // By what the bytes are.
 Result<std::unique_ptr<Model>> load_model(std::string_view bytes, OnnxOptions options = {});
 
-// Runs the model once on inputs of zeros (empty texts), open dimensions taken as 1, so that the
+// Runs the model once on inputs of zeros (as texts: "0"), open dimensions taken as 1, so that the
 // first real request finds everything warm. A model that cannot run that does not load.
 Status warm_up(const Model& model);
 

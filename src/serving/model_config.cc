@@ -243,12 +243,16 @@ ModelConfig::ModelConfig() : message_(std::make_unique<inference::ModelConfig>()
 ModelConfig::ModelConfig(const ModelConfig& other)
     : labels(other.labels),
       message_(std::make_unique<inference::ModelConfig>(*other.message_)),
-      given_(other.given_) {}
+      given_(other.given_),
+      asks_for_batches_(other.asks_for_batches_),
+      said_instances_(other.said_instances_) {}
 ModelConfig::ModelConfig(ModelConfig&&) noexcept = default;
 ModelConfig& ModelConfig::operator=(ModelConfig other) noexcept {
   labels = std::move(other.labels);
   message_ = std::move(other.message_);
   given_ = other.given_;
+  asks_for_batches_ = other.asks_for_batches_;
+  said_instances_ = other.said_instances_;
   return *this;
 }
 ModelConfig::~ModelConfig() = default;
@@ -262,6 +266,9 @@ Result<ModelConfig> ModelConfig::parse(std::string_view text,
   const Status got = read(text, out.message_.get());
   if (!got.ok()) return invalid("model_config.syntax", got.error().text);
   out.given_ = true;
+  out.asks_for_batches_ = out.message_->has_dynamic_batching();
+  for (const inference::ModelInstanceGroup& g : out.message_->instance_group())
+    out.said_instances_ += std::max<int32_t>(g.count(), 1);
   TRY(check_supported(*out.message_));
   TRY(backend_of(*out.message_));
   return out;
@@ -281,12 +288,7 @@ Backend ModelConfig::backend() const {
 int64_t ModelConfig::max_batch() const { return message_->max_batch_size(); }
 bool ModelConfig::caches() const { return message_->response_cache().enable(); }
 
-int64_t ModelConfig::instances() const {
-  int64_t out = 0;
-  for (const inference::ModelInstanceGroup& g : message_->instance_group())
-    out += std::max<int32_t>(g.count(), 1);
-  return out;
-}
+int64_t ModelConfig::instances() const { return said_instances_; }
 
 std::map<std::string, std::string> ModelConfig::label_files() const {
   std::map<std::string, std::string> out;

@@ -61,6 +61,8 @@ class ModelConfig {
   std::string file() const;  // default_model_filename, or what the backend calls it by default.
   int64_t max_batch() const;
   int64_t instances() const;  // 0: nothing is said.
+  // Somebody wrote dynamic_batching: requests wait as it says, however cheap the model is.
+  bool asks_for_batches() const { return asks_for_batches_; }
   bool caches() const;
   std::map<std::string, std::string> label_files() const;     // Output → name beside config.pbtxt.
   const std::string* parameter(std::string_view name) const;  // Null: not there.
@@ -90,6 +92,8 @@ class ModelConfig {
 
   std::unique_ptr<inference::ModelConfig> message_;
   bool given_ = false;  // Somebody wrote it.
+  bool asks_for_batches_ = false;
+  int64_t said_instances_ = 0;
 };
 
 }  // namespace slip::serving

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -198,23 +199,10 @@ class OnnxModel final : public Model {
 
   // In the order of the signature.
   Status match_inputs(std::span<const Tensor> inputs, std::vector<const Tensor*>* ordered) const {
+    TRY(check_inputs(signature_, inputs));
     ordered->reserve(signature_.inputs.size());
-    for (const Tensor& t : inputs)
-      if (signature_.input(t.name) == nullptr)
-        return invalid("tensor.unknown_input", "the model has no input `" + t.name + "`");
-    for (const TensorSpec& spec : signature_.inputs) {
-      const Tensor* found = nullptr;
-      for (const Tensor& t : inputs) {
-        if (t.name != spec.name) continue;
-        if (found != nullptr)
-          return invalid("tensor.duplicate", "input `" + t.name + "` occurs twice");
-        found = &t;
-      }
-      if (found == nullptr)
-        return invalid("tensor.missing_input", "input `" + spec.name + "` is missing");
-      TRY(check_tensor(*found, spec));
-      ordered->push_back(found);
-    }
+    for (const TensorSpec& spec : signature_.inputs)
+      ordered->push_back(&*std::ranges::find(inputs, spec.name, &Tensor::name));
     return {};
   }
 
@@ -401,39 +389,10 @@ class OnnxModel final : public Model {
 
 }  // namespace
 
-const TensorSpec* Signature::input(std::string_view name) const {
-  for (const TensorSpec& s : inputs)
-    if (s.name == name) return &s;
-  return nullptr;
-}
-
-const TensorSpec* Signature::output(std::string_view name) const {
-  for (const TensorSpec& s : outputs)
-    if (s.name == name) return &s;
-  return nullptr;
-}
-
 Result<std::unique_ptr<Model>> load_onnx(std::string_view bytes, OnnxOptions options) {
   auto model = std::make_unique<OnnxModel>(*TRY(runtime()));
   TRY(model->load(bytes, options));
   return model;
-}
-
-Status warm_up(const Model& model) {
-  std::vector<Tensor> inputs;
-  for (const TensorSpec& spec : model.signature().inputs) {
-    Tensor t{.name = spec.name, .type = spec.type, .shape = spec.shape, .data = {}, .strings = {}};
-    for (int64_t& d : t.shape) d = d < 0 ? 1 : d;
-    const auto n = static_cast<size_t>(TRY(count_elements(t.shape)));
-    if (t.type == DataType::kBytes)
-      t.strings.resize(n);
-    else
-      t.data.resize(n * data_type_bytes(t.type));
-    inputs.push_back(std::move(t));
-  }
-  const Result<std::vector<Tensor>> out = model.run(inputs, {});
-  if (out.ok()) return {};
-  return Error(out.error()).within("warm-up");
 }
 
 }  // namespace slip::serving

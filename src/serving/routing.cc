@@ -59,6 +59,11 @@ double LatencyHistogram::quantile_us(double q) const {
   CHECK(false);
 }
 
+bool Arm::goes_to_batcher() const {
+  return batcher != nullptr && (config->asks_for_batches() ||
+                                stats->cost_ns.load(std::memory_order_relaxed) > kInlineCostNs);
+}
+
 std::string_view role_name(Role role) { return role == Role::kStable ? "stable" : "canary"; }
 
 std::string_view ack_name(Ack ack) {

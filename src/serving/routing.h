@@ -21,6 +21,8 @@
 // the arm.
 namespace slip::serving {
 
+class Batcher;
+
 // Latencies in buckets of 2^(1/4): within 9 % of any quantile from 1 µs to 70 min. Any thread.
 class LatencyHistogram {
  public:
@@ -78,7 +80,13 @@ struct Arm {
   std::shared_ptr<const Model> model;  // Null: not loaded, see `error`.
   std::shared_ptr<const ModelConfig> config;  // Complete; null as long as the model is.
   std::shared_ptr<ArmStats> stats;
+  // Puts requests together; null where the model takes no batches. Cheap models are run by whoever
+  // asks: see goes_to_batcher().
+  std::shared_ptr<Batcher> batcher = nullptr;
+
+  bool goes_to_batcher() const;
 };
+inline constexpr int64_t kInlineCostNs = 150'000;  // Dearer models are worth a hand-over.
 
 enum class Ack : uint8_t { kKernel, kDisk, kNone };
 std::string_view ack_name(Ack ack);

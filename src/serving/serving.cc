@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "core/ledger/ledger.h"
+#include "serving/batching.h"
 #include "serving/loaded_internal.h"
 #include "serving/serving_store.h"
 #include "store/caller.h"
@@ -54,7 +55,10 @@ bool follows(const Deployment& d) { return !parse_int(d.target); }
 }  // namespace
 
 Serving::Serving(Deps deps) : deps_(deps), table_(std::make_shared<RoutingTable>()) {}
-Serving::~Serving() = default;
+Serving::~Serving() {
+  sys::Lock lock(later_mutex_);
+  while (later_ > 0) later_done_.wait(lock);
+}
 
 Result<Deployment> Serving::deploy(const Ctx& ctx, const DeploySpec& spec) {
   TRY(check_name(spec.name));
@@ -317,6 +321,7 @@ Result<std::shared_ptr<const Route>> Serving::build_route(const Ctx& ctx, const 
       if (arm.stats->cost_ns.load() == 0) arm.stats->cost_ns.store((*loaded)->cost_ns);
       arm.model = std::shared_ptr<const Model>(*loaded, (*loaded)->model.get());
       arm.config = (*loaded)->config;
+      if (deps_.batching != nullptr) arm.batcher = deps_.batching->batcher_for(arm, old);
     } else {
       route->error = loaded.error().text;
       deps_.notes.error(
@@ -396,81 +401,6 @@ Result<std::vector<LocalVersion>> Serving::local_index(const Ctx& ctx, bool read
   }));
   std::erase_if(all, [&](const LocalVersion& v) { return !readable.contains(local_uid(v.model)); });
   return all;
-}
-
-Result<Serving::Unlogged> Serving::run(const Ctx& ctx, const Route& route, const Ask& ask) {
-  Unlogged out;
-  Prediction& made = out.prediction;
-  const int64_t start_ns = deps_.clock.steady_ns();
-  const int64_t ts_us = deps_.clock.now_us();
-  made.id = make_uuid7(ts_us / 1000, deps_.rng.u64(), deps_.rng.u64());
-  const Arm* arm = nullptr;
-  if (ask.version != 0)
-    arm = route.arm_of(ask.version);
-  else if (!ask.client_ref.empty())
-    arm = &route.choose(route.draw_of(ask.client_ref));
-  else
-    // The identity's random tail decides, so the split can be recomputed from the log.
-    arm = &route.choose(
-        static_cast<double>(made.id.bytes[15] | made.id.bytes[14] << 8 | made.id.bytes[13] << 16) /
-        0x1p24);
-  if (arm == nullptr)
-    return not_found(
-        "model_version.not_served",
-        concat({"`", route.name, "` does not serve version ", std::to_string(ask.version)}));
-  if (!arm->model)
-    return unavailable("deployment.not_ready",
-                       concat({"`", route.name, "` is not ready: ", route.error}));
-  arm->stats->requests.fetch_add(1, std::memory_order_relaxed);
-  Result<std::vector<Tensor>> ran = arm->model->run(ask.inputs, ask.outputs);
-  const int64_t cost_ns = deps_.clock.steady_ns() - start_ns;
-  if (!ran.ok()) {
-    arm->stats->errors.fetch_add(1, std::memory_order_relaxed);
-    arm->stats->failed_ns.fetch_add(cost_ns, std::memory_order_relaxed);
-    return std::move(ran).error();
-  }
-  const int64_t rows = ask.inputs.empty() ? 1 : ask.inputs.front().rows();
-  arm->stats->succeeded(cost_ns, rows, ts_us / 1000);
-  arm->stats->infer_ns.fetch_add(cost_ns, std::memory_order_relaxed);
-  arm->stats->executed(rows, {.infer_ns = cost_ns});
-  made.outputs = std::move(*ran);
-  made.model_version = arm->version;
-  made.platform = arm->model->signature().platform;
-  PredictionView view{.project = route.project,
-                      .deployment = route.name,
-                      .deployment_uid = route.uid,
-                      .id = made.id,
-                      .ts_us = ts_us + cost_ns / 1000,
-                      .model_version = arm->version,
-                      .role = arm->role,
-                      .canary_weight = 0,
-                      .latency_us = cost_ns / 1000,
-                      .client_ref = ask.client_ref,
-                      .trace_id = ctx.trace_id,
-                      .actor_uid = ctx.actor_uid,
-                      .actor_kind = ctx.actor_kind,
-                      .inputs = ask.inputs,
-                      .outputs = made.outputs};
-  if (ask.version == 0) view.canary_weight = route.canary_weight();
-  out.record = encode_prediction(view);
-  return out;
-}
-
-Status Serving::log(std::span<const std::string_view> records, Ack ack) {
-  store::LogAck wanted = store::LogAck::kKernel;
-  if (ack == Ack::kDisk) wanted = store::LogAck::kDisk;
-  if (ack == Ack::kNone) wanted = store::LogAck::kNone;
-  const Status logged = deps_.log.append(records, wanted);
-  if (logged.ok() || ack == Ack::kNone) return {};
-  // A full log sheds: an answer that cannot be accounted for is not given.
-  return unavailable("prediction_log.unavailable", logged.error().text);
-}
-
-Result<Prediction> Serving::predict(const Ctx& ctx, const Route& route, const Ask& ask) {
-  Unlogged made = TRY(run(ctx, route, ask));
-  const std::string_view record = made.record;
-  TRY(log(std::span(&record, 1), route.log_ack));
-  return std::move(made.prediction);
 }
 
 }  // namespace slip::serving

@@ -40,11 +40,11 @@ class Ledger;
 // predict() is for any thread and takes no database; the rest may block.
 namespace slip::serving {
 
+struct BatchTimes;
 struct LoadedModel;
 inline constexpr size_t kNameBytesMax = 128;
 inline constexpr size_t kClientRefBytesMax = 256;
 inline constexpr int64_t kModelBytesMax = int64_t{2} << 30;
-inline constexpr int64_t kInlineCostNs = 150'000;  // Dearer models run on the pool.
 
 // What serving needs of the registry; app/ fills it.
 class ModelSource {
@@ -111,6 +111,7 @@ class Serving {
     Rng& rng;
     Log& notes;
     LocalModels& local;
+    const Batching* batching = nullptr;  // Null: requests are run one by one.
   };
   explicit Serving(Deps deps);
   ~Serving();
@@ -159,10 +160,13 @@ class Serving {
     std::vector<std::string> outputs;  // Empty: all.
     std::string client_ref;            // Decides the arm when there is one: Route::draw_of.
     int64_t version = 0;               // 0: whatever the split says.
+    int64_t priority = 0;              // Among those that wait; 1 is the highest, 0: as usual.
+    int64_t timeout_us = 0;            // Of waiting; 0: none.
   };
   // kUnavailable `deployment.not_ready`, kNotFound `model_version.not_served`, and Model::run's
   // and log()'s.
-  Result<Prediction> predict(const Ctx& ctx, const Route& route, const Ask& ask);
+  // For a thread that may wait.
+  Result<Prediction> predict(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask);
 
   // predict() in its two steps, for whoever logs many at once. A prediction is shown to nobody
   // before log() has taken its record.
@@ -171,10 +175,25 @@ class Serving {
     std::string record;
   };
   Result<Unlogged> run(const Ctx& ctx, const Route& route, const Ask& ask);
+  // The same with others' requests in one batch, where the arm that is chosen does that
+  // (Arm::goes_to_batcher): `done` is called once, perhaps later and on another thread. Also
+  // kUnavailable `batch.*`.
+  using Done = std::function<void(Result<Unlogged>)>;
+  void run_later(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask, Done done);
+  // run_later() for a thread that may wait.
+  Result<Unlogged> run_together(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask);
   // All of them or none. kUnavailable `prediction_log.unavailable`; Ack::kNone never fails.
   Status log(std::span<const std::string_view> records, Ack ack);
 
  private:
+  struct Chosen;
+  struct Later;
+  void give(Later& later, Result<std::vector<Tensor>> ran, const BatchTimes& times) const;
+  Result<Chosen> choose(const Route& route, const Ask& ask) const;
+  Result<Unlogged> run_on(const Ctx& ctx, const Route& route, const Ask& ask,
+                          const Chosen& chosen) const;
+  Unlogged answered(const Ctx& ctx, const Route& route, const Ask& ask, const Chosen& chosen,
+                    std::vector<Tensor> outputs) const;
   Result<std::shared_ptr<const LoadedModel>> load(const Ctx& ctx, const std::string& model,
                                                   int64_t version);
   Result<std::shared_ptr<const Route>> build_route(const Ctx& ctx, const Deployment& d);
@@ -185,6 +204,9 @@ class Serving {
 
   Deps deps_;
   Snapshot<RoutingTable> table_;
+  sys::Mutex later_mutex_;
+  sys::CondVar later_done_;
+  int64_t later_ = 0;      // Requests that batchers have; the end waits for them.
   sys::Mutex refreshing_;  // One refresh at a time; never held together with a transaction's locks.
   sys::Guarded<std::map<std::string, std::weak_ptr<const LoadedModel>>> loaded_;
 };

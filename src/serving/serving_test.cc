@@ -1,11 +1,14 @@
 #include "serving/serving.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 
 #include <gtest/gtest.h>
 
 #include "base/budget.h"
 #include "core/ledger/ledger.h"
+#include "serving/batching.h"
 #include "sys/clock.h"
 #include "sys/executor.h"
 #include "sys/log.h"
@@ -53,8 +56,9 @@ class ServingTest : public test::DbTest {
     start();
   }
   void start() {
-    serving = std::make_unique<Serving>(Serving::Deps{db(), *events, source, *log, budget,
-                                                      real_clock(), real_rng(), null_log(), local});
+    serving =
+        std::make_unique<Serving>(Serving::Deps{db(), *events, source, *log, budget, real_clock(),
+                                                real_rng(), null_log(), local, &batching});
     serving->refresh(ctx).value();
   }
   DeploySpec spec(const std::string& target) {
@@ -71,7 +75,7 @@ class ServingTest : public test::DbTest {
     a.version = version;
     const auto route = serving->table().load()->hold("default", "d");
     CHECK(route);
-    return serving->predict(ctx, *route, a);
+    return serving->predict(ctx, route, std::move(a));
   }
   std::vector<PredictionRecord> logged() {
     std::vector<PredictionRecord> out;
@@ -97,9 +101,61 @@ class ServingTest : public test::DbTest {
   std::unique_ptr<ledger::Ledger> events;
   std::unique_ptr<store::SegmentLog> log;
   LocalModels local{{fs, budget, real_clock(), null_log()}};
+  Batching batching{real_executor(), real_clock(), {}};
   std::unique_ptr<Serving> serving;
 };
 SLIP_EVERY_DB(ServingTest);
+
+// As if the model were dear: requests go together, and each gets its own rows.
+TEST_P(ServingTest, RequestsOfADearModelGoTogether) {
+  serving->deploy(ctx, spec("3")).value();
+  const auto route = serving->table().load()->hold("default", "d");
+  const Arm& arm = route->arms.front();
+  ASSERT_NE(arm.batcher, nullptr);
+  EXPECT_FALSE(arm.goes_to_batcher());
+  arm.stats->cost_ns.store(int64_t{1} << 40);
+  ASSERT_TRUE(arm.goes_to_batcher());
+  constexpr int kAsking = 8, kEach = 20;
+  std::vector<std::unique_ptr<Task>> tasks;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < kAsking; ++t)
+    tasks.push_back(real_executor().spawn("ask", [&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        const int64_t rows = 1 + (t * kEach + i) % 5;
+        Tensor x;
+        x.name = "x";
+        x.shape = {rows, 3};
+        x.data.resize(static_cast<size_t>(rows) * 12);
+        const float mine = static_cast<float>(t * 1000 + i);
+        for (int64_t k = 0; k < rows * 3; ++k)
+          std::memcpy(x.data.data() + k * 4, &mine, sizeof mine);
+        Serving::Ask a;
+        a.inputs = {x};
+        const auto got = serving->predict(ctx, route, std::move(a));
+        const bool fine = got.ok() && got->outputs[0].shape == x.shape &&
+                          got->outputs[0].number(0) == mine + 3 &&
+                          got->outputs[0].number(rows * 3 - 1) == mine + 3;
+        if (!fine) ++wrong;
+      }
+    }));
+  for (const auto& task : tasks) task->join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(logged().size(), static_cast<size_t>(kAsking * kEach));
+  EXPECT_EQ(arm.stats->successes, kAsking * kEach);
+  EXPECT_LE(arm.stats->executions, kAsking * kEach);
+  EXPECT_EQ(arm.batcher->report().stats.rows, arm.stats->rows);
+  // What doesn't fit the model says so before it meets others.
+  Serving::Ask bad;
+  bad.inputs.resize(1);
+  bad.inputs[0].name = "x";
+  bad.inputs[0].shape = {1, 2};
+  bad.inputs[0].data.resize(8);
+  EXPECT_EQ(serving->predict(ctx, route, bad).error().reason, "tensor.shape");
+  bad.outputs = {"none"};
+  bad.inputs[0].shape = {1, 3};
+  bad.inputs[0].data.resize(12);
+  EXPECT_EQ(serving->predict(ctx, route, bad).error().reason, "tensor.unknown_output");
+}
 
 TEST_P(ServingTest, DeploysAnswersAndLogs) {
   const Deployment d = serving->deploy(ctx, spec("3")).value();

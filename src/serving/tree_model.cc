@@ -58,7 +58,8 @@ class TreeModel final : public Model {
 
   Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
                                   std::span<const std::string> outputs) const override {
-    const Tensor& rows = *TRY(the_input(inputs));
+    TRY(check_inputs(signature_, inputs));
+    const Tensor& rows = inputs.front();
     Room& r = room();
     // Text isn't aligned for floats.
     r.rows.resize(rows.data.size() / sizeof(float));
@@ -82,19 +83,6 @@ class TreeModel final : public Model {
     if (as_ == TreeOutput::kClass) return 1;
     const int64_t answers = executor_.answers();
     return as_ == TreeOutput::kProbabilities && answers == 1 ? 2 : answers;
-  }
-
-  Result<const Tensor*> the_input(std::span<const Tensor> inputs) const {
-    const TensorSpec& spec = signature_.inputs.front();
-    for (const Tensor& t : inputs)
-      if (t.name != spec.name)
-        return invalid("tensor.unknown_input", concat({"the model has no input `", t.name, "`"}));
-    if (inputs.empty())
-      return invalid("tensor.missing_input", concat({"input `", spec.name, "` is missing"}));
-    if (inputs.size() > 1)
-      return invalid("tensor.duplicate", concat({"input `", spec.name, "` occurs twice"}));
-    TRY(check_tensor(inputs.front(), spec));
-    return &inputs.front();
   }
 
   Tensor answer(const TensorSpec& spec, int64_t rows, Room& r) const {

@@ -412,7 +412,8 @@ std::vector<std::vector<Cell>> served(World& world, int64_t now_us, Violations& 
             concat({"what is served isn't what the history says: ", plan->outs[f].name, " of user ",
                     std::to_string(user), ": ", shown(reply.values[f][user], plan->outs[f].type),
                     ", not ", shown(joined->values[f][user], plan->outs[f].type)}));
-    for (auto& column : reply.values) out.push_back(std::move(column));
+    for (std::vector<features::Cell>& column : reply.values.lists())
+      out.push_back(std::move(column));
   }
   return out;
 }

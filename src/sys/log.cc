@@ -81,6 +81,23 @@ class NullLog final : public Log {
 
 }  // namespace
 
+SwitchedLog::SwitchedLog(Log& to, Level least) : to_(to) {
+  for (size_t i = 0; i < on_.size(); ++i) on_[i].store(static_cast<Level>(i) >= least);
+}
+
+void SwitchedLog::turn(Level level, bool on) {
+  on_[static_cast<size_t>(level)].store(on, std::memory_order_relaxed);
+}
+
+bool SwitchedLog::enabled(Level level) const {
+  return on_[static_cast<size_t>(level)].load(std::memory_order_relaxed) && to_.enabled(level);
+}
+
+void SwitchedLog::write(Level level, std::string_view message,
+                        std::initializer_list<Field> fields) {
+  to_.write(level, message, fields);
+}
+
 std::unique_ptr<Log> open_log(Level level, const std::string& path) {
   std::shared_ptr<spdlog::logger> logger;
   try {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -35,6 +37,20 @@ class Log {
   void put(Level level, std::string_view m, std::initializer_list<Field> f) {
     if (enabled(level)) write(level, m, f);
   }
+};
+
+// Passes on what its switches let through: at first everything from `least` on. Turned at any time,
+// by any thread. `to` must outlive it, and write all that may be turned on.
+class SwitchedLog final : public Log {
+ public:
+  SwitchedLog(Log& to, Level least);
+  void turn(Level level, bool on);
+  void write(Level level, std::string_view message, std::initializer_list<Field> fields) override;
+  bool enabled(Level level) const override;
+
+ private:
+  Log& to_;
+  std::array<std::atomic<bool>, 4> on_;
 };
 
 // `path` empty: stderr.

@@ -151,7 +151,8 @@ def test_server_and_models_say_what_they_are(server):
     with triton.InferenceServerClient(server.ready["grpc"]) as client:
         true(client.is_server_live() and client.is_server_ready() and client.is_model_ready("sign"), "live and ready")
         meta = client.get_server_metadata()
-        equal((meta.name, list(meta.extensions)), ("slipway", ["statistics"]), "server metadata")
+        equal(meta.name, "slipway", "server metadata")
+        true("statistics" in meta.extensions and "system_shared_memory" not in meta.extensions, "what is served, and no more")
         model = client.get_model_metadata("sign")
         equal([(t.name, t.datatype, list(t.shape)) for t in model.inputs], [("x", "FP32", [-1, 2])], "inputs")
         equal((model.name, list(model.versions), model.platform), ("sign", ["1"], "onnxruntime_onnx"), "model metadata")
@@ -261,6 +262,7 @@ def test_bad_requests_have_a_reason_and_change_nothing(server):
     huge.inputs[0].shape[:] = [2**62, 2**62]
     shared = typed([[1, 0]])
     shared.inputs[0].parameters["shared_memory_region"].string_param = "r"
+    shared.inputs[0].parameters["shared_memory_byte_size"].int64_param = 8
     with Client(server) as client:
         for what, request, code in [
                 ("both forms", both, "INVALID_ARGUMENT"), ("a short raw tensor", short, "INVALID_ARGUMENT"),
@@ -276,8 +278,10 @@ def test_bad_requests_have_a_reason_and_change_nothing(server):
         equal(client.code("NoSuchCall"), "UNIMPLEMENTED", "an unknown method")
         equal(client.code("/no.Service/Call"), "UNIMPLEMENTED", "an unknown service")
         equal(client.code("ServerMetadata", metadata=[("x-slipway-project", "../up")]), "INVALID_ARGUMENT", "a bad project")
-        equal(client.code("ModelReady", message("inference.ModelReadyRequest")(name="sign"),
+        equal(client.code("ModelMetadata", message("inference.ModelMetadataRequest")(name="sign"),
                           metadata=[("x-slipway-project", "other")]), "NOT_FOUND", "another project has no such model")
+        ready, _ = client.call("ModelReady", message("inference.ModelReadyRequest")(name="nobody"), "inference.ModelReadyResponse")
+        equal(ready.ready, False, "what isn't there isn't ready")
         try:
             client.call("ModelInfer", typed([[1, 0]], "nobody"))
         except grpc.RpcError as error:
@@ -317,6 +321,22 @@ def test_streams(server):
             raise AssertionError("let through")
         except grpc.RpcError as error:
             equal(error.code().name, "INVALID_ARGUMENT", "gRPC's own errors, when asked for")
+
+
+def test_streams_as_mlserver_has_them(server):
+    with Client(server) as client:
+        bare = [("slipway-stream", "mlserver")]
+        requests = [typed([[1, 0]]).SerializeToString(), typed([[1, 2, 3]]).SerializeToString()]
+        stream = client.stream(f"/{OIP}/ModelStreamInfer", requests, metadata=bare)
+        equal(message("inference.ModelInferResponse").FromString(next(stream)).model_name, "sign", "an answer as it is")
+        try:
+            next(stream)
+            raise AssertionError("let through")
+        except grpc.RpcError as error:
+            equal(error.code().name, "INVALID_ARGUMENT", "an error ends it")
+        index = "/inference.model_repository.ModelRepositoryService/RepositoryIndex"
+        reply, _ = client.call(index, b"", "inference.model_repository.RepositoryIndexResponse")
+        equal(sorted(m.name for m in reply.models), ["echo", "sign"], "the repository by MLServer's name")
 
 
 def test_a_cancelled_stream_is_let_go(server):
@@ -362,8 +382,8 @@ def test_reflection(server):
                 f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo", [q.SerializeToString() for q in questions])]
         equal([s.name for s in replies[0].list_services_response.service],
               ["GrpcFeatureServer", "arrow.flight.protocol.FlightService", "feast.registry.RegistryServer",
-               "feast.serving.ServingService", "grpc.health.v1.Health", OIP, "grpc.reflection.v1.ServerReflection",
-               "grpc.reflection.v1alpha.ServerReflection"],
+               "feast.serving.ServingService", "grpc.health.v1.Health", OIP, "inference.model_repository.ModelRepositoryService",
+               "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"],
               "services")
         for reply in (replies[1], replies[3]):
             file = descriptor_pb2.FileDescriptorProto.FromString(reply.file_descriptor_response.file_descriptor_proto[0])

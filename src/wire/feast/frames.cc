@@ -280,13 +280,15 @@ std::string reply_text(const Json& entities, const features::ReadPlan& plan,
   }
   for (size_t o = 0; o < plan.outs.size(); ++o) {
     begin(plan.outs[o].name);
-    const std::vector<Cell>& cells = reply.values[o];
+    const auto cells = reply.values[o];
+    const auto statuses = reply.statuses[o];
+    const auto event_us = reply.event_us[o];
     put_result(
         &out, rows, [&](size_t i) { put_cell(&out, cells[i], plan.outs[o].type); },
         [&](size_t i) {
-          return not_a_number(cells[i]) ? features::ReadStatus::kNullValue : reply.statuses[o][i];
+          return not_a_number(cells[i]) ? features::ReadStatus::kNullValue : statuses[i];
         },
-        [&](std::string* to, size_t i) { times.put(to, reply.event_us[o][i]); });
+        [&](std::string* to, size_t i) { times.put(to, event_us[i]); });
   }
   out.append(R"(],"metadata":{"feature_names":[)");
   out.append(names);

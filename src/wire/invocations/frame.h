@@ -28,6 +28,7 @@ struct Input {
 // kInvalid `invocations.body`, with MLflow's own sentence when the field is missing.
 Result<Input> parse_json_input(std::string_view body);
 Result<Input> parse_csv_input(std::string_view body);
+Result<Input> parse_parquet_input(std::string_view body);
 
 // Table to tensors: by name where the model's inputs are columns, else all columns side by side
 // into the model's only input (those that it names, in its order, if it does and they are there),

@@ -37,3 +37,6 @@ SLIP_FUZZ(invocations_json) {
 SLIP_FUZZ(invocations_csv) {
   feed(slip::wire::invocations::parse_csv_input(slip::fuzz::as_text(data)));
 }
+SLIP_FUZZ(invocations_parquet) {
+  feed(slip::wire::invocations::parse_parquet_input(slip::fuzz::as_text(data)));
+}

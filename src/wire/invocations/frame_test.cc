@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "codec/table.h"
+
 namespace slip::wire::invocations {
 namespace {
 
@@ -118,6 +120,32 @@ TEST(Invocations, PredictionsAreRecordsForTablesAndListsForTensors) {
   count.data.assign(reinterpret_cast<const char*>(counts), sizeof counts);
   EXPECT_EQ(codec::to_json(to_predictions({count}, false, 0).value()),
             R"({"n":[7,9223372036854775808.0]})");
+}
+
+TEST(InvocationsFrame, ParquetIsATable) {
+  codec::Table table = codec::make_table({codec::make_field("a", codec::ColumnType::kInt64),
+                                          codec::make_field("b", codec::ColumnType::kDouble),
+                                          codec::make_field("c", codec::ColumnType::kText)});
+  table.rows = 2;
+  for (const int64_t v : {1, 2}) table.columns[0].add_i64(v);
+  table.columns[1].add_f64(0.5);
+  table.columns[1].add_null();
+  for (const char* v : {"x", "y"}) table.columns[2].add_text(v);
+  std::string file;
+  const auto sink = codec::text_sink(&file);
+  auto writer = codec::make_table_writer(codec::Format::kParquet, table.schema, *sink).value();
+  writer->write(table).value();
+  writer->finish().value();
+  const Input input = parse_parquet_input(file).value();
+  EXPECT_TRUE(input.is_table);
+  EXPECT_EQ(input.frame.rows, 2);
+  EXPECT_EQ(input.frame.columns, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(input.frame.values[0][1].as_int(), 2);
+  EXPECT_TRUE(input.frame.values[1][1].is_null());
+  EXPECT_EQ(input.frame.values[2][0].as_string(), "x");
+  for (const std::string& bad :
+       {std::string(), std::string("PAR1"), file.substr(0, file.size() / 2)})
+    EXPECT_EQ(parse_parquet_input(bad).error().reason, "invocations.body");
 }
 
 }  // namespace

@@ -68,9 +68,10 @@ Result<Input> parse_input(const Request& request) {
   const std::string kind = lower(trim(type.substr(0, type.find(';'))));
   if (kind == "application/json") return parse_json_input(request.body);
   if (kind == "text/csv") return parse_csv_input(request.body);
+  if (kind == "application/vnd.apache.parquet") return parse_parquet_input(request.body);
   return unsupported("invocations.content_type",
                      "This predictor only supports the following content types: text/csv, "
-                     "application/json. Got '" +
+                     "application/json, application/vnd.apache.parquet. Got '" +
                          kind + "'.");
 }
 
@@ -89,7 +90,7 @@ Result<Reply> invoke(const App& app, const Ctx& ctx, Request& request) {
   serving::Serving::Ask ask;
   ask.inputs = TRY(to_tensors(*input, stable.model->signature()));
   ask.client_ref = request.header("x-slipway-client-ref").substr(0, serving::kClientRefBytesMax);
-  const serving::Prediction p = TRY(app.serving.predict(ctx, *route, ask));
+  const serving::Prediction p = TRY(app.serving.predict(ctx, route, std::move(ask)));
   Json predictions = answers_an_array(p.platform)
                          ? TRY(to_array(p.outputs.front()))
                          : TRY(to_predictions(p.outputs, input->is_table, input->frame.rows));

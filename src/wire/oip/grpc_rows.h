@@ -32,6 +32,16 @@ void guard_by(const App& app, Named named, grpc::Method* r) {
   };
 }
 
+inline Result<std::string> model_named(std::string_view message) {
+  return TRY(read_named_model(message)).name;
+}
+
+inline Result<Target> target_named(const App& app, const Ctx& ctx, const NamedModel& model) {
+  std::optional<std::string_view> version;
+  if (!model.version.empty()) version = model.version;
+  return find_target(app, ctx, model.name, version);
+}
+
 template <class Message>
 Result<Message> parsed(const grpc::Request& request) {
   Message in;

@@ -1,16 +1,14 @@
 #include "wire/oip/infer_json.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
-#include <cstring>
-#include <limits>
 
 #include <simdjson.h>
 
 #include "base/text.h"
-#include "codec/json.h"
+#include "wire/oip/json_values.h"
+#include "wire/oip/parameters.h"
+#include "wire/oip/raw_tensor.h"
+#include "wire/oip/regions.h"
 
 namespace slip::wire::oip {
 namespace {
@@ -22,129 +20,82 @@ using simdjson::dom::element_type;
 
 Error bad(std::string text) { return invalid("infer.shape_of_request", std::move(text)); }
 
-// Puts the elements of one tensor where they belong as they come. Room is made once, for what the
-// shape announces but never for more than the body can hold; what comes too much is only counted.
-class Filler {
+// What follows the JSON, given to the inputs in their order.
+class Tail {
  public:
-  Filler(Tensor* t, size_t room) : t_(*t), room_(room) {
-    if (t->type == DataType::kBytes) return;
-    t->data.resize(room * data_type_bytes(t->type));
-    at_ = t->data.data();
+  explicit Tail(std::string_view bytes) : left_(bytes) {}
+  Result<std::string_view> take(std::string_view input, uint64_t bytes) {
+    if (bytes > left_.size())
+      return invalid("infer.binary", concat({"input '", input, "' has a binary_data_size of ",
+                                             std::to_string(bytes), ", but only ",
+                                             std::to_string(left_.size()), " bytes are left"}));
+    const std::string_view out = left_.substr(0, bytes);
+    left_.remove_prefix(bytes);
+    return out;
   }
-
-  // Nested or flat, row-major. The parser has bounded the depth.
-  Status put_all(const element& e) {
-    simdjson::dom::array items;
-    if (e.get_array().get(items)) return put_value(e);
-    for (const element item : items) TRY(put_all(item));
-    return {};
+  Status finish() const {
+    if (left_.empty()) return {};
+    return invalid("infer.binary", concat({std::to_string(left_.size()),
+                                           " bytes behind the JSON belong to no input"}));
   }
-  size_t count() const { return count_; }
 
  private:
-  Error bad_value() const {
-    return invalid("tensor.value", concat({"input `", t_.name, "`: a value does not fit ",
-                                           serving::data_type_name(t_.type)}));
-  }
-
-  template <class T>
-  Status put(T value) {
-    if (count_++ >= room_) return {};
-    std::memcpy(at_, &value, sizeof(T));
-    at_ += sizeof(T);
-    return {};
-  }
-
-  template <class T>
-  Status put_integer(const element& e) {
-    if (e.type() == element_type::INT64) {
-      const int64_t v = e.get_int64().value_unsafe();
-      if (std::in_range<T>(v)) return put(static_cast<T>(v));
-    } else if (e.type() == element_type::UINT64) {
-      const uint64_t v = e.get_uint64().value_unsafe();
-      if (std::in_range<T>(v)) return put(static_cast<T>(v));
-    } else if (e.type() == element_type::BOOL) {
-      return put(static_cast<T>(e.get_bool().value_unsafe() ? 1 : 0));
-    }
-    return bad_value();
-  }
-
-  template <class T>
-  Status put_real(const element& e) {
-    double v = 0;
-    if (!e.get_double().get(v)) return put(static_cast<T>(v));
-    std::string_view text;  // "NaN", "Infinity": what has no JSON number.
-    if (!e.get_string().get(text)) {
-      const std::optional<double> parsed = parse_double(text);
-      if (parsed && !std::isfinite(*parsed)) return put(static_cast<T>(*parsed));
-    }
-    return bad_value();
-  }
-
-  Status put_bool(const element& e) {
-    bool v = false;
-    if (!e.get_bool().get(v)) return put<uint8_t>(v ? 1 : 0);
-    int64_t n = 0;
-    if (!e.get_int64().get(n) && (n == 0 || n == 1)) return put(static_cast<uint8_t>(n));
-    return bad_value();
-  }
-
-  Status put_text(const element& e) {
-    std::string_view text;
-    if (e.get_string().get(text)) return bad_value();
-    if (count_++ < room_) t_.strings.emplace_back(text);
-    return {};
-  }
-
-  Status put_value(const element& e) {
-    switch (t_.type) {
-      case DataType::kBool:
-        return put_bool(e);
-      case DataType::kUint8:
-        return put_integer<uint8_t>(e);
-      case DataType::kUint16:
-        return put_integer<uint16_t>(e);
-      case DataType::kUint32:
-        return put_integer<uint32_t>(e);
-      case DataType::kUint64:
-        return put_integer<uint64_t>(e);
-      case DataType::kInt8:
-        return put_integer<int8_t>(e);
-      case DataType::kInt16:
-        return put_integer<int16_t>(e);
-      case DataType::kInt32:
-        return put_integer<int32_t>(e);
-      case DataType::kInt64:
-        return put_integer<int64_t>(e);
-      case DataType::kFp32:
-        return put_real<float>(e);
-      case DataType::kFp64:
-        return put_real<double>(e);
-      case DataType::kBytes:
-        return put_text(e);
-      case DataType::kFp16:
-      case DataType::kBf16:
-        break;
-    }
-    return invalid(
-        "tensor.datatype",
-        concat({"input `", t_.name, "`: ", serving::data_type_name(t_.type), " has no JSON form"}));
-  }
-
-  Tensor& t_;
-  const size_t room_;
-  size_t count_ = 0;
-  char* at_ = nullptr;
+  std::string_view left_;
 };
 
-Result<Tensor> parse_tensor(const element& e, size_t body_bytes) {
+struct Reading {
+  size_t json_bytes = 0;
+  Tail tail;
+  const Regions* regions = nullptr;
+  size_t parts = 0;  // Tensors and parameters so far.
+};
+
+Status count_part(Reading* in) {
+  if (++in->parts <= kTensorsMax) return {};
+  return invalid("infer.too_many_tensors",
+                 concat({"a request has at most ", std::to_string(kTensorsMax),
+                         " inputs, outputs and parameters"}));
+}
+
+Result<Parameter> read_parameter(std::string_view name, const element& e) {
+  switch (e.type()) {
+    case element_type::BOOL:
+      return Parameter(e.get_bool().value_unsafe());
+    case element_type::INT64:
+      return Parameter(e.get_int64().value_unsafe());
+    case element_type::UINT64:
+      return Parameter(e.get_uint64().value_unsafe());
+    case element_type::DOUBLE:
+      return Parameter(e.get_double().value_unsafe());
+    case element_type::STRING:
+      return Parameter(std::string(e.get_string().value_unsafe()));
+    default:
+      return invalid("infer.parameter",
+                     concat({"parameter '", name, "' has invalid type. It should be either ",
+                             "'int', 'bool', or 'string'."}));
+  }
+}
+
+Result<Parameters> read_parameters(const element& owner, Reading* in) {
+  Parameters out;
+  element parameters;
   simdjson::dom::object object;
-  if (e.get_object().get(object)) return bad("each of `inputs` must be an object");
+  if (owner["parameters"].get(parameters) || parameters.is_null()) return out;
+  if (parameters.get_object().get(object))
+    return bad("Expected JSON object for keyword: 'parameters'");
+  for (const auto field : object) {
+    TRY(count_part(in));
+    out.emplace_back(field.key, TRY(read_parameter(field.key, field.value)));
+  }
+  return out;
+}
+
+// Name, type and shape.
+Result<Tensor> read_head(const simdjson::dom::object& object) {
   Tensor t;
   std::string_view name;
   std::string_view type;
   simdjson::dom::array shape;
-  element data;
   if (object["name"].get_string().get(name)) return bad("an input lacks its `name`");
   t.name = name;
   if (object["datatype"].get_string().get(type))
@@ -159,188 +110,144 @@ Result<Tensor> parse_tensor(const element& e, size_t body_bytes) {
   for (const element d : shape) {
     int64_t size = 0;
     if (d.get_int64().get(size))
-      return invalid("tensor.shape", concat({"input `", name, "`: a dimension is no integer"}));
+      return invalid("tensor.shape",
+                     concat({"input '", name, "': Unable to parse 'shape': attempt to access JSON ",
+                             "non-unsigned-integer as unsigned-integer"}));
     t.shape.push_back(size);
   }
-  const Result<int64_t> elements = serving::count_elements(t.shape);
-  if (!elements.ok()) return Error(elements.error()).within(concat({"input `", name, "`"}));
-  if (object["data"].get(data)) return bad(concat({"input `", name, "` lacks its `data`"}));
-  // An element takes two bytes or more of the body.
-  Filler filler(&t, std::min(static_cast<size_t>(*elements), body_bytes / 2 + 1));
-  TRY(filler.put_all(data));
-  if (filler.count() != static_cast<size_t>(*elements))
-    return invalid("tensor.size",
-                   concat({"input `", name, "`: the shape has ", std::to_string(*elements),
-                           " elements, `data` has ", std::to_string(filler.count())}));
   return t;
 }
 
-// Python's json writes bare NaN, Infinity, -Infinity: puts them into quotes, outside of strings.
-std::string quote_non_finite(std::string_view body) {
-  constexpr std::array<std::string_view, 3> kTokens = {"NaN", "-Infinity", "Infinity"};
-  std::string out;
-  out.reserve(body.size() + 64);
-  bool in_string = false;
-  for (size_t i = 0; i < body.size(); ++i) {
-    const char c = body[i];
-    if (in_string && c == '\\' && i + 1 < body.size()) {
-      out.append(body.substr(i++, 2));
-      continue;
-    }
-    if (c == '"') in_string = !in_string;
-    bool taken = false;
-    for (const std::string_view token : kTokens) {
-      if (in_string || !body.substr(i).starts_with(token)) continue;
-      out.append("\"").append(token).append("\"");
-      i += token.size() - 1;
-      taken = true;
-      break;
-    }
-    if (!taken) out.push_back(c);
+Status read_data(const element& data, size_t json_bytes, Tensor* t) {
+  const size_t elements = TRY(count_input(*t));
+  // An element takes two bytes or more of the body.
+  const size_t got = TRY(put_json_values(data, std::min(elements, json_bytes / 2 + 1), t));
+  if (got == elements) return {};
+  return invalid("tensor.size",
+                 concat({"input `", t->name,
+                         "`: Shape does not match true shape of 'data' field: ", "the shape has ",
+                         std::to_string(elements), " elements, `data` has ", std::to_string(got)}));
+}
+
+Result<Tensor> read_tensor(const element& e, Reading* in) {
+  simdjson::dom::object object;
+  if (e.get_object().get(object)) return bad("each of `inputs` must be an object");
+  Tensor t = TRY(read_head(object));
+  const Parameters parameters = TRY(read_parameters(e, in));
+  const Parameter* binary = find_parameter(parameters, "binary_data_size");
+  const std::optional<Place> place = TRY(place_of(parameters, in->regions));
+  element data;
+  const bool has_data = !object["data"].get(data);
+  const int sources = (has_data ? 1 : 0) + (binary != nullptr ? 1 : 0) + (place ? 1 : 0);
+  if (sources != 1)
+    return bad(concat({"input `", t.name, "`: Input must set only one of the following fields: ",
+                       "'data', 'binary_data_size' in 'parameters', 'shared_memory_region' in ",
+                       "'parameters'. But ", sources == 0 ? "no field is set" : "several are"}));
+  if (has_data) {
+    TRY(read_data(data, in->json_bytes, &t));
+  } else if (place) {
+    TRY(take_place(*place, &t));
+  } else {
+    const std::optional<uint64_t> bytes = as_count(*binary);
+    if (!bytes)
+      return invalid("infer.parameter", "Unable to parse 'binary_data_size': want a whole number");
+    TRY(take_raw(TRY(in->tail.take(t.name, *bytes)), &t));
   }
+  return t;
+}
+
+Result<WantedOutput> read_output(const element& e, Reading* in) {
+  TRY(count_part(in));
+  WantedOutput out;
+  std::string_view name;
+  if (!e.is_object() || e["name"].get_string().get(name)) return bad("an output lacks its `name`");
+  out.name = name;
+  TRY(take_output_parameters(TRY(read_parameters(e, in)), in->regions, &out));
   return out;
 }
 
-Result<InferRequest> read_request(const element& root, size_t body_bytes) {
+Status read_id(const simdjson::dom::object& object, std::string* id) {
+  element value;
+  if (object["id"].get(value) || value.is_null()) return {};
+  std::string_view text;
+  if (!value.get_string().get(text)) {
+    *id = text;
+    return {};
+  }
+  uint64_t number = 0;
+  if (value.get_uint64().get(number)) return bad("Unable to parse 'id': want a text");
+  *id = std::to_string(number);
+  return {};
+}
+
+Result<InferRequest> read_request(const element& root, Reading in) {
   simdjson::dom::object object;
   if (root.get_object().get(object)) return bad("the body must be a JSON object");
   InferRequest request;
-  std::string_view id;
-  if (!object["id"].get_string().get(id)) request.id = id;
+  TRY(read_id(object, &request.id));
+  for (auto& [name, value] : TRY(read_parameters(root, &in)))
+    TRY(take_request_parameter(std::move(name), std::move(value), &request));
   simdjson::dom::array inputs;
-  if (object["inputs"].get_array().get(inputs)) return bad("`inputs` must be an array");
-  for (const element e : inputs) request.inputs.push_back(TRY(parse_tensor(e, body_bytes)));
-  simdjson::dom::array outputs;
-  element raw_outputs;
-  if (object["outputs"].get(raw_outputs)) return request;
-  if (raw_outputs.get_array().get(outputs)) return bad("`outputs` must be an array");
-  for (const element e : outputs) {
-    std::string_view name;
-    if (e["name"].get_string().get(name)) return bad("an output lacks its `name`");
-    request.outputs.emplace_back(name);
+  if (object["inputs"].get_array().get(inputs))
+    return bad("Unable to parse 'inputs': it must be an array");
+  for (const element e : inputs) {
+    TRY(count_part(&in));
+    request.inputs.push_back(TRY(read_tensor(e, &in)));
   }
+  TRY(in.tail.finish());
+  element raw_outputs;
+  if (!object["outputs"].get(raw_outputs) && !raw_outputs.is_null()) {
+    simdjson::dom::array outputs;
+    if (raw_outputs.get_array().get(outputs))
+      return bad("Unable to parse 'outputs': it must be an array");
+    for (const element e : outputs) request.outputs.push_back(TRY(read_output(e, &in)));
+  }
+  TRY(check_no_twins(request.inputs, "input"));
+  TRY(check_no_twins(request.outputs, "output"));
   return request;
 }
 
-template <class T>
-void append_number(std::string* out, T value) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (!std::isfinite(value)) {
-      out->append(std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
-      return;
-    }
-  }
-  std::array<char, 40> text;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  out->append(text.data(), end);
-}
-
-template <class T>
-void append_numbers(std::string* out, const Tensor& t) {
-  for (size_t at = 0; at < t.data.size(); at += sizeof(T)) {
-    T value;
-    std::memcpy(&value, t.data.data() + at, sizeof(T));
-    if (at > 0) out->push_back(',');
-    if constexpr (sizeof(T) == 1)
-      append_number(out, static_cast<int>(value));
-    else
-      append_number(out, value);
-  }
-}
-
-Status append_data(std::string* out, const Tensor& t) {
-  switch (t.type) {
-    case DataType::kBool:
-      for (size_t i = 0; i < t.data.size(); ++i) {
-        if (i > 0) out->push_back(',');
-        out->append(t.data[i] != 0 ? "true" : "false");
-      }
-      return {};
-    case DataType::kUint8:
-      return append_numbers<uint8_t>(out, t), Status();
-    case DataType::kUint16:
-      return append_numbers<uint16_t>(out, t), Status();
-    case DataType::kUint32:
-      return append_numbers<uint32_t>(out, t), Status();
-    case DataType::kUint64:
-      return append_numbers<uint64_t>(out, t), Status();
-    case DataType::kInt8:
-      return append_numbers<int8_t>(out, t), Status();
-    case DataType::kInt16:
-      return append_numbers<int16_t>(out, t), Status();
-    case DataType::kInt32:
-      return append_numbers<int32_t>(out, t), Status();
-    case DataType::kInt64:
-      return append_numbers<int64_t>(out, t), Status();
-    case DataType::kFp32:
-      return append_numbers<float>(out, t), Status();
-    case DataType::kFp64:
-      return append_numbers<double>(out, t), Status();
-    case DataType::kBytes:
-      for (size_t i = 0; i < t.strings.size(); ++i) {
-        if (!is_utf8(t.strings[i]))
-          return unsupported("infer.not_text", "output `" + t.name + "` is not UTF-8 text");
-        if (i > 0) out->push_back(',');
-        codec::append_json_string(out, t.strings[i]);
-      }
-      return {};
-    case DataType::kFp16:
-    case DataType::kBf16:
-      break;
-  }
-  return unsupported(
-      "infer.not_text",
-      concat({"output `", t.name, "`: ", serving::data_type_name(t.type), " has no JSON form"}));
+Error bad_json(simdjson::error_code failed) {
+  if (failed == simdjson::DEPTH_ERROR)
+    return invalid("infer.syntax", concat({"JSON nesting depth exceeds maximum allowed limit (",
+                                           std::to_string(kJsonDepthMax), ")"}));
+  return invalid("infer.syntax", concat({"failed to parse the request JSON buffer: ",
+                                         simdjson::error_message(failed)}));
 }
 
 }  // namespace
 
-Result<InferRequest> parse_infer(std::string_view body) {
-  thread_local simdjson::dom::parser parser;  // Keeps its buffers between requests.
-  element root;
-  simdjson::error_code failed = simdjson::SUCCESS;
-  if (parser.capacity() < body.size())
-    failed = parser.allocate(std::max<size_t>(body.size(), 1 << 16), kJsonDepthMax);
-  if (!failed && body.empty()) failed = simdjson::EMPTY;  // It would copy from a null pointer.
-  if (!failed) failed = parser.parse(body.data(), body.size()).get(root);
-  if (failed && (body.find("NaN") != body.npos || body.find("Infinity") != body.npos)) {
-    const std::string quoted = quote_non_finite(body);
-    if (!parser.parse(quoted.data(), quoted.size()).get(root))
-      return read_request(root, quoted.size());
-  }
-  if (failed)
-    return invalid("infer.syntax",
-                   concat({"the body is not valid JSON: ", simdjson::error_message(failed)}));
-  return read_request(root, body.size());
+Result<std::optional<size_t>> json_bytes_of(std::string_view header, size_t body_bytes) {
+  if (header.empty()) return std::optional<size_t>();
+  const std::optional<int64_t> bytes = parse_int(header);
+  if (!bytes || *bytes < 0 || static_cast<uint64_t>(*bytes) > body_bytes)
+    return invalid("infer.binary",
+                   concat({"Inference-Header-Content-Length of ", header.substr(0, 32),
+                           " doesn't fit a body of ", std::to_string(body_bytes), " bytes"}));
+  return std::optional<size_t>(static_cast<size_t>(*bytes));
 }
 
-Result<std::string> format_infer(const InferReply& reply, const std::vector<Tensor>& outputs) {
-  std::string out;
-  out.reserve(512);  // Most replies.
-  out.append("{\"model_name\":");
-  codec::append_json_string(&out, reply.model_name);
-  out.append(",\"model_version\":");
-  codec::append_json_string(&out, reply.model_version);
-  out.append(",\"id\":");
-  codec::append_json_string(&out, reply.id);
-  out.append(",\"parameters\":{\"prediction_id\":");
-  codec::append_json_string(&out, reply.prediction_id);
-  out.append("},\"outputs\":[");
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    const Tensor& t = outputs[i];
-    out.append(i > 0 ? ",{\"name\":" : "{\"name\":");
-    codec::append_json_string(&out, t.name);
-    out.append(",\"datatype\":\"").append(data_type_name(t.type)).append("\",\"shape\":[");
-    for (size_t d = 0; d < t.shape.size(); ++d) {
-      if (d > 0) out.push_back(',');
-      append_number(&out, t.shape[d]);
-    }
-    out.append("],\"data\":[");
-    TRY(append_data(&out, t));
-    out.append("]}");
+Result<InferRequest> parse_infer(std::string_view body, const BodyForm& form) {
+  thread_local simdjson::dom::parser parser;  // Keeps its buffers between requests.
+  const std::string_view json = body.substr(0, form.json_bytes.value_or(body.size()));
+  const std::string_view tail = body.substr(json.size());
+  element root;
+  simdjson::error_code failed = simdjson::SUCCESS;
+  if (parser.capacity() < json.size())
+    failed = parser.allocate(std::max<size_t>(json.size(), 1 << 16), kJsonDepthMax);
+  if (!failed && json.empty()) failed = simdjson::EMPTY;  // It would copy from a null pointer.
+  const bool in_place = tail.size() + form.readable_past >= simdjson::SIMDJSON_PADDING;
+  if (!failed) failed = parser.parse(json.data(), json.size(), !in_place).get(root);
+  if (failed && (json.find("NaN") != json.npos || json.find("Infinity") != json.npos)) {
+    const std::string quoted = quote_non_finite(json);
+    if (!parser.parse(quoted.data(), quoted.size()).get(root))
+      return read_request(
+          root,
+          {.json_bytes = quoted.size(), .tail = Tail(tail), .regions = form.regions, .parts = 0});
   }
-  out.append("]}");
-  return out;
+  if (failed) return bad_json(failed);
+  return read_request(
+      root, {.json_bytes = json.size(), .tail = Tail(tail), .regions = form.regions, .parts = 0});
 }
 
 }  // namespace slip::wire::oip

@@ -1,6 +1,5 @@
 #include "wire/oip/infer_proto.h"
 
-#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -10,6 +9,9 @@
 #include <inference/open_inference.pb.h>
 
 #include "base/text.h"
+#include "wire/oip/parameters.h"
+#include "wire/oip/raw_tensor.h"
+#include "wire/oip/regions.h"
 
 namespace slip::wire::oip {
 namespace {
@@ -22,8 +24,6 @@ using inference::ModelInferResponse;
 using serving::DataType;
 using serving::Tensor;
 using InputTensor = ModelInferRequest::InferInputTensor;
-
-static_assert(std::endian::native == std::endian::little);  // As raw tensors are on the wire.
 
 // The arena of this thread's message, given back whole when the message is done with.
 class Scratch {
@@ -58,41 +58,6 @@ Error bad_size(const Tensor& t, size_t elements, size_t got, std::string_view of
   return bad(t, "tensor.size",
              {"the shape has ", std::to_string(elements), " elements, ", of, " has ",
               std::to_string(got)});
-}
-
-// ---- raw
-
-Status take_raw_texts(std::string_view raw, size_t elements, Tensor* t) {
-  constexpr size_t kLengthBytes = 4;
-  if (elements > raw.size() / kLengthBytes)
-    return bad_size(*t, elements, raw.size() / kLengthBytes, "the raw content at most");
-  t->strings.reserve(elements);
-  while (!raw.empty()) {
-    uint32_t length = 0;
-    if (raw.size() < kLengthBytes) return bad(*t, "tensor.size", {"a raw text is cut short"});
-    std::memcpy(&length, raw.data(), kLengthBytes);
-    raw.remove_prefix(kLengthBytes);
-    if (raw.size() < length) return bad(*t, "tensor.size", {"a raw text is cut short"});
-    t->strings.emplace_back(raw.substr(0, length));
-    raw.remove_prefix(length);
-  }
-  if (t->strings.size() != elements)
-    return bad_size(*t, elements, t->strings.size(), "the raw content");
-  return {};
-}
-
-Status take_raw(std::string* raw, size_t elements, Tensor* t) {
-  if (t->type == DataType::kBytes) return take_raw_texts(*raw, elements, t);
-  const size_t bytes = elements * serving::data_type_bytes(t->type);
-  if (raw->size() != bytes)
-    return bad(*t, "tensor.size",
-               {"the shape has ", std::to_string(bytes), " bytes, the raw content ",
-                std::to_string(raw->size())});
-  t->data = std::move(*raw);
-  if (t->type == DataType::kBool)
-    for (const char c : t->data)
-      if (c != 0 && c != 1) return bad_value(*t);
-  return {};
 }
 
 // ---- typed
@@ -152,41 +117,99 @@ Status take_typed(InferTensorContents* c, size_t elements, Tensor* t) {
 
 // ---- requests
 
-template <class Parameters>
-Status check_parameters(const Parameters& parameters) {
-  if (parameters.contains("shared_memory_region"))
-    return unsupported("infer.shared_memory", "shared memory of clients is not taken");
-  if (parameters.contains("classification"))
-    return unsupported("infer.classification", "outputs come as they are, not classified");
-  return {};
+template <class Map>
+Parameters read_parameters(const Map& in) {
+  using inference::InferParameter;
+  Parameters out;
+  out.reserve(in.size());
+  for (const auto& [name, value] : in) {
+    switch (value.parameter_choice_case()) {
+      case InferParameter::kBoolParam:
+        out.emplace_back(name, value.bool_param());
+        break;
+      case InferParameter::kInt64Param:
+        out.emplace_back(name, value.int64_param());
+        break;
+      case InferParameter::kStringParam:
+        out.emplace_back(name, value.string_param());
+        break;
+      case InferParameter::kDoubleParam:
+        out.emplace_back(name, value.double_param());
+        break;
+      case InferParameter::kUint64Param:
+        out.emplace_back(name, value.uint64_param());
+        break;
+      case InferParameter::PARAMETER_CHOICE_NOT_SET:
+        break;
+    }
+  }
+  return out;
 }
 
-Result<Tensor> take_input(InputTensor* in, std::string* raw) {
-  TRY(check_parameters(in->parameters()));
+Result<Tensor> input_head(InputTensor* in) {
   Tensor t;
   t.name = std::move(*in->mutable_name());
   const std::optional<DataType> type = serving::parse_data_type(in->datatype());
   if (!type) return bad(t, "tensor.datatype", {"unknown datatype `", in->datatype(), "`"});
   t.type = *type;
   t.shape.assign(in->shape().begin(), in->shape().end());
-  const Result<int64_t> elements = serving::count_elements(t.shape);
-  if (!elements.ok()) return Error(elements.error()).within(concat({"input `", t.name, "`"}));
-  const auto n = static_cast<size_t>(*elements);
-  TRY(raw != nullptr ? take_raw(raw, n, &t) : take_typed(in->mutable_contents(), n, &t));
   return t;
 }
 
+// The inputs of one message, in order; those in shared memory take none of its raw contents.
+class Inputs {
+ public:
+  Inputs(ModelInferRequest* in, Form form, const Regions* regions)
+      : in_(*in), form_(form), regions_(regions) {}
+
+  Result<std::vector<Tensor>> take_all() {
+    std::vector<Tensor> out;
+    out.reserve(static_cast<size_t>(in_.inputs_size()));
+    for (InputTensor& t : *in_.mutable_inputs()) out.push_back(TRY(take(&t)));
+    if (next_raw_ != in_.raw_input_contents_size())
+      return invalid("infer.contents",
+                     concat({std::to_string(next_raw_), " inputs, but ",
+                             std::to_string(in_.raw_input_contents_size()), " raw contents"}));
+    return out;
+  }
+
+ private:
+  Result<Tensor> take(InputTensor* in) {
+    Tensor t = TRY(input_head(in));
+    if (in->parameters_size() > 0) {
+      const std::optional<Place> place = TRY(place_of(read_parameters(in->parameters()), regions_));
+      if (place) {
+        TRY(take_place(*place, &t));
+        return t;
+      }
+    }
+    if (form_ == Form::kTyped) {
+      TRY(take_typed(in->mutable_contents(), TRY(count_input(t)), &t));
+    } else {
+      if (next_raw_ >= in_.raw_input_contents_size())
+        return invalid("infer.contents", concat({"input `", t.name, "` has no raw contents"}));
+      TRY(take_raw(std::move(*in_.mutable_raw_input_contents(next_raw_++)), &t));
+    }
+    return t;
+  }
+
+  ModelInferRequest& in_;
+  const Form form_;
+  const Regions* const regions_;
+  int next_raw_ = 0;
+};
+
 // Whether the tensors are raw or typed: one of them, for the whole message.
 Result<Form> form_of(const ModelInferRequest& in) {
-  if (in.raw_input_contents_size() == 0) return in.inputs_size() == 0 ? Form::kRaw : Form::kTyped;
+  if (in.raw_input_contents_size() == 0) {
+    for (const InputTensor& t : in.inputs())
+      if (!t.parameters().contains("shared_memory_region")) return Form::kTyped;
+    return Form::kRaw;
+  }
   for (const InputTensor& t : in.inputs())
     if (t.has_contents() && t.contents().ByteSizeLong() > 0)
       return invalid("infer.contents", concat({"input `", t.name(), "` has `contents`, although ",
                                                "the message has `raw_input_contents`"}));
-  if (in.raw_input_contents_size() != in.inputs_size())
-    return invalid("infer.contents",
-                   concat({std::to_string(in.inputs_size()), " inputs, but ",
-                           std::to_string(in.raw_input_contents_size()), " raw contents"}));
   return Form::kRaw;
 }
 
@@ -263,33 +286,42 @@ void put_typed(Tensor* t, InferTensorContents* out) {
   CHECK(false);  // Such outputs go raw.
 }
 
-std::string raw_texts(const Tensor& t) {
-  std::string out;
-  for (const std::string& text : t.strings) {
-    const auto length = static_cast<uint32_t>(text.size());
-    out.append(reinterpret_cast<const char*>(&length), sizeof length).append(text);
-  }
-  return out;
+void put_place(const Place& place, ModelInferResponse::InferOutputTensor* out) {
+  auto& parameters = *out->mutable_parameters();
+  parameters["shared_memory_region"].set_string_param(place.region->name);
+  parameters["shared_memory_byte_size"].set_int64_param(static_cast<int64_t>(place.bytes));
+  if (place.offset > 0)
+    parameters["shared_memory_offset"].set_int64_param(static_cast<int64_t>(place.offset));
 }
 
-void fill(const ProtoReply& reply, std::vector<Tensor>* outputs, ModelInferResponse* out) {
+void put_raw(const ReplyOutput& output, std::string* out) {
+  if (output.place) return;  // An empty one, so that contents and outputs stay side by side.
+  out->reserve(raw_bytes(output.tensor));
+  append_raw(out, output.tensor);
+}
+
+void fill(const ProtoReply& reply, std::vector<ReplyOutput>* outputs, ModelInferResponse* out) {
   bool typed = reply.form == Form::kTyped;
-  for (const Tensor& t : *outputs) typed = typed && has_typed_form(t.type);
+  for (const ReplyOutput& o : *outputs) typed = typed && has_typed_form(o.tensor.type);
   out->set_model_name(std::string(reply.what.model_name));
   out->set_model_version(std::string(reply.what.model_version));
   out->set_id(std::string(reply.what.id));
-  (*out->mutable_parameters())["prediction_id"].set_string_param(
-      std::string(reply.what.prediction_id));
-  for (Tensor& t : *outputs) {
+  auto& parameters = *out->mutable_parameters();
+  parameters["prediction_id"].set_string_param(std::string(reply.what.prediction_id));
+  if (reply.says_final) parameters["triton_final_response"].set_bool_param(true);
+  for (ReplyOutput& o : *outputs) {
+    Tensor& t = o.tensor;
     ModelInferResponse::InferOutputTensor& to = *out->add_outputs();
     to.set_name(t.name);
     to.set_datatype(std::string(serving::data_type_name(t.type)));
     to.mutable_shape()->Add(t.shape.begin(), t.shape.end());
-    if (typed) {
+    if (o.place) put_place(*o.place, &to);
+    if (!typed && t.type != DataType::kBytes)
+      out->add_raw_output_contents(std::move(t.data));
+    else if (!typed)
+      put_raw(o, out->add_raw_output_contents());
+    else if (!o.place)
       put_typed(&t, to.mutable_contents());
-    } else {
-      out->add_raw_output_contents(t.type == DataType::kBytes ? raw_texts(t) : std::move(t.data));
-    }
   }
 }
 
@@ -300,7 +332,7 @@ Result<NamedModel> read_named_model(std::string_view message) {
   return walk(message, &parts);
 }
 
-Result<ProtoInfer> parse_infer_proto(std::string_view message) {
+Result<ProtoInfer> parse_infer_proto(std::string_view message, const Regions* regions) {
   size_t parts = 0;
   TRY(walk(message, &parts));
   if (parts > kTensorsMax)
@@ -312,20 +344,24 @@ Result<ProtoInfer> parse_infer_proto(std::string_view message) {
   if (!in.ParseFromArray(message.data(), static_cast<int>(message.size()))) return bad_message();
   ProtoInfer out;
   out.form = TRY(form_of(in));
-  out.request.id = std::move(*in.mutable_id());
-  out.request.inputs.reserve(static_cast<size_t>(in.inputs_size()));
-  for (int i = 0; i < in.inputs_size(); ++i) {
-    std::string* raw = out.form == Form::kRaw ? in.mutable_raw_input_contents(i) : nullptr;
-    out.request.inputs.push_back(TRY(take_input(in.mutable_inputs(i), raw)));
-  }
+  InferRequest& request = out.request;
+  request.id = std::move(*in.mutable_id());
+  for (auto& [name, value] : read_parameters(in.parameters()))
+    TRY(take_request_parameter(name, std::move(value), &request));
+  request.inputs = TRY(Inputs(&in, out.form, regions).take_all());
   for (auto& wanted : *in.mutable_outputs()) {
-    TRY(check_parameters(wanted.parameters()));
-    out.request.outputs.push_back(std::move(*wanted.mutable_name()));
+    WantedOutput output;
+    output.name = std::move(*wanted.mutable_name());
+    if (wanted.parameters_size() > 0)
+      TRY(take_output_parameters(read_parameters(wanted.parameters()), regions, &output));
+    request.outputs.push_back(std::move(output));
   }
+  TRY(check_no_twins(request.inputs, "input"));
+  TRY(check_no_twins(request.outputs, "output"));
   return out;
 }
 
-std::string format_infer_proto(const ProtoReply& reply, std::vector<Tensor> outputs) {
+std::string format_infer_proto(const ProtoReply& reply, std::vector<ReplyOutput> outputs) {
   Scratch scratch;
   if (reply.streamed) {
     auto& out = *scratch.make<inference::ModelStreamInferResponse>();

@@ -10,21 +10,22 @@
 #include "wire/oip/infer.h"
 
 // Messages of the protocol's gRPC form ("infer"): protobuf bytes in and out; which model a message
-// is about is read without the rest. Tensors come raw or typed, and the reply goes the way that the
-// request came. Any thread.
+// is about is read without the rest. Tensors come raw or typed, or lie in shared memory, and the
+// reply goes the way that the request came. Any thread.
 //
-// Errors: kInvalid `infer.message|infer.contents|infer.too_many_tensors|tensor.*`, kUnsupported
-// `infer.shared_memory|infer.classification`.
+// Errors: kInvalid `infer.message|infer.contents|infer.parameter|infer.too_many_tensors|tensor.*`,
+// and those of regions.h.
 namespace slip::wire::oip {
 
-inline constexpr size_t kTensorsMax = 4096;  // Inputs, outputs, parameters of one message.
+class Regions;
 
 enum class Form : uint8_t { kRaw, kTyped };
 struct ProtoInfer {
   InferRequest request;
   Form form = Form::kRaw;
 };
-Result<ProtoInfer> parse_infer_proto(std::string_view message);
+// `regions` may be null: no shared memory.
+Result<ProtoInfer> parse_infer_proto(std::string_view message, const Regions* regions = nullptr);
 
 // Fields 1 and 2 of a message: name and version of the model in every request that has them.
 struct NamedModel {
@@ -39,8 +40,10 @@ struct ProtoReply {
   InferReply what;
   Form form = Form::kRaw;
   bool streamed = false;
+  // A stream's answers say that each is the last one of its request.
+  bool says_final = false;
 };
-std::string format_infer_proto(const ProtoReply& reply, std::vector<serving::Tensor> outputs);
+std::string format_infer_proto(const ProtoReply& reply, std::vector<ReplyOutput> outputs);
 // ModelStreamInferResponse with nothing but an error.
 std::string format_stream_error(std::string_view text);
 

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "test/fuzz/fuzz.h"
+#include "wire/oip/test_outputs.h"
 
 SLIP_FUZZ(infer_proto) {
   using namespace slip;
@@ -12,7 +13,7 @@ SLIP_FUZZ(infer_proto) {
   for (const serving::Tensor& t : r->request.inputs) CHECK(t.elements() >= 0);
   // Whatever was read can be written, either way.
   for (const auto form : {wire::oip::Form::kRaw, wire::oip::Form::kTyped})
-    CHECK(
-        !wire::oip::format_infer_proto({{}, form, form == wire::oip::Form::kRaw}, r->request.inputs)
-             .empty());
+    CHECK(!wire::oip::format_infer_proto({{}, form, form == wire::oip::Form::kRaw},
+                                         wire::oip::as_outputs(r->request.inputs))
+               .empty());
 }

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <inference/open_inference.pb.h>
 
+#include "wire/oip/test_outputs.h"
+
 namespace slip::wire::oip {
 namespace {
 
@@ -62,7 +64,7 @@ TEST(InferProto, RawOfEveryDatatypeIsTakenAsItIs) {
       EXPECT_EQ(t.data, c.raw);
     }
     ModelInferResponse reply;
-    ASSERT_TRUE(reply.ParseFromString(format_infer_proto({}, got.request.inputs)));
+    ASSERT_TRUE(reply.ParseFromString(format_infer_proto({}, as_outputs(got.request.inputs))));
     EXPECT_EQ(reply.raw_output_contents(0), c.raw);  // There and back.
     request.set_raw_input_contents(0, c.raw.substr(1));
     EXPECT_EQ(reason_of(request), "tensor.size");
@@ -110,7 +112,7 @@ TEST(InferProto, TypedContentsHaveTheirRange) {
     EXPECT_EQ(got.form, Form::kTyped);
     ModelInferResponse reply;
     ASSERT_TRUE(reply.ParseFromString(
-        format_infer_proto({.what = {}, .form = Form::kTyped}, got.request.inputs)));
+        format_infer_proto({.what = {}, .form = Form::kTyped}, as_outputs(got.request.inputs))));
     EXPECT_EQ(reply.raw_output_contents_size(), 0);
     EXPECT_EQ(reply.outputs(0).contents().SerializeAsString(),
               request.inputs(0).contents().SerializeAsString());
@@ -135,17 +137,18 @@ TEST(InferProto, WhatDoesNotFitTogetherIsRefused) {
               r.mutable_inputs(0)->set_shape(1, int64_t{1} << 62);
             }),
             "tensor.shape");
-  EXPECT_EQ(
-      make([](R& r) {
-        (*r.mutable_inputs(0)->mutable_parameters())["shared_memory_region"].set_string_param("r");
-      }),
-      "infer.shared_memory");
+  EXPECT_EQ(make([](R& r) {
+              auto& parameters = *r.mutable_inputs(0)->mutable_parameters();
+              parameters["shared_memory_region"].set_string_param("r");
+              parameters["shared_memory_byte_size"].set_int64_param(4);
+            }),
+            "shared_memory.off");
   EXPECT_EQ(make([](R& r) {
               auto& out = *r.add_outputs();
               out.set_name("y");
-              (*out.mutable_parameters())["classification"].set_int64_param(3);
+              (*out.mutable_parameters())["classification"].set_int64_param(-3);
             }),
-            "infer.classification");
+            "infer.parameter");
   EXPECT_EQ(make([](R& r) {
               for (size_t i = 0; i <= kTensorsMax; ++i) r.add_outputs();
             }),
@@ -177,6 +180,31 @@ TEST(InferProto, TheModelIsReadWithoutTheRest) {
   EXPECT_EQ(read_named_model("\x0a\x7f").error().reason, "infer.message");
 }
 
+TEST(InferProto, ParametersAreKept) {
+  ModelInferRequest request = request_with("FP32", {1});
+  request.add_raw_input_contents(bytes_of<float>({1}));
+  auto& parameters = *request.mutable_parameters();
+  parameters["priority"].set_uint64_param(2);
+  parameters["timeout"].set_int64_param(50);
+  parameters["sequence_id"].set_string_param("s");
+  auto& out = *request.add_outputs();
+  out.set_name("y");
+  (*out.mutable_parameters())["classification"].set_int64_param(3);
+  const InferRequest got = parse_infer_proto(request.SerializeAsString()).value().request;
+  EXPECT_EQ(got.priority, 2U);
+  EXPECT_EQ(got.timeout_us, 50U);
+  ASSERT_EQ(got.parameters.size(), 1U);
+  EXPECT_EQ(std::get<std::string>(got.parameters[0].second), "s");
+  EXPECT_EQ(got.outputs.at(0).classes, 3);
+  for (const char* name : {"headers", "triton_anything"}) {
+    ModelInferRequest reserved = request;
+    (*reserved.mutable_parameters())[name].set_bool_param(true);
+    EXPECT_EQ(reason_of(reserved), "infer.parameter") << name;
+  }
+  request.add_outputs()->set_name("y");
+  EXPECT_EQ(reason_of(request), "tensor.duplicate");
+}
+
 TEST(InferProto, RepliesSayWhoAnswered) {
   Tensor half{.name = "h", .type = DataType::kFp16, .shape = {1}, .data = "ab", .strings = {}};
   ProtoReply reply;
@@ -184,7 +212,7 @@ TEST(InferProto, RepliesSayWhoAnswered) {
   reply.form = Form::kTyped;  // FP16 has no typed form.
   reply.streamed = true;
   inference::ModelStreamInferResponse out;
-  ASSERT_TRUE(out.ParseFromString(format_infer_proto(reply, {half})));
+  ASSERT_TRUE(out.ParseFromString(format_infer_proto(reply, as_outputs({half}))));
   EXPECT_EQ(out.error_message(), "");
   const ModelInferResponse& in = out.infer_response();
   EXPECT_EQ(in.model_name() + in.model_version() + in.id(), "m3mine");

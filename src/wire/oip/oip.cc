@@ -1,15 +1,10 @@
 #include "wire/oip/oip.h"
 
-#include <memory>
-
 #include "base/error_map.h"
 #include "base/text.h"
 #include "codec/json.h"
 #include "serving/serving.h"
-#include "sys/executor.h"
-#include "wire/oip/calls.h"
-#include "wire/oip/infer_json.h"
-#include "wire/oip/turn.h"
+#include "wire/oip/rest.h"
 
 namespace slip::wire::oip {
 namespace {
@@ -18,25 +13,12 @@ using codec::Json;
 using http::Reply;
 using http::Request;
 
-Reply json_reply(const Json& body, int status = 200) {
-  Reply reply;
-  reply.status = status;
-  reply.body = codec::to_json(body);
-  return reply;
-}
-
-std::optional<std::string_view> version_in(const Request& request, bool versioned) {
-  if (!versioned) return std::nullopt;
-  return request.param("version");
-}
-
-Result<Target> target_of(const App& app, const Ctx& ctx, const Request& request, bool versioned) {
-  return find_target(app, ctx, request.param("model"), version_in(request, versioned));
-}
-
 Reply server_metadata(const App& app) {
-  return json_reply(Json::object(
-      {{"name", app.server_name}, {"version", app.server_version}, {"extensions", Json::array()}}));
+  Json names = Json::array();
+  for (const std::string_view name : extensions(app)) names.push(name);
+  return json_reply(Json::object({{"name", app.server_name},
+                                  {"version", app.server_version},
+                                  {"extensions", std::move(names)}}));
 }
 
 Reply health(const App& app) {
@@ -80,84 +62,34 @@ Reply model_ready(const Target& target) {
                     ready ? 200 : 503);
 }
 
-// An answer that may leave once the log has taken its record.
-struct Made {
+void add_model_routes(App& app, const std::string& base, std::vector<http::Route>* out) {
+  out->push_back(rest_get(base, http::Right::kRead, "Inputs and outputs of a served model.",
+                          [&app](const Ctx& ctx, Request& request) -> Result<Reply> {
+                            return model_metadata(TRY(target_of(app, ctx, request)));
+                          }));
+  guard(app, &out->back());
+  out->push_back(rest_get(base + "/ready", http::Right::kRead, "Whether a model answers.",
+                          [&app](const Ctx& ctx, Request& request) -> Result<Reply> {
+                            return model_ready(TRY(target_of(app, ctx, request)));
+                          }));
+  guard(app, &out->back());
+}
+
+void append(std::vector<http::Route> rows, std::vector<http::Route>* out) {
+  for (http::Route& r : rows) out->push_back(std::move(r));
+}
+
+}  // namespace
+
+Reply json_reply(const Json& body, int status) {
   Reply reply;
-  std::string record;
-};
-
-Result<Made> infer(const App& app, const Ctx& ctx, const Target& target, InferRequest request,
-                   std::string client_ref) {
-  const std::string asked_id = request.id;
-  serving::Serving::Unlogged p =
-      TRY(run_infer(app, ctx, target, std::move(request), std::move(client_ref)));
-  std::string id = p.prediction.id.text();
-  std::string version = std::to_string(p.prediction.model_version);
-  Made made;
-  made.record = std::move(p.record);
-  Reply& reply = made.reply;
-  reply.body = TRY(format_infer({.model_name = target.route->name,
-                                 .model_version = version,
-                                 .id = asked_id.empty() ? std::string_view(id) : asked_id,
-                                 .prediction_id = id},
-                                p.prediction.outputs));
-  reply.headers.reserve(2);
-  reply.headers.emplace_back(kPredictionIdHeader, std::move(id));
-  reply.headers.emplace_back(kModelVersionHeader, std::move(version));
-  return made;
+  reply.status = status;
+  reply.body = codec::to_json(body);
+  return reply;
 }
 
-void answer(const Ctx& ctx, Result<Reply> result, http::Responder respond) {
-  std::move(respond)(result.ok() ? std::move(result).value() : render_error(result.error(), ctx));
-}
-
-// What a pool thread needs once the request itself is gone. Shared: std::function must copy.
-struct Pending {
-  Ctx ctx;
-  Target target;
-  std::string body;
-  std::string client_ref;
-  http::Responder respond;
-};
-
-Result<Made> parse_and_infer(const App& app, const Ctx& ctx, const Target& target,
-                             std::string_view body, std::string client_ref) {
-  return infer(app, ctx, target, TRY(parse_infer(body)), std::move(client_ref));
-}
-
-Result<Reply> infer_and_log(const App& app, Pending& pending) {
-  Made made = TRY(parse_and_infer(app, pending.ctx, pending.target, pending.body,
-                                  std::move(pending.client_ref)));
-  const std::string_view record = made.record;
-  TRY(app.serving.log(std::span(&record, 1), pending.target.route->log_ack));
-  return std::move(made.reply);
-}
-
-void handle_infer(const App& app, const Ctx& ctx, Request& request, http::Responder respond,
-                  bool versioned) {
-  Result<Target> target = target_of(app, ctx, request, versioned);
-  if (!target.ok()) return answer(ctx, target.error(), std::move(respond));
-  std::string client_ref(request.header(kClientRefHeader));
-  if (const Status fits = check_client_ref(client_ref); !fits.ok())
-    return answer(ctx, fits.error(), std::move(respond));
-  if (!belongs_on_pool(*target)) {
-    Result<Made> made = parse_and_infer(app, ctx, *target, request.body, std::move(client_ref));
-    if (!made.ok()) return answer(ctx, made.error(), std::move(respond));
-    return answer_when_logged(
-        app.serving, target->route->log_ack,
-        {std::move(made->record), RestAnswer{&ctx, std::move(respond), std::move(made->reply)}});
-  }
-  auto pending =
-      std::make_shared<Pending>(Pending{ctx, std::move(target).value(), std::move(request.body),
-                                        std::move(client_ref), std::move(respond)});
-  const Status queued = app.pool.submit([&app, pending] {
-    if (pending->respond.cancelled()) return;  // The client has gone; nobody wants the answer.
-    answer(pending->ctx, infer_and_log(app, *pending), std::move(pending->respond));
-  });
-  if (!queued.ok()) answer(ctx, queued.error(), std::move(pending->respond));
-}
-
-http::Route row(http::Method method, std::string path, http::Right right, std::string summary) {
+http::Route rest_row(http::Method method, std::string path, http::Right right,
+                     std::string summary) {
   http::Route r;
   r.method = method;
   r.path = std::move(path);
@@ -165,16 +97,25 @@ http::Route row(http::Method method, std::string path, http::Right right, std::s
   r.audit = http::Audit::kNone;
   r.summary = std::move(summary);
   r.render_error = render_error;
+  r.compresses = false;  // Triton's asyncio client unpacks answers of infer alone.
   return r;
 }
 
-http::Route get(std::string path, http::Right right, std::string summary, http::Blocking handle) {
-  http::Route r = row(http::Method::kGet, std::move(path), right, std::move(summary));
+http::Route rest_get(std::string path, http::Right right, std::string summary,
+                     http::Blocking handle) {
+  http::Route r = rest_row(http::Method::kGet, std::move(path), right, std::move(summary));
   r.blocking = std::move(handle);
   return r;
 }
 
-// From memory: also on an I/O thread.
+http::Route rest_post(std::string path, http::Right right, std::string summary,
+                      http::Blocking handle) {
+  http::Route r = rest_row(http::Method::kPost, std::move(path), right, std::move(summary));
+  r.body = http::memory();
+  r.blocking = std::move(handle);
+  return r;
+}
+
 void guard(const App& app, http::Route* r) {
   r->permission.on = http::On::kObject;
   r->needs = [&app, right = r->permission.right](
@@ -184,31 +125,19 @@ void guard(const App& app, http::Route* r) {
   };
 }
 
-void add_model_routes(App& app, bool versioned, std::vector<http::Route>* out) {
-  const std::string base =
-      versioned ? "/v2/models/{model}/versions/{version}" : "/v2/models/{model}";
-  out->push_back(get(base, http::Right::kRead, "Inputs and outputs of a served model.",
-                     [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
-                       return model_metadata(TRY(target_of(app, ctx, request, versioned)));
-                     }));
-  guard(app, &out->back());
-  out->push_back(get(base + "/ready", http::Right::kRead, "Whether a model answers.",
-                     [&app, versioned](const Ctx& ctx, Request& request) -> Result<Reply> {
-                       return model_ready(TRY(target_of(app, ctx, request, versioned)));
-                     }));
-  guard(app, &out->back());
-  http::Route infer_row = row(http::Method::kPost, base + "/infer", http::Right::kUse,
-                              "Predict: tensors in, tensors out.");
-  infer_row.audit = http::Audit::kCounted;
-  infer_row.body = http::memory(kInferBodyBytesMax);
-  infer_row.inline_ = [&app, versioned](const Ctx& ctx, Request& request, http::Responder respond) {
-    handle_infer(app, ctx, request, std::move(respond), versioned);
-  };
-  guard(app, &infer_row);
-  out->push_back(std::move(infer_row));
+Result<Target> target_of(const App& app, const Ctx& ctx, const Request& request) {
+  std::optional<std::string_view> version;
+  for (const auto& [name, value] : request.params)
+    if (name == "version") version = value;
+  return find_target(app, ctx, request.param("model"), version);
 }
 
-}  // namespace
+Result<Json> body_object(const Request& request) {
+  if (trim(request.body).empty()) return Json::object();
+  Json body = TRY(codec::parse_json(request.body));
+  if (!body.is_object()) return invalid("oip.body", "the body must be a JSON object");
+  return body;
+}
 
 Reply render_error(const Error& error, const Ctx&) {
   const CodeRow& code = code_row(error.code);
@@ -219,20 +148,25 @@ Reply render_error(const Error& error, const Ctx&) {
 
 std::vector<http::Route> routes(App& app) {
   std::vector<http::Route> out;
+  for (const char* path : {"/v2", "/v2/"})
+    out.push_back(
+        rest_get(path, http::Right::kRead, "What this server is, and which extensions it has.",
+                 [&app](const Ctx&, Request&) -> Result<Reply> { return server_metadata(app); }));
+  out.push_back(rest_get("/v2/health/live", http::Right::kPublic, "Alive.",
+                         [](const Ctx&, Request&) -> Result<Reply> {
+                           return json_reply(Json::object({{"live", true}}));
+                         }));
+  out.push_back(rest_get("/v2/health/ready", http::Right::kPublic, "Every stable model is loaded.",
+                         [&app](const Ctx&, Request&) -> Result<Reply> { return health(app); }));
   out.push_back(
-      get("/v2", http::Right::kRead, "What this server is.",
-          [&app](const Ctx&, Request&) -> Result<Reply> { return server_metadata(app); }));
-  out.push_back(get("/v2/health/live", http::Right::kPublic, "Alive.",
-                    [](const Ctx&, Request&) -> Result<Reply> {
-                      return json_reply(Json::object({{"live", true}}));
-                    }));
-  out.push_back(get("/v2/health/ready", http::Right::kPublic, "Every stable model is loaded.",
-                    [&app](const Ctx&, Request&) -> Result<Reply> { return health(app); }));
-  out.push_back(
-      get("/v2/models", http::Right::kRead, "Names of what is served.",
-          [&app](const Ctx& ctx, Request&) -> Result<Reply> { return model_list(app, ctx); }));
-  add_model_routes(app, false, &out);
-  add_model_routes(app, true, &out);
+      rest_get("/v2/models", http::Right::kRead, "Names of what is served.",
+               [&app](const Ctx& ctx, Request&) -> Result<Reply> { return model_list(app, ctx); }));
+  for (const std::string_view base : kModelPaths) add_model_routes(app, std::string(base), &out);
+  append(infer_routes(app), &out);
+  append(generate_routes(app), &out);
+  append(model_control_routes(app), &out);
+  append(setting_routes(app), &out);
+  append(region_routes(app), &out);
   return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include "serving/serving.h"
 #include "sys/executor.h"
+#include "wire/oip/control.h"
 #include "wire/oip/grpc_rows.h"
 #include "wire/oip/oip.h"
 #include "wire/oip/turn.h"
@@ -14,28 +15,19 @@ namespace {
 using grpc::Reply;
 using grpc::Request;
 
-std::optional<std::string_view> version_of(const NamedModel& model) {
-  if (model.version.empty()) return std::nullopt;
-  return model.version;
-}
-
-Result<Target> target_of(const App& app, const Ctx& ctx, const NamedModel& model) {
-  return find_target(app, ctx, model.name, version_of(model));
-}
-
 // ---- what is here
 
 Result<Reply> server_metadata(const App& app) {
   inference::ServerMetadataResponse out;
   out.set_name(app.server_name);
   out.set_version(app.server_version);
-  out.add_extensions("statistics");
+  for (const std::string_view name : extensions(app)) out.add_extensions(std::string(name));
   return Reply{out.SerializeAsString()};
 }
 
 Result<Reply> model_ready(const App& app, const Ctx& ctx, const Request& request) {
   const NamedModel model = TRY(read_named_model(request.message));
-  const Target target = TRY(target_of(app, ctx, model));
+  const Target target = TRY(target_named(app, ctx, model));
   inference::ModelReadyResponse out;
   out.set_ready(target.arm->model != nullptr);
   return Reply{out.SerializeAsString()};
@@ -54,7 +46,7 @@ void put_specs(
 
 Result<Reply> model_metadata(const App& app, const Ctx& ctx, const Request& request) {
   const NamedModel model = TRY(read_named_model(request.message));
-  const Target target = TRY(target_of(app, ctx, model));
+  const Target target = TRY(target_named(app, ctx, model));
   if (!target.arm->model)
     return unavailable("deployment.not_ready", "not ready: " + target.route->error);
   const serving::Signature& signature = target.arm->model->signature();
@@ -67,7 +59,25 @@ Result<Reply> model_metadata(const App& app, const Ctx& ctx, const Request& requ
   return Reply{out.SerializeAsString()};
 }
 
+// What doesn't answer isn't ready, whether it is there or not: Triton's clients ask about models
+// that they have unloaded.
+Result<Reply> render_not_ready(const Error& error, const Request&) {
+  if (error.code != Code::kNotFound) return error;
+  return Reply{inference::ModelReadyResponse().SerializeAsString()};
+}
+
 // ---- infer
+
+enum class Shape : uint8_t {
+  kUnary,
+  kStream,  // Answers and errors wrapped.
+  kBare,    // MLServer's stream: answers as they are, an error ends it.
+};
+
+Shape shape_of(const Request& request, bool streamed) {
+  if (!streamed) return Shape::kUnary;
+  return iequals(request.header("slipway-stream"), "mlserver") ? Shape::kBare : Shape::kStream;
+}
 
 // An answer that may leave once the log has taken its record.
 struct Made {
@@ -79,24 +89,20 @@ Result<Made> infer(const App& app, const Ctx& ctx, const Target& target, const R
                    bool streamed) {
   std::string client_ref(request.header(kClientRefHeader));
   TRY(check_client_ref(client_ref));
-  ProtoInfer in = TRY(parse_infer_proto(request.message));
-  const std::string asked_id = in.request.id;
-  serving::Serving::Unlogged p =
+  ProtoInfer in = TRY(parse_infer_proto(request.message, &app.control->regions));
+  Answered answered =
       TRY(run_infer(app, ctx, target, std::move(in.request), std::move(client_ref)));
-  std::string id = p.prediction.id.text();
-  std::string version = std::to_string(p.prediction.model_version);
-  Made made;
-  made.record = std::move(p.record);
+  const Shape shape = shape_of(request, streamed);
   ProtoReply reply;
-  reply.what = {.model_name = target.route->name,
-                .model_version = version,
-                .id = asked_id.empty() ? std::string_view(id) : asked_id,
-                .prediction_id = id};
+  reply.what = answered.reply(target);
   reply.form = in.form;
-  reply.streamed = streamed;
-  made.reply.message = format_infer_proto(reply, std::move(p.prediction.outputs));
-  made.reply.trailing.emplace_back(kPredictionIdHeader, std::move(id));
-  made.reply.trailing.emplace_back(kModelVersionHeader, std::move(version));
+  reply.streamed = shape == Shape::kStream;
+  reply.says_final = shape == Shape::kStream;
+  Made made;
+  made.record = std::move(answered.record);
+  made.reply.message = format_infer_proto(reply, std::move(answered.outputs));
+  made.reply.trailing.emplace_back(kPredictionIdHeader, std::move(answered.prediction_id));
+  made.reply.trailing.emplace_back(kModelVersionHeader, std::move(answered.version));
   return made;
 }
 
@@ -104,7 +110,7 @@ Result<Reply> infer_and_log(const App& app, const Ctx& ctx, const Target& target
                             const Request& request, bool streamed) {
   Made made = TRY(infer(app, ctx, target, request, streamed));
   const std::string_view record = made.record;
-  TRY(app.serving.log(std::span(&record, 1), target.route->log_ack));
+  if (!record.empty()) TRY(app.serving.log(std::span(&record, 1), target.route->log_ack));
   return std::move(made.reply);
 }
 
@@ -130,12 +136,14 @@ void handle_infer(const App& app, const Ctx& ctx, const Request& request, bool s
                   grpc::Responder respond) {
   const Result<NamedModel> model = read_named_model(request.message);
   if (!model.ok()) return std::move(respond)(model.error());
-  Result<Target> target = target_of(app, ctx, *model);
+  Result<Target> target = target_named(app, ctx, *model);
   if (!target.ok()) return std::move(respond)(target.error());
-  if (belongs_on_pool(*target))
+  target->may_wait = belongs_on_pool(*target);
+  if (target->may_wait)
     return infer_on_pool(app, ctx, request, {std::move(*target), streamed, std::move(respond)});
   Result<Made> made = infer(app, ctx, *target, request, streamed);
   if (!made.ok()) return std::move(respond)(made.error());
+  if (made->record.empty()) return std::move(respond)(std::move(made->reply));
   answer_when_logged(
       app.serving, target->route->log_ack,
       {std::move(made->record), GrpcAnswer{std::move(respond), std::move(made->reply)}});
@@ -143,15 +151,13 @@ void handle_infer(const App& app, const Ctx& ctx, const Request& request, bool s
 
 // A stream outlives the error of one message, unless its client asked for gRPC's own way.
 Result<Reply> render_stream_error(const Error& error, const Request& request) {
-  if (iequals(request.header("triton_grpc_error"), "true")) return error;
+  const bool ends = iequals(request.header("triton_grpc_error"), "true") ||
+                    shape_of(request, true) == Shape::kBare;
+  if (ends) return error;
   return Reply{format_stream_error(error.text)};
 }
 
 // ---- rows
-
-Result<std::string> model_named(std::string_view message) {
-  return TRY(read_named_model(message)).name;
-}
 
 template <class Message>
 void add_flag(std::string_view name, std::string summary, void (Message::*set)(bool),
@@ -194,6 +200,7 @@ grpc::Method infer_row(App& app, std::string_view name, bool streamed, std::stri
 }  // namespace
 
 std::vector<grpc::Method> methods(App& app) {
+  control_of(app);
   std::vector<grpc::Method> out;
   add_flag(
       "ServerLive", "Alive.", &inference::ServerLiveResponse::set_live, [] { return true; }, &out);
@@ -206,11 +213,13 @@ std::vector<grpc::Method> methods(App& app) {
   };
   out.push_back(std::move(meta));
   add_model_row(app, "ModelReady", "Whether a model answers.", model_ready, &out);
+  out.back().render_error = render_not_ready;
   add_model_row(app, "ModelMetadata", "Inputs and outputs of a served model.", model_metadata,
                 &out);
   out.push_back(infer_row(app, "ModelInfer", false, "Predict: tensors in, tensors out."));
   out.push_back(infer_row(app, "ModelStreamInfer", true, "The same, message after message."));
-  for (grpc::Method& r : repository_methods(app)) out.push_back(std::move(r));
+  for (auto rows : {repository_methods, control_methods})
+    for (grpc::Method& r : rows(app)) out.push_back(std::move(r));
   return out;
 }
 

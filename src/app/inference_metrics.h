@@ -1,0 +1,18 @@
+#pragma once
+
+#include <span>
+
+#include "core/telemetry/metrics.h"
+
+namespace slip::serving {
+class Serving;
+}
+
+// What each served version has done, by the names that Triton's dashboards know (nv_inference_…),
+// for /metrics, at scrape time. The label `project` is there for what isn't in `default`.
+namespace slip::app {
+
+std::span<const telemetry::MetricRow> inference_metrics();
+void collect_inference(telemetry::Metrics& metrics, const serving::Serving& serving);
+
+}  // namespace slip::app

@@ -1,0 +1,224 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "serving/batcher.h"
+#include "serving/serving.h"
+#include "sys/clock.h"
+#include "sys/rng.h"
+#include "sys/sync.h"
+
+// How a request is answered: an arm is chosen, its model runs, the record is made.
+namespace slip::serving {
+
+struct Serving::Chosen {
+  const Arm* arm = nullptr;
+  Uuid id;
+  int64_t ts_us = 0;
+  int64_t start_ns = 0;
+};
+
+namespace {
+
+int64_t rows_of(const Serving::Ask& ask) {
+  return ask.inputs.empty() ? 1 : ask.inputs.front().rows();
+}
+
+// All inputs have a row for each of the request's, and there is one: it can lie beside others.
+bool has_rows(const Serving::Ask& ask) {
+  const auto fits = [n = rows_of(ask)](const Tensor& t) {
+    return !t.shape.empty() && t.rows() == n && n > 0;
+  };
+  return !ask.inputs.empty() && std::ranges::all_of(ask.inputs, fits);
+}
+
+Status check_outputs(const Signature& signature, std::span<const std::string> wanted) {
+  for (const std::string& name : wanted)
+    if (signature.output(name) == nullptr)
+      return invalid("tensor.unknown_output", concat({"the model has no output `", name, "`"}));
+  return {};
+}
+
+std::vector<Tensor> only(std::vector<Tensor> outputs, std::span<const std::string> wanted) {
+  if (wanted.empty()) return outputs;
+  std::vector<Tensor> out;
+  for (const std::string& name : wanted) {
+    const auto found = std::ranges::find(outputs, name, &Tensor::name);
+    if (found != outputs.end()) out.push_back(*found);  // One may be asked for twice.
+  }
+  return out;
+}
+
+void count_failure(ArmStats& stats, int64_t took_ns) {
+  stats.errors.fetch_add(1, std::memory_order_relaxed);
+  stats.failed_ns.fetch_add(took_ns, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+Result<Serving::Chosen> Serving::choose(const Route& route, const Ask& ask) const {
+  Chosen out;
+  out.start_ns = deps_.clock.steady_ns();
+  out.ts_us = deps_.clock.now_us();
+  out.id = make_uuid7(out.ts_us / 1000, deps_.rng.u64(), deps_.rng.u64());
+  if (ask.version != 0)
+    out.arm = route.arm_of(ask.version);
+  else if (!ask.client_ref.empty())
+    out.arm = &route.choose(route.draw_of(ask.client_ref));
+  else
+    // The identity's random tail decides, so the split can be recomputed from the log.
+    out.arm = &route.choose(
+        static_cast<double>(out.id.bytes[15] | out.id.bytes[14] << 8 | out.id.bytes[13] << 16) /
+        0x1p24);
+  if (out.arm == nullptr)
+    return not_found(
+        "model_version.not_served",
+        concat({"`", route.name, "` does not serve version ", std::to_string(ask.version)}));
+  if (!out.arm->model)
+    return unavailable("deployment.not_ready",
+                       concat({"`", route.name, "` is not ready: ", route.error}));
+  out.arm->stats->requests.fetch_add(1, std::memory_order_relaxed);
+  return out;
+}
+
+Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const Ask& ask,
+                                    const Chosen& chosen, std::vector<Tensor> outputs) const {
+  const int64_t took_ns = deps_.clock.steady_ns() - chosen.start_ns;
+  const Arm& arm = *chosen.arm;
+  arm.stats->succeeded(took_ns, rows_of(ask), chosen.ts_us / 1000);
+  Unlogged out;
+  out.prediction.id = chosen.id;
+  out.prediction.outputs = std::move(outputs);
+  out.prediction.model_version = arm.version;
+  out.prediction.platform = arm.model->signature().platform;
+  PredictionView view{.project = route.project,
+                      .deployment = route.name,
+                      .deployment_uid = route.uid,
+                      .id = chosen.id,
+                      .ts_us = chosen.ts_us + took_ns / 1000,
+                      .model_version = arm.version,
+                      .role = arm.role,
+                      .canary_weight = 0,
+                      .latency_us = took_ns / 1000,
+                      .client_ref = ask.client_ref,
+                      .trace_id = ctx.trace_id,
+                      .actor_uid = ctx.actor_uid,
+                      .actor_kind = ctx.actor_kind,
+                      .inputs = ask.inputs,
+                      .outputs = out.prediction.outputs};
+  if (ask.version == 0) view.canary_weight = route.canary_weight();
+  out.record = encode_prediction(view);
+  return out;
+}
+
+Result<Serving::Unlogged> Serving::run_on(const Ctx& ctx, const Route& route, const Ask& ask,
+                                          const Chosen& chosen) const {
+  ArmStats& stats = *chosen.arm->stats;
+  Result<std::vector<Tensor>> ran = chosen.arm->model->run(ask.inputs, ask.outputs);
+  const int64_t infer_ns = deps_.clock.steady_ns() - chosen.start_ns;
+  if (!ran.ok()) {
+    count_failure(stats, infer_ns);
+    return std::move(ran).error();
+  }
+  stats.infer_ns.fetch_add(infer_ns, std::memory_order_relaxed);
+  stats.executed(rows_of(ask), {.infer_ns = infer_ns});
+  return answered(ctx, route, ask, chosen, std::move(*ran));
+}
+
+Result<Serving::Unlogged> Serving::run(const Ctx& ctx, const Route& route, const Ask& ask) {
+  const Chosen chosen = TRY(choose(route, ask));
+  return run_on(ctx, route, ask, chosen);
+}
+
+// A request on its way through a batcher. Its inputs are needed again for the record.
+struct Serving::Later {
+  Ctx ctx;
+  std::shared_ptr<const Route> route;
+  Ask ask;
+  Chosen chosen;
+  Done done;
+};
+
+void Serving::give(Later& later, Result<std::vector<Tensor>> ran, const BatchTimes& times) const {
+  ArmStats& stats = *later.chosen.arm->stats;
+  if (!ran.ok()) {
+    count_failure(stats, deps_.clock.steady_ns() - later.chosen.start_ns);
+    return later.done(std::move(ran).error());
+  }
+  stats.queue_ns.fetch_add(times.queue_ns, std::memory_order_relaxed);
+  stats.input_ns.fetch_add(times.input_ns, std::memory_order_relaxed);
+  stats.infer_ns.fetch_add(times.infer_ns, std::memory_order_relaxed);
+  stats.output_ns.fetch_add(times.output_ns, std::memory_order_relaxed);
+  later.done(answered(later.ctx, *later.route, later.ask, later.chosen,
+                      only(std::move(*ran), later.ask.outputs)));
+}
+
+void Serving::run_later(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask, Done done) {
+  const Result<Chosen> chosen = choose(*route, ask);
+  if (!chosen.ok()) return done(chosen.error());
+  const Arm& arm = *chosen->arm;
+  if (!arm.goes_to_batcher() || !has_rows(ask)) return done(run_on(ctx, *route, ask, *chosen));
+  const Signature& signature = arm.model->signature();
+  Status fits = check_inputs(signature, ask.inputs);
+  if (fits.ok()) fits = check_outputs(signature, ask.outputs);
+  if (!fits.ok()) {
+    count_failure(*arm.stats, deps_.clock.steady_ns() - chosen->start_ns);
+    return done(fits.error());
+  }
+  BatchRequest request;
+  request.inputs = ask.inputs;
+  request.deadline_ns = ctx.deadline_ns == INT64_MAX ? 0 : ctx.deadline_ns;
+  request.timeout_us = ask.timeout_us;
+  request.priority = ask.priority;
+  request.tenant = ctx.actor_uid;
+  if (ctx.cancel) request.cancelled = [ctx] { return ctx.cancelled(); };
+  const auto later = std::make_shared<Later>(
+      Later{ctx, std::move(route), std::move(ask), *chosen, std::move(done)});
+  request.done = [this, later](Result<std::vector<Tensor>> ran, const BatchTimes& times) {
+    give(*later, std::move(ran), times);
+    const sys::Lock lock(later_mutex_);
+    if (--later_ == 0) later_done_.notify_all();
+  };
+  {
+    const sys::Lock lock(later_mutex_);
+    ++later_;
+  }
+  arm.batcher->submit(std::move(request));
+}
+
+Status Serving::log(std::span<const std::string_view> records, Ack ack) {
+  store::LogAck wanted = store::LogAck::kKernel;
+  if (ack == Ack::kDisk) wanted = store::LogAck::kDisk;
+  if (ack == Ack::kNone) wanted = store::LogAck::kNone;
+  const Status logged = deps_.log.append(records, wanted);
+  if (logged.ok() || ack == Ack::kNone) return {};
+  // A full log sheds: an answer that cannot be accounted for is not given.
+  return unavailable("prediction_log.unavailable", logged.error().text);
+}
+
+Result<Serving::Unlogged> Serving::run_together(const Ctx& ctx, std::shared_ptr<const Route> route,
+                                                Ask ask) {
+  struct Waiting {
+    sys::Mutex mutex;
+    sys::CondVar came;
+    std::optional<Result<Unlogged>> answer;
+  };
+  const auto waiting = std::make_shared<Waiting>();
+  run_later(ctx, std::move(route), std::move(ask), [waiting](Result<Unlogged> answer) {
+    const sys::Lock lock(waiting->mutex);
+    waiting->answer.emplace(std::move(answer));
+    waiting->came.notify_all();
+  });
+  sys::Lock lock(waiting->mutex);
+  while (!waiting->answer) waiting->came.wait(lock);
+  return std::move(*waiting->answer);
+}
+
+Result<Prediction> Serving::predict(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask) {
+  const Ack ack = route->log_ack;
+  Unlogged made = TRY(run_together(ctx, std::move(route), std::move(ask)));
+  const std::string_view record = made.record;
+  TRY(log(std::span(&record, 1), ack));
+  return std::move(made.prediction);
+}
+
+}  // namespace slip::serving

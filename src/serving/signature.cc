@@ -1,0 +1,54 @@
+#include "base/text.h"
+#include "serving/model.h"
+
+namespace slip::serving {
+
+const TensorSpec* Signature::input(std::string_view name) const {
+  for (const TensorSpec& s : inputs)
+    if (s.name == name) return &s;
+  return nullptr;
+}
+
+const TensorSpec* Signature::output(std::string_view name) const {
+  for (const TensorSpec& s : outputs)
+    if (s.name == name) return &s;
+  return nullptr;
+}
+
+Status check_inputs(const Signature& signature, std::span<const Tensor> inputs) {
+  for (const Tensor& t : inputs)
+    if (signature.input(t.name) == nullptr)
+      return invalid("tensor.unknown_input", concat({"the model has no input `", t.name, "`"}));
+  for (const TensorSpec& spec : signature.inputs) {
+    const Tensor* found = nullptr;
+    for (const Tensor& t : inputs) {
+      if (t.name != spec.name) continue;
+      if (found != nullptr)
+        return invalid("tensor.duplicate", concat({"input `", t.name, "` occurs twice"}));
+      found = &t;
+    }
+    if (found == nullptr)
+      return invalid("tensor.missing_input", concat({"input `", spec.name, "` is missing"}));
+    TRY(check_tensor(*found, spec));
+  }
+  return {};
+}
+
+Status warm_up(const Model& model) {
+  std::vector<Tensor> inputs;
+  for (const TensorSpec& spec : model.signature().inputs) {
+    Tensor t{.name = spec.name, .type = spec.type, .shape = spec.shape, .data = {}, .strings = {}};
+    for (int64_t& d : t.shape) d = d < 0 ? 1 : d;
+    const auto n = static_cast<size_t>(TRY(count_elements(t.shape)));
+    if (t.type == DataType::kBytes)
+      t.strings.assign(n, "0");  // A text, and a number for those who read one.
+    else
+      t.data.resize(n * data_type_bytes(t.type));
+    inputs.push_back(std::move(t));
+  }
+  const Result<std::vector<Tensor>> out = model.run(inputs, {});
+  if (out.ok()) return {};
+  return Error(out.error()).within("warm-up");
+}
+
+}  // namespace slip::serving
