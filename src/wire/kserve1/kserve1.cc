@@ -220,7 +220,7 @@ Result<serving::Prediction> run(const App& app, const Ctx& ctx, const Request& r
   ask.client_ref = request.header("x-slipway-client-ref");
   if (ask.client_ref.size() > serving::kClientRefBytesMax)
     return invalid("predict.client_ref", "the client's reference is too long");
-  return app.serving.predict(ctx, *target.route, ask);
+  return app.serving.predict(ctx, target.route, ask);
 }
 
 void name_prediction(const serving::Prediction& p, Reply* reply) {
