@@ -35,9 +35,7 @@ class Columns {
  public:
   struct One : std::span<const T> {
     using std::span<const T>::span;
-    bool operator==(const std::vector<T>& other) const {
-      return std::ranges::equal(*this, other);
-    }
+    bool operator==(const std::vector<T>& other) const { return std::ranges::equal(*this, other); }
   };
 
   void resize(size_t columns, size_t rows) {
