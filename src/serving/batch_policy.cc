@@ -9,9 +9,9 @@
 namespace slip::serving {
 namespace {
 
-constexpr int64_t kOverdueShare = 8;    // One row in so many of a batch is kept for the overdue.
-constexpr int kMisfits = 8;             // So many are passed over in search of one that fits.
-constexpr double kCutThroughput = 0.9;  // What a batch cut for a deadline must keep of it.
+constexpr int64_t kOverdueShare = 8;     // One row in so many of a batch is kept for the overdue.
+constexpr int kMisfits = 8;              // So many are passed over in search of one that fits.
+constexpr double kCutThroughput = 0.98;  // What a batch cut for a deadline must keep of it.
 
 double rows_per_ns(const BatchCost& cost, int64_t rows) {
   return static_cast<double>(rows) / std::max(cost.expect_ns(rows), 1.0);

@@ -29,10 +29,9 @@
 //    several shapes every second batch is of the shape whose piece has been overdue longest. So an
 //    overdue piece with m older overdue ones runs within m + 1 batches of one shape, 2 (m + 1) of
 //    several.
-// 4. A deadline that has passed, or that the least time of a run surely passes, refuses the
-// request,
-//    on arrival or later. A batch whose tightest member is expected to be late is cut so that it
-//    makes it, if the others can then still make theirs (or it costs less than a tenth of the
+// 4. A request whose deadline has passed, or is surely passed even by the least time of a run, is
+//    refused, on arrival or later. A batch whose tightest member is expected to be late is cut so
+//    that it makes it, if the others can then still make theirs (or it costs less than 2 % of the
 //    throughput). Otherwise the surely late are refused, and while others wait for a place also
 //    those that are expected to be late.
 // 5. What is larger than a batch runs in pieces; refused once, all that waits of it goes.

@@ -309,8 +309,8 @@ TEST(BatchPolicy, TenantsShareRowsFairly) {
       if (std::any_of(left.begin(), left.end(), [&](int64_t n) { return n < 2 * max; })) break;
       const auto [least, most] = std::minmax_element(given.begin(), given.end());
       // The first batch of each shape was seated before the others came.
-      const int64_t seated_first = (seed % 3 == 0 ? 3 : 1) * max;
-      EXPECT_LE(*most - *least, seated_first + max + 2 * piece);
+      const int64_t batches = (seed % 3 == 0 ? 3 : 1) * max;
+      EXPECT_LE(*most - *least, 2 * batches + 2 * piece);
     }
   }
 }

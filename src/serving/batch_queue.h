@@ -17,12 +17,11 @@
 // Order: strictly by level; within one, by start-time fair queueing (Goyal, Vin, Cheng 1996) over
 // tenants: a piece's start is where its tenant's rows before it end, but not before what runs now;
 // the least start goes first. It shares rows as deficit round robin does, with a closer bound and
-// across shapes: two tenants that both have pieces waiting never differ by more than a batch and
-// one piece of each. Pieces of one tenant stay in order of arrival.
+// across shapes: two tenants that both have pieces waiting never differ by more than a batch of
+// each shape and one piece of each. Pieces of one tenant stay in order of arrival.
 //
 // Age: on level p a piece is overdue after (p - 1) times `ageing_us`; the policy gives it a place
-// whatever its level says. Requests in overtime (TimeoutAction::kDelay) wait one level further
-// down.
+// whatever its level says. Requests in overtime (TimeoutAction::kDelay) wait a level further down.
 //
 // A shape's next batch is made while it waits: its pieces are "seated", the others aren't yet.
 namespace slip::serving {

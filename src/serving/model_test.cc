@@ -131,7 +131,7 @@ TEST(OnnxModel, RefusesWhatDoesNotFit) {
   }
   const std::unique_ptr<Model> echo = load_onnx(test::onnx_echo(), {}).value();
   nul.name = "text";
-  EXPECT_EQ(reason_of(echo->run(std::span(&nul, 1), {})), "tensor.nul");
+  EXPECT_EQ(echo->run(std::span(&nul, 1), {}).value().at(0).strings, nul.strings);  // NUL and all.
 }
 
 TEST(OnnxModel, RefusesDamagedFiles) {

@@ -340,13 +340,13 @@ class OnnxModel final : public Model {
     TRY(run_step(api_.GetAllocatorWithDefaultOptions(&allocator)));
     TRY(run_step(api_.CreateTensorAsOrtValue(allocator, t.shape.data(), t.shape.size(),
                                              ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, &value.p)));
-    std::vector<const char*> texts;
-    for (const std::string& s : t.strings) {
-      if (s.find('\0') != s.npos)
-        return invalid("tensor.nul", "input `" + t.name + "`: a text holds a NUL character");
-      texts.push_back(s.c_str());
+    // Into buffers of its own: a text handed over as a C string would end at a NUL.
+    for (size_t i = 0; i < t.strings.size(); ++i) {
+      char* buffer = nullptr;
+      TRY(run_step(
+          api_.GetResizedStringTensorElementBuffer(value.p, i, t.strings[i].size(), &buffer)));
+      std::memcpy(buffer, t.strings[i].data(), t.strings[i].size());
     }
-    TRY(run_step(api_.FillStringTensor(value.p, texts.data(), texts.size())));
     return value;
   }
 

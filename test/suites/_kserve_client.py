@@ -44,7 +44,7 @@ async def over_grpc(address, request):
 
 async def main(url, address):
     request = kserve.InferRequest(model_name="floats", request_id="mine", infer_inputs=[
-        kserve.InferInput(name="INPUT0", shape=[1, 2], datatype="FP32", data=[[0.5, 1.0]])])
+        kserve.InferInput(name="INPUT0", shape=[1, 2], datatype="FP32", data=[0.5, 1.0])])
     await first_protocol(url)
     await second_protocol(url, request)
     await over_grpc(address, request)

@@ -71,7 +71,7 @@ class Client:
 
     def __init__(self, server, token=None, metadata=()):
         self.channel = grpc.insecure_channel(server.ready["grpc"], options=[("grpc.max_receive_message_length", -1)])
-        self.metadata = [*metadata, *([("authorization", f"Bearer {token}")] if token else [])]
+        self.metadata = [("slipway-contents", "typed"), *metadata, *([("authorization", f"Bearer {token}")] if token else [])]
 
     def call(self, method, request=b"", reply=None, metadata=(), timeout=SECONDS):
         raw = request if isinstance(request, bytes) else request.SerializeToString()
@@ -182,7 +182,9 @@ def test_typed_contents_are_answered_typed(server):
         getattr(tensor.contents, f"{CONTENTS[name]}_contents").extend(flat)
     with Client(server) as client:
         reply, _ = client.call("ModelInfer", request, "inference.ModelInferResponse")
-    equal(len(reply.raw_output_contents), 0, "nothing raw")
+        client.metadata = []
+        raw_reply, _ = client.call("ModelInfer", request, "inference.ModelInferResponse")
+    equal((len(reply.raw_output_contents), len(raw_reply.raw_output_contents)), (0, len(VALUES)), "raw, unless asked otherwise")
     for asked, got in zip(request.inputs, reply.outputs):
         equal((got.datatype, list(got.shape), got.contents), (asked.datatype, [1, 2], asked.contents), asked.name)
 

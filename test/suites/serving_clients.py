@@ -192,11 +192,7 @@ def test_infer_texts(server):
         result = client.infer("simple_string", two_inputs(kind, "BYTES", first, second))
         equal([int(v) for v in result.as_numpy("OUTPUT0")[0]], list(range(1, 17)), "sums")
         tensor = kind.InferInput("INPUT0", [1, 3], "BYTES")
-        value = np.array([[b"", b"\x00\xff", "\u00fc".encode()]], dtype=object)
-        if kind is by_grpc:  # ONNX Runtime's texts end at a NUL: said, not cut.
-            tensor.set_data_from_numpy(value)
-            fails(lambda tensor=tensor: client.infer("simple_identity", [tensor]), "NUL")
-        value[0][1] = b"\xff\xfe"
+        value = np.array([[b"", b"he\x00llo", b"\xff\xfe"]], dtype=object)
         tensor.set_data_from_numpy(value)
         got = client.infer("simple_identity", [tensor]).as_numpy("OUTPUT0")
         equal(list(got[0]), list(value[0]), "bytes that are no text")

@@ -200,8 +200,7 @@ Result<Reply> metadata(const App& app, const Ctx& ctx, const Request& request) {
   Json named = Json::object({{"serving_default", std::move(serve)}});
   Json signatures = Json::object();
   set_both("signature_def", "signatureDef", named, &signatures);
-  Json out = Json::object(
-      {{"metadata", Json::object({{"signature_def", std::move(signatures)}})}});
+  Json out = Json::object({{"metadata", Json::object({{"signature_def", std::move(signatures)}})}});
   set_both("model_spec", "modelSpec",
            Json::object({{"name", target.route->name},
                          {"signature_name", ""},
@@ -220,7 +219,7 @@ Result<serving::Prediction> run(const App& app, const Ctx& ctx, const Request& r
   ask.client_ref = request.header("x-slipway-client-ref");
   if (ask.client_ref.size() > serving::kClientRefBytesMax)
     return invalid("predict.client_ref", "the client's reference is too long");
-  return app.serving.predict(ctx, target.route, ask);
+  return app.serving.predict(ctx, target.route, std::move(ask));
 }
 
 void name_prediction(const serving::Prediction& p, Reply* reply) {

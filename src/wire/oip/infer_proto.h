@@ -10,8 +10,8 @@
 #include "wire/oip/infer.h"
 
 // Messages of the protocol's gRPC form ("infer"): protobuf bytes in and out; which model a message
-// is about is read without the rest. Tensors come raw or typed, or lie in shared memory, and the
-// reply goes the way that the request came. Any thread.
+// is about is read without the rest. Tensors come raw or typed, or lie in shared memory. Any
+// thread.
 //
 // Errors: kInvalid `infer.message|infer.contents|infer.parameter|infer.too_many_tensors|tensor.*`,
 // and those of regions.h.

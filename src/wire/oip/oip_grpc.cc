@@ -79,6 +79,12 @@ Shape shape_of(const Request& request, bool streamed) {
   return iequals(request.header("slipway-stream"), "mlserver") ? Shape::kBare : Shape::kStream;
 }
 
+// Answers are raw, as Triton's are whatever the request was: its clients read nothing else. Who
+// asks by typed contents and says so is answered that way.
+bool wants_typed(const Request& request) {
+  return iequals(request.header("slipway-contents"), "typed");
+}
+
 // An answer that may leave once the log has taken its record.
 struct Made {
   Reply reply;
@@ -95,7 +101,7 @@ Result<Made> infer(const App& app, const Ctx& ctx, const Target& target, const R
   const Shape shape = shape_of(request, streamed);
   ProtoReply reply;
   reply.what = answered.reply(target);
-  reply.form = in.form;
+  reply.form = wants_typed(request) ? in.form : Form::kRaw;
   reply.streamed = shape == Shape::kStream;
   reply.says_final = shape == Shape::kStream;
   Made made;

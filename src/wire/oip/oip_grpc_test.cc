@@ -46,6 +46,7 @@ class OipGrpc : public testing::Test {
   }
   Answer call(const std::string& name, const google::protobuf::Message& message,
               grpc::testing::Sent sent = {}) {
+    sent.emplace_back("slipway-contents", "typed");
     return client->ask("inference.GRPCInferenceService/" + name, message.SerializeAsString(),
                        std::move(sent));
   }
@@ -91,6 +92,14 @@ TEST_F(OipGrpc, APredictionIsInTheLogUnderItsId) {
   EXPECT_EQ(record->second.client_ref, "r");
   EXPECT_EQ(record->second.actor_uid, "alice");
   EXPECT_EQ(reply.parameters().at("prediction_id").string_param(), record->first);
+}
+
+TEST_F(OipGrpc, AnswersAreRawUnlessTheClientSaysOtherwise) {
+  const Answer answer = client->ask("inference.GRPCInferenceService/ModelInfer",
+                                    request({1, 2, 3}).SerializeAsString());
+  const auto reply = parsed<ModelInferResponse>(answer);
+  EXPECT_EQ(reply.raw_output_contents(0).size(), 3 * sizeof(float));
+  EXPECT_FALSE(reply.outputs(0).has_contents());
 }
 
 TEST_F(OipGrpc, TheIdIsTheReferenceWhenThereIsNoOther) {
