@@ -9,7 +9,7 @@ namespace slip::app {
 using telemetry::MetricKind;
 
 std::span<const telemetry::MetricRow> feature_metrics() {
-  static constexpr std::array<telemetry::MetricRow, 10> kRows = {{
+  static constexpr std::array<telemetry::MetricRow, 11> kRows = {{
       {"slipway_feature_freshness_seconds", MetricKind::kGauge, "project,view",
        "Now minus the newest event's time, of those whose time has come."},
       {"slipway_feature_freshness_sla_seconds", MetricKind::kGauge, "project,view",
@@ -30,6 +30,8 @@ std::span<const telemetry::MetricRow> feature_metrics() {
        "How many rows became visible."},
       {"slipway_feature_vectors_unlogged_total", MetricKind::kCounter, "",
        "Served vectors that could not be logged."},
+      {"slipway_feature_quarantine_dropped_total", MetricKind::kCounter, "project,source",
+       "Rows and messages that left the quarantine for want of room."},
   }};
   return kRows;
 }
@@ -84,6 +86,11 @@ void collect_features(telemetry::Metrics& metrics, features::Features& features)
       for (const auto& [name, view] : shelf->latest_views) add_view(features, *shelf, *view, out);
     out->push_back(
         {"slipway_feature_vectors_unlogged_total", {}, static_cast<double>(features.unlogged())});
+    for (const auto& [of, rows] : features.quarantine().dropped()) {
+      const telemetry::Labels labels = {{"project", of.first}, {"source", of.second}};
+      out->push_back(
+          {"slipway_feature_quarantine_dropped_total", labels, static_cast<double>(rows)});
+    }
   });
 }
 

@@ -124,7 +124,7 @@ codec::Json OnlineRedis::facts() const {
 
 std::span<const telemetry::MetricRow> redis_metrics() {
   using telemetry::MetricKind;
-  static constexpr std::array<telemetry::MetricRow, 8> kRows = {{
+  static constexpr std::array<telemetry::MetricRow, 10> kRows = {{
       {"slipway_redis_up", MetricKind::kGauge, "", "1 while Redis takes what is written."},
       {"slipway_redis_filling", MetricKind::kGauge, "",
        "1 while Redis, found empty, is filled again; nothing is read then."},
@@ -135,9 +135,14 @@ std::span<const telemetry::MetricRow> redis_metrics() {
       {"slipway_redis_written_total", MetricKind::kCounter, "", "Entities written to Redis."},
       {"slipway_redis_failures_total", MetricKind::kCounter, "",
        "Exchanges with Redis that failed."},
+      {"slipway_redis_damaged_total", MetricKind::kCounter, "",
+       "Entities asked for whose value in Redis can't be read; what is known here is written "
+       "again."},
       {"slipway_redis_connects_total", MetricKind::kCounter, "", "Connections made to Redis."},
       {"slipway_redis_refills_total", MetricKind::kCounter, "",
-       "Times that Redis was found empty."},
+       "Times that Redis was found empty, or older than it was."},
+      {"slipway_redis_returns_total", MetricKind::kCounter, "",
+       "Of these, times that it had gone back in time."},
   }};
   return kRows;
 }
@@ -154,8 +159,10 @@ void collect_redis(telemetry::Metrics& metrics, const OnlineRedis& redis) {
     add("slipway_redis_lag_seconds", f.lag_s);
     add("slipway_redis_written_total", static_cast<double>(f.written));
     add("slipway_redis_failures_total", static_cast<double>(f.failures));
+    add("slipway_redis_damaged_total", static_cast<double>(f.damaged));
     add("slipway_redis_connects_total", static_cast<double>(f.connects));
     add("slipway_redis_refills_total", static_cast<double>(f.refills));
+    add("slipway_redis_returns_total", static_cast<double>(f.returns));
   });
 }
 

@@ -104,6 +104,10 @@ std::vector<std::string> roll_back_deployments(World& w, const Ctx& ctx,
   return out;
 }
 
+wire::native::FeaturesApp features_app(const World& w) {
+  return {*w.features, *w.feature_files, *w.staging, *w.streams, *w.directory};
+}
+
 wire::native::GcApp gc_app(World& w) {
   return {.purge = w.tracking->purge,
           .holds = *w.holds,
@@ -182,7 +186,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::archive_routes({*w.serving, *w.archive}));
   add(wire::invocations::routes(*w.invocations));
   add(wire::native::dataset_routes({*w.data}));
-  add(wire::native::feature_routes({*w.features, *w.feature_files, *w.staging, *w.streams}));
+  add(wire::native::feature_routes(features_app(w)));
   add(wire::native::feature_stream_routes({*w.streams}));
   add(wire::feast::routes({*w.features, *w.feature_files, *w.function_pool, *w.redis_pool}));
   add(wire::native::gc_routes(gc_app(w)));

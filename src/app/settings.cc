@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 54> kSettings = {{
+constexpr std::array<SettingRow, 55> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -30,6 +30,9 @@ constexpr std::array<SettingRow, 54> kSettings = {{
     {"feature_files", kList, "", "",
      "Directories whose files feature sources may name, or off; empty: any when no credentials are "
      "needed, else none."},
+    {"quarantine_bytes", kSize, "64MiB", "bytes",
+     "Of each feature source: rows and messages that are kept apart; the oldest go when there are "
+     "more."},
     {"kafka_brokers", kList, "", "",
      "Brokers (host:port, or host) that feature sources may read from, or off; empty: any when no "
      "credentials are needed, else none."},

@@ -156,6 +156,21 @@ features::Streams::Rules stream_rules(const World& w) {
   return out;
 }
 
+// Who reads topics here, where servers with other data directories may have the same database.
+Result<features::StreamOwner> stream_owner(World& w) {
+  constexpr int64_t kBytesMax = 64;
+  if (w.db->kind() == "sqlite") return features::StreamOwner();
+  const std::string path = w.data_dir + "/features/server";
+  Result<std::string> uid = read_file(w.sys.fs, path, kBytesMax);
+  if (!uid.ok() && uid.error().code != Code::kNotFound) return uid.error();
+  if (!uid.ok()) {
+    uid = new_uuid7(w.sys.clock, w.sys.rng).text();
+    TRY(w.sys.fs.make_dirs(w.data_dir + "/features"));
+    TRY(write_file_atomic(w.sys.fs, path, *uid));
+  }
+  return features::StreamOwner{std::move(*uid), real_path(w.data_dir, w.sys.process.working_dir())};
+}
+
 Status open_features(World& w) {
   w.arrivals = TRY(store::open_segment_log({w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log},
                                            w.data_dir + "/arrivals", {}));
@@ -166,9 +181,10 @@ Status open_features(World& w) {
   w.features = std::make_unique<features::Features>(features::Features::Deps{
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
       w.sys.log, w.data_dir + "/features", w.functions.get(), w.config.on("feast_ignore_ttl"),
-      w.redis ? &w.redis->mirror() : nullptr});
+      w.redis ? &w.redis->mirror() : nullptr,
+      std::max(features::kQuarantineBytesLeast, w.config.number("quarantine_bytes"))});
   w.staging = std::make_unique<features::Staging>(features::Staging::Deps{
-      *w.features, *w.db, w.sys.fs, w.sys.clock, w.sys.log,
+      *w.features, *w.db, w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log,
       real_path(w.data_dir, w.sys.process.working_dir()) + "/sql", w.config.number("sql_memory")});
   w.feature_files = std::make_unique<features::SourceFiles>(
       features::SourceFiles::Deps{*w.features, *w.db, w.sys.fs, w.sys.log, feature_file_roots(w),
@@ -176,9 +192,10 @@ Status open_features(World& w) {
   w.kept_objects = std::make_unique<features::KeptObjects>(
       features::KeptObjects::Deps{*w.db, *w.ledger, w.sys.clock});
   w.kafka = kafka::make_client(w.sys.log);
-  w.streams = std::make_unique<features::Streams>(
-      features::Streams::Deps{*w.features, *w.db, *w.ledger, *w.kafka, w.sys.executor, w.sys.clock,
-                              w.sys.fs, w.sys.process, w.sys.log, stream_rules(w)});
+  features::StreamOwner self = TRY(stream_owner(w));
+  w.streams = std::make_unique<features::Streams>(features::Streams::Deps{
+      *w.features, *w.db, *w.ledger, *w.kafka, w.sys.executor, w.sys.clock, w.sys.fs, w.sys.process,
+      w.sys.log, stream_rules(w), std::move(self)});
   return w.features->open();
 }
 

@@ -19,6 +19,7 @@ Features::Features(Deps deps)
     : deps_(std::move(deps)),
       catalog_(Catalog::Deps{deps_.db, deps_.ledger, deps_.clock, deps_.rng}),
       history_(History::Deps{deps_.db, deps_.blobs, deps_.log, deps_.clock, deps_.notes}),
+      quarantine_(Quarantine::Deps{deps_.db, deps_.ledger, deps_.clock, deps_.quarantine_bytes}),
       turns_(deps_.clock) {}
 
 Status Features::open() {
@@ -249,14 +250,14 @@ Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
   out.quarantined = static_cast<int64_t>(screened.apart.size());
   out.warnings = std::move(screened.warnings);
   if (batch.rows() == 0) {
-    TRY(keep_apart(ctx, batch.source, screened.apart));
+    TRY(quarantine_.keep(ctx, batch.source, screened.apart));
     return out;
   }
   if (deps_.mirror != nullptr && goes_online(batch.to)) TRY(deps_.mirror->claim(views));
   // Before anything is written: a row that a view can't compute refuses the push.
   const std::vector<Ready> ready =
       goes_online(batch.to) ? TRY(transform(batch)) : std::vector<Ready>();
-  TRY(keep_apart(ctx, batch.source, screened.apart));
+  TRY(quarantine_.keep(ctx, batch.source, screened.apart));
   Arrival arrival;
   TRY(arrive(&batch, ready, &arrival));
   TRY(arrival.applied);

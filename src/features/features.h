@@ -14,7 +14,7 @@
 #include "features/catalog.h"
 #include "features/history.h"
 #include "features/online.h"
-#include "features/quarantined.h"
+#include "features/quarantine.h"
 #include "features/read_plan.h"
 #include "features/request.h"
 #include "features/served.h"
@@ -56,8 +56,9 @@ class Features {
     Log& notes;
     std::string dir;  // Of the snapshots of the online table.
     Functions* functions = nullptr;
-    bool ignore_ttl = false;        // Of what is served: as Feast's own servers do.
-    RedisMirror* mirror = nullptr;  // Where what is served lies besides, and is read.
+    bool ignore_ttl = false;                      // Of what is served: as Feast's own servers do.
+    RedisMirror* mirror = nullptr;                // Where what is served lies besides, and is read.
+    int64_t quarantine_bytes = kQuarantineBytes;  // Of one source.
   };
   explicit Features(Deps deps);
 
@@ -66,6 +67,8 @@ class Features {
   Catalog& catalog() { return catalog_; }
   const Catalog& catalog() const { return catalog_; }
   History& history() { return history_; }
+  Quarantine& quarantine() { return quarantine_; }
+  const Quarantine& quarantine() const { return quarantine_; }
   // What apply() would do, with the rows of history that new versions would read.
   Result<std::vector<Change>> plan(const Ctx& ctx, std::vector<Definition> definitions);
   // Then brings the history online for views that are new.
@@ -93,26 +96,17 @@ class Features {
     std::string source;
     To to = To::kBoth;
     std::function<bool(int64_t row)> wanted = {};  // Of the file's rows; empty: all.
-    bool computed = false;  // By the source's query, and the contract was asked (staging.h).
+    std::optional<int64_t> computed = {};  // By the source's query, of that state (erasures.h).
   };
   Result<Pushed> load(const Ctx& ctx, const Loading& loading, codec::TableReader& rows);
 
   // A file's rows as the history would have them; which of them the contract kept apart before.
-  using ApartHashes = std::unordered_set<uint64_t>;
-  Result<ApartHashes> apart_hashes(const Ctx& ctx, const std::string& source);
-  using Quarantined = features::Quarantined;
   // `more`, unless null: those that belong apart and aren't there yet.
-  Result<std::vector<bool>> as_kept(const Ctx& ctx, const ApartHashes& apart, int64_t first_row,
-                                    Batch* batch, std::vector<Quarantined>* more = nullptr) const;
-  Status keep_apart(const Ctx& ctx, const std::string& source, const std::vector<Quarantined>&);
+  Result<std::vector<bool>> as_kept(const Ctx& ctx, const Quarantine::Hashes& apart,
+                                    int64_t first_row, Batch* batch,
+                                    std::vector<Quarantined>* more = nullptr) const;
   // Messages of a topic and how far it was read with them, together or not at all (intake.h).
   Result<Intaken> take_in(const Ctx& ctx, const Intake& what);
-  // Rows kept apart, oldest first; and what becomes of them.
-  Result<std::vector<Quarantined>> quarantine(const Ctx& ctx, const std::string& source,
-                                              std::string_view after, int64_t limit);
-  // Takes them away, for good or since they were pushed again. How many.
-  Result<int64_t> release(const Ctx& ctx, const std::string& source,
-                          const std::vector<std::string>& uids);
 
   // Brings rows of the history online: those with event times in [start_us, end_us], or
   // (incremental) all that have arrived since the last time, and before end_us. Rows looked at.
@@ -229,6 +223,7 @@ class Features {
   Deps deps_;
   Catalog catalog_;
   History history_;
+  Quarantine quarantine_;
   Online online_;
   Turns turns_;
   std::atomic<int64_t> unlogged_{0};

@@ -14,7 +14,6 @@ namespace {
 using codec::Json;
 
 constexpr size_t kWarningsMax = 20;
-constexpr int64_t kListMax = 1000;
 
 std::string reasons_of(const contract::RecordChecker& checker, const contract::RecordVerdict& v) {
   std::string out;
@@ -115,7 +114,7 @@ Result<Features::Screened> Features::screen(const Ctx& ctx, Batch batch,
   return out;
 }
 
-Result<std::vector<bool>> Features::as_kept(const Ctx& ctx, const ApartHashes& apart,
+Result<std::vector<bool>> Features::as_kept(const Ctx& ctx, const Quarantine::Hashes& apart,
                                             int64_t first_row, Batch* batch,
                                             std::vector<Quarantined>* more) const {
   std::vector<bool> known(static_cast<size_t>(batch->rows()), false);
@@ -140,65 +139,6 @@ Result<std::vector<bool>> Features::as_kept(const Ctx& ctx, const ApartHashes& a
   }
   *batch = std::move(out);
   return known;
-}
-
-Result<Features::ApartHashes> Features::apart_hashes(const Ctx& ctx, const std::string& source) {
-  ApartHashes out;
-  TRY(deps_.db.read([&](store::Tx& tx) {
-    return tx.each("SELECT record FROM feature_quarantine WHERE project = ? AND source = ?",
-                   {ctx.project.text, source},
-                   [&](const store::Row& row) { out.insert(codec::xxh3(row.text(0))); });
-  }));
-  return out;
-}
-
-Status Features::keep_apart(const Ctx& ctx, const std::string& source,
-                            const std::vector<Quarantined>& rows) {
-  constexpr auto kStep = static_cast<size_t>(store::kWriteRowsMax);
-  for (size_t from = 0; from < rows.size(); from += kStep) {
-    const size_t to = std::min(rows.size(), from + kStep);
-    TRY(deps_.db.write([&](store::Tx& tx) -> Status {
-      for (size_t i = from; i < to; ++i)
-        TRY(tx.exec(
-            "INSERT INTO feature_quarantine (project, source, uid, created_ms, reason, record)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (project, source, uid) DO NOTHING",
-            {ctx.project.text, source, rows[i].uid, rows[i].created_ms, rows[i].reason,
-             rows[i].record}));
-      return {};
-    }));
-  }
-  return {};
-}
-
-Result<std::vector<Features::Quarantined>> Features::quarantine(const Ctx& ctx,
-                                                                const std::string& source,
-                                                                std::string_view after,
-                                                                int64_t limit) {
-  std::vector<Quarantined> out;
-  TRY(deps_.db.read([&](store::Tx& tx) {
-    out.clear();
-    return tx.each(
-        "SELECT uid, created_ms, reason, record FROM feature_quarantine WHERE project = ?"
-        " AND source = ? AND uid > ? ORDER BY uid LIMIT ?",
-        {ctx.project.text, source, after, std::min(limit, kListMax)}, [&](const store::Row& row) {
-          out.push_back({row.str(0), row.i64(1), row.str(2), row.str(3)});
-        });
-  }));
-  return out;
-}
-
-Result<int64_t> Features::release(const Ctx& ctx, const std::string& source,
-                                  const std::vector<std::string>& uids) {
-  int64_t n = 0;
-  TRY(deps_.db.write([&](store::Tx& tx) -> Status {
-    n = 0;
-    for (const std::string& uid : uids)
-      n +=
-          TRY(tx.exec("DELETE FROM feature_quarantine WHERE project = ? AND source = ? AND uid = ?",
-                      {ctx.project.text, source, uid}));
-    return {};
-  }));
-  return n;
 }
 
 }  // namespace slip::features

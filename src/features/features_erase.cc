@@ -266,40 +266,6 @@ Result<int64_t> Features::erase_served(const std::string& project, const Erasing
 
 namespace {
 
-// Of rows kept apart, as JSON objects: those with these values.
-Result<int64_t> erase_quarantined(store::Db& db, const std::string& project, const Erasing& what) {
-  std::vector<std::string> uids;
-  TRY(db.read([&](store::Tx& tx) -> Status {
-    uids.clear();
-    return tx.each("SELECT uid, record FROM feature_quarantine WHERE project = ?", {project},
-                   [&](const store::Row& row) {
-                     const Result<Json> record = codec::parse_json(row.str(1));
-                     if (!record.ok() || !record->is_object()) return;
-                     for (const auto& [name, value] : what.keys) {
-                       const Json* found = record->find(name);
-                       if (found == nullptr || codec::to_json(*found) != codec::to_json(value))
-                         return;
-                     }
-                     uids.push_back(row.str(0));
-                   });
-  }));
-  int64_t n = 0;
-  constexpr auto kStep = static_cast<size_t>(store::kWriteRowsMax);
-  for (size_t from = 0; from < uids.size(); from += kStep)
-    TRY(db.write([&](store::Tx& tx) -> Status {
-      for (size_t i = from; i < std::min(uids.size(), from + kStep); ++i)
-        TRY(tx.exec("DELETE FROM feature_quarantine WHERE project = ? AND uid = ?",
-                    {project, uids[i]}));
-      return {};
-    }));
-  n = static_cast<int64_t>(uids.size());
-  return n;
-}
-
-}  // namespace
-
-namespace {
-
 // What was written there by others, of the entity that the keys name, goes as well.
 Status erase_mirrored(RedisMirror& mirror, const Shelf& shelf, const Erasing& what) {
   for (const auto& [name, view] : shelf.views) {
@@ -348,20 +314,28 @@ Result<Erased> Features::erase(const Ctx& ctx, const Erasing& what) {
       TRY(match_of(source, known->columns, what));
     objects.push_back({.kind = "feature_source", .uid = source, .name = source});
   }
-  begun_ = true;
-  const int64_t arrived = applied_seq();
-  const Begun begun{ctx, new_uuid7(deps_.clock, deps_.rng).text(), what, arrived > 0 ? arrived : -1,
-                    false};
-  TRY(deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(hold::refuse_held(tx, project, objects));
-    TRY(
-        tx.exec("INSERT INTO feature_erasure (project, uid, actor_uid, actor_kind, keys_json, "
-                "reason, begin_us,"
-                " done_us, through_seq, rows_count) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, 0)",
-                {project, begun.uid, ctx.actor_uid, ctx.actor_kind, codec::to_json(keys_json(what)),
-                 what.reason, deps_.clock.now_us(), begun.through_seq}));
-    return {};
-  }));
+  // What is computed and not here yet doesn't come any more; what has its turn is awaited, and so
+  // is among the rows that go.
+  history_.erasures().begin(project);
+  Begun begun{ctx, new_uuid7(deps_.clock, deps_.rng).text(), what, -1, false};
+  const Status noted = [&]() -> Status {
+    TRY(settle());
+    if (const int64_t arrived = applied_seq(); arrived > 0) begun.through_seq = arrived;
+    begun_ = true;
+    return deps_.db.write([&](store::Tx& tx) -> Status {
+      TRY(hold::refuse_held(tx, project, objects));
+      TRY(tx.exec(
+          "INSERT INTO feature_erasure (project, uid, actor_uid, actor_kind, keys_json, reason,"
+          " begin_us, done_us, through_seq, rows_count) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, 0)",
+          {project, begun.uid, ctx.actor_uid, ctx.actor_kind, codec::to_json(keys_json(what)),
+           what.reason, deps_.clock.now_us(), begun.through_seq}));
+      return {};
+    });
+  }();
+  if (!noted.ok()) {
+    history_.erasures().end(project, true);
+    return noted.error();
+  }
   TRY(finish_erasing(begun, &out));
   return out;
 }
@@ -377,28 +351,37 @@ Status Features::finish_erasing(const Begun& begun, Erased* out) {
   const std::string& project = begun.ctx.project.text;
   const Erasing& what = begun.what;
   RedisMirror::Unlogged unlogged(deps_.mirror);
-  TRY(unlogged.begin());
-  // All that has arrived goes from the log into segments; whoever appends to a part of the log that
-  // is closed now has its turn before settle() returns.
-  TRY(history_.rotate());
-  TRY(settle());
-  TRY(snapshot());
-  TRY(history_.archive(saved_seq_));
-  for (const std::string& source : TRY(sources_with_rows(project))) {
-    Affected affected;
-    affected.through_seq = begun.through_seq;
-    const int64_t n = TRY(erase_rows(project, source, what, &affected));
-    if (n == 0 && !begun.interrupted) continue;
-    out->rows += n;
-    if (n > 0) out->sources.push_back(source);
-    if (begun.interrupted) TRY(affect_all(project, &affected));
-    TRY(compute_again(project, affected, &out->entities));
-  }
+  const Status gone = [&]() -> Status {
+    TRY(unlogged.begin());
+    // All that has arrived goes from the log into segments; whoever appends to a part of the log
+    // that is closed now has its turn before settle() returns.
+    TRY(history_.rotate());
+    TRY(settle());
+    TRY(snapshot());
+    TRY(history_.archive(saved_seq_));
+    for (const std::string& source : TRY(sources_with_rows(project))) {
+      Affected affected;
+      affected.through_seq = begun.through_seq;
+      const int64_t n = TRY(erase_rows(project, source, what, &affected));
+      if (n == 0 && !begun.interrupted) continue;
+      out->rows += n;
+      if (n > 0) out->sources.push_back(source);
+      if (begun.interrupted) TRY(affect_all(project, &affected));
+      TRY(compute_again(project, affected, &out->entities));
+    }
+    return {};
+  }();
+  history_.erasures().end(project, gone.ok());
+  TRY(gone);
   // Before the snapshot, which says whose entries these were.
   if (deps_.mirror != nullptr) TRY(erase_mirrored(*deps_.mirror, *catalog_.shelf(project), what));
   if (out->rows > 0 || begun.interrupted) TRY(snapshot());
   out->vectors = TRY(erase_served(project, what));
-  out->quarantined = TRY(erase_quarantined(deps_.db, project, what));
+  out->quarantined = TRY(quarantine_.erase(project, what, [&](const std::string& source) {
+    const Result<Source> of = source_for(begun.ctx, source, "");
+    return !of.ok() || std::all_of(what.keys.begin(), what.keys.end(),
+                                   [&](const auto& key) { return of->find(key.first) != nullptr; });
+  }));
   return deps_.db.write([&](store::Tx& tx) -> Status {
     TRY(tx.exec(
         "UPDATE feature_erasure SET keys_json = '', done_us = ?, through_seq = ?, rows_count = ?"
@@ -443,10 +426,17 @@ Status Features::finish_erasures() {
   for (size_t i = 0; i < all.size(); ++i) {
     const Json named = TRY(codec::parse_json(keys[i]));
     for (const auto& [name, value] : named.members()) all[i].what.keys.emplace_back(name, value);
-    Erased out;
-    TRY(finish_erasing(all[i], &out));
   }
-  return {};
+  for (const Begun& b : all) history_.erasures().begin(b.ctx.project.text, true);
+  Status done;
+  for (const Begun& b : all) {
+    Erased out;
+    if (done.ok())
+      done = finish_erasing(b, &out);
+    else
+      history_.erasures().end(b.ctx.project.text, false);
+  }
+  return done;
 }
 
 }  // namespace slip::features

@@ -123,7 +123,7 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   }
   const int64_t n = out.rows;
   out.quarantined = static_cast<int64_t>(apart.size());
-  TRY(keep_apart(ctx, loading.source, apart));
+  TRY(quarantine_.keep(ctx, loading.source, apart));
   if (n == 0) return out;
   Segment segment = TRY(writer->finish());
   const Turn turn = turns_.take(n);
@@ -131,10 +131,13 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   segment.last_seq = turn.first_seq + n - 1;
   segment.ingest_us = turn.ingest_us;
   const ledger::Draft event = loaded_event(loading, segment, out.quarantined);
-  const Status kept = deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(history_.publish(tx, segment));
-    return deps_.ledger.append(tx, ctx, event);
-  });
+  const Status kept = [&]() -> Status {
+    if (loading.computed) TRY(history_.erasures().check(ctx.project.text, *loading.computed));
+    return deps_.db.write([&](store::Tx& tx) -> Status {
+      TRY(history_.publish(tx, segment));
+      return deps_.ledger.append(tx, ctx, event);
+    });
+  }();
   turns_.await(turn);
   turns_.end(turn, turn.first_seq + n - 1);
   TRY(kept);

@@ -119,7 +119,7 @@ Result<Intaken> Features::take_in(const Ctx& ctx, const Intake& what) {
   out.rejected = static_cast<int64_t>(apart.rows.size()) - out.strays;
   if (!apart.rows.empty()) out.reason = apart.rows.front().reason;
   // First, and under uids that say the same again: a crash before the marks hands them over again.
-  TRY(keep_apart(ctx, what.source, apart.rows));
+  TRY(quarantine_.keep(ctx, what.source, apart.rows));
   batch.marks = what.marks;
   Arrival arrival;
   TRY(arrive(&batch, *ready, &arrival));

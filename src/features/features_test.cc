@@ -261,11 +261,11 @@ TEST_P(FeaturesTest, AContractStandsAtTheDoor) {
     EXPECT_EQ(got.quarantined, c.apart) << c.action;
     EXPECT_EQ(got.warnings.size(), c.warnings) << c.action;
   }
-  const auto apart = features->quarantine(ctx, "txn", "", 10).value();
+  const auto apart = features->quarantine().list(ctx, "txn", "", 10).value();
   ASSERT_EQ(apart.size(), 1u);
   EXPECT_NE(apart[0].reason.find("amount"), std::string::npos) << apart[0].reason;
   EXPECT_NE(apart[0].record.find("\"amount\":-1"), std::string::npos) << apart[0].record;
-  EXPECT_EQ(features->release(ctx, "txn", {apart[0].uid, "nope"}).value(), 1);
+  EXPECT_EQ(features->quarantine().release(ctx, "txn", {apart[0].uid, "nope"}).value(), 1);
 
   define(contract_that("reject") + "---\nkind: FeatureService\nname: s\nfeatures: [\"v:*\"]\n");
   const int64_t before = features->applied_seq();

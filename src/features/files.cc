@@ -319,7 +319,7 @@ Status SourceFiles::take_in(const Ctx& ctx, const std::string& source, const Sou
   const int64_t oldest_us =
       of.retention_us ? deps_.features.now_us() - *of.retention_us : INT64_MIN;
   Comparison comparison(of, history.rows(), oldest_us);
-  const Features::ApartHashes apart = TRY(deps_.features.apart_hashes(ctx, source));
+  const Quarantine::Hashes apart = TRY(deps_.features.quarantine().hashes(ctx, source));
   bool any = true;
   if (history.rows() > 0 || !apart.empty() || of.retention_us) {
     TRY(comparison.compare(history, file, [&](int64_t first_row, Batch* batch) {
@@ -356,22 +356,31 @@ std::shared_ptr<sys::Mutex> SourceFiles::mutex_of(const Ctx& ctx, const std::str
   });
 }
 
+void SourceFiles::add_in_order(const Ctx& ctx, const std::string& name, std::set<std::string>* seen,
+                               std::vector<std::string>* order) const {
+  if (!seen->insert(name).second) return;
+  const Result<Source> source = deps_.features.source_for(ctx, name, "");
+  if (source.ok() && source->computed && deps_.staging != nullptr)
+    for (const auto& [table, input] : source->computed->inputs)
+      add_in_order(ctx, input, seen, order);
+  order->push_back(name);
+}
+
 Status SourceFiles::refresh(const Ctx& ctx, const std::vector<std::string>& sources) {
-  for (const std::string& name : std::set<std::string>(sources.begin(), sources.end())) {
+  std::set<std::string> seen;
+  std::vector<std::string> order;
+  for (const std::string& name : sources) add_in_order(ctx, name, &seen, &order);
+  for (const std::string& name : order) {
     const Result<Source> source = deps_.features.source_for(ctx, name, "");
     if (!source.ok() || source->columns.empty()) continue;
-    if (source->computed) TRY(refresh_computed(ctx, name, *source));
+    if (source->computed) TRY(refresh_computed(ctx, name));
     if (!source->file.empty()) TRY(refresh_files(ctx, name, *source));
   }
   return {};
 }
 
-Status SourceFiles::refresh_computed(const Ctx& ctx, const std::string& name,
-                                     const Source& source) {
+Status SourceFiles::refresh_computed(const Ctx& ctx, const std::string& name) {
   if (deps_.staging == nullptr) return {};
-  std::vector<std::string> inputs;
-  for (const auto& [table, input] : source.computed->inputs) inputs.push_back(input);
-  TRY(refresh(ctx, inputs));
   const std::shared_ptr<sys::Mutex> mutex = mutex_of(ctx, name);
   const sys::Lock lock(*mutex);
   const Source now = TRY(deps_.features.source_for(ctx, name, ""));  // After who was before us.

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -81,8 +82,11 @@ class SourceFiles {
                           const Place& file, Stamp* now);
   Status take_in(const Ctx& ctx, const std::string& source, const Source& of, const Place& file,
                  const Stamp& now);
+  // `name` behind all that it is computed from, each once.
+  void add_in_order(const Ctx& ctx, const std::string& name, std::set<std::string>* seen,
+                    std::vector<std::string>* order) const;
   Status refresh_files(const Ctx& ctx, const std::string& name, const Source& source);
-  Status refresh_computed(const Ctx& ctx, const std::string& name, const Source& source);
+  Status refresh_computed(const Ctx& ctx, const std::string& name);
   std::shared_ptr<sys::Mutex> mutex_of(const Ctx& ctx, const std::string& source);
 
   Deps deps_;

@@ -231,7 +231,9 @@ contract: sane#txn
 )yaml"}))
                          .value())
         .value();
-    const auto apart = [&] { return features->quarantine(ctx, "txn", "", 100).value().size(); };
+    const auto apart = [&] {
+      return features->quarantine().list(ctx, "txn", "", 100).value().size();
+    };
     put("/data/txn.csv", {"1,10,2026-01-01T00:00:00Z", "2,99,2026-01-01T00:00:00Z"});
     refresh().value();
     const size_t rows = history().size();

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "features/batch.h"
 #include "features/definition.h"
+#include "features/erasures.h"
 #include "store/blobs.h"
 #include "store/db.h"
 #include "store/log.h"
@@ -150,6 +151,7 @@ class History {
   // Segments whose event times all lie at or after `before_us` aren't read.
   Result<int64_t> drop_rows(const std::string& project, const std::string& source,
                             int64_t before_us, const Drop& drop);
+  Erasures& erasures() { return erasures_; }
   // Neighbouring small segments of one kind become one. How many there are less.
   Result<int64_t> compact(const std::string& project, const std::string& source);
   // Every blob that the history needs. For the garbage collector.
@@ -181,6 +183,7 @@ class History {
                       int64_t* row) const;
 
   Deps deps_;
+  Erasures erasures_;
   sys::Guarded<std::set<int64_t>> given_up_;
   std::set<int64_t> void_;  // Records by first_seq; set by last().
   using MarkKey = std::tuple<std::string, std::string, std::string, int32_t>;

@@ -130,14 +130,6 @@ class Feast final : public RedisLayout {
     }
   }
 
-  Status answer(std::span<const RedisAsk> asked, std::span<const RedisReply> replies,
-                std::vector<EntityRead>* out) const override {
-    out->assign(asked.size(), {});
-    if (replies.size() < asked.size()) return damaged();
-    for (size_t i = 0; i < asked.size(); ++i) TRY(answer_one(asked[i], replies[i], &(*out)[i]));
-    return {};
-  }
-
   void look(const RedisPut& what, RedisCommands* out) const override {
     out->add({"HGET", key_of(*what.view, what.key), concat({"_ts:", name_of(*what.view)})});
   }
@@ -145,9 +137,16 @@ class Feast final : public RedisLayout {
   Result<bool> exchange(const RedisPut& what, const RedisReply& there,
                         RedisCommands* out) const override {
     const CompiledView& view = *what.view;
-    if (what.held != nullptr) return forget(what, there, out);
+    if (what.held != nullptr) {
+      if (there.is_error()) return false;
+      return forget(what, there, out);
+    }
     const OnlineRow* row = served(what);
     if (row == nullptr && !what.replaced) return false;
+    if (there.is_error()) {
+      out->add({"EVAL", kDropOther, "1", key_of(view, what.key), "hash"});
+      return true;
+    }
     // What is no time was written by nobody: it goes. Of rows of one time ours comes last, and of
     // ours the one that was created last.
     int64_t known_us = INT64_MIN;
@@ -238,7 +237,7 @@ class Feast final : public RedisLayout {
     }
   }
 
-  Status answer_one(const RedisAsk& asked, const RedisReply& reply, EntityRead* out) const {
+  Status answer(const RedisAsk& asked, const RedisReply& reply, EntityRead* out) const override {
     const size_t n = asked.want.features.size();
     if (reply.items.size() != n + 1) return damaged();
     if (reply.items[n].is_nil()) {

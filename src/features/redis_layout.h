@@ -68,13 +68,14 @@ class RedisLayout {
   // Rows of the future lie there too. False: they are to be put when their time has come.
   virtual bool holds_future() const = 0;
 
-  // Any number of commands in, and their replies in the same order.
+  // One command each, and what its reply says: kCorrupt `feature.redis_value`, of that one alone.
   virtual void ask(std::span<const RedisAsk> asked, store::RedisCommands* out) const = 0;
-  virtual Status answer(std::span<const RedisAsk> asked, std::span<const store::RedisReply> replies,
-                        std::vector<EntityRead>* out) const = 0;
+  virtual Status answer(const RedisAsk& asked, const store::RedisReply& reply,
+                        EntityRead* out) const = 0;
 
   // One command for what lies there; then one that puts the merged state in its place and answers
-  // 1, or 0 where something else lies by then. False: nothing is to be done.
+  // 1, or 0 where something else lies by then. False: nothing is to be done. A key of another type
+  // was written by nobody here: it goes, is answered by 0, and is looked at again.
   virtual void look(const RedisPut& put, store::RedisCommands* out) const = 0;
   virtual Result<bool> exchange(const RedisPut& put, const store::RedisReply& there,
                                 store::RedisCommands* out) const = 0;
@@ -111,5 +112,9 @@ std::string redis_pattern(std::string_view text);  // That matches the text alon
 extern const std::string_view kPackedExchange;  // Head as it was ("" none), whole value ("" none).
 extern const std::string_view kFeastExchange;   // Field of the time, its value as it was ("" none),
                                                 // seconds to live, n, n fields that go, then pairs.
+extern const std::string_view kDropOther;       // The type that the key may have.
+// KEYS[1], a hash of numbers by server: the server, its last number, the next one. It is set,
+// unless what lies there is less than the last one; the answer is what lies there then.
+extern const std::string_view kFlushCount;
 
 }  // namespace slip::features

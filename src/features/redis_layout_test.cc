@@ -121,15 +121,15 @@ TEST_P(PackedTest, OrderAndRepetitionDoNotMatter) {
       const RedisAsk ask{view.get(), key, {which, now_us, true}};
       store::RedisCommands commands;
       packed_layout(9)->ask({&ask, 1}, &commands);
-      std::vector<EntityRead> got;
-      packed_layout(9)->answer({&ask, 1}, redis.run(commands).value(), &got).value();
+      EntityRead got;
+      packed_layout(9)->answer(ask, redis.run(commands).value()[0], &got).value();
       EntityRead expected;
       if (want == nullptr)
         read_absent(ask.want, ReadStatus::kNotFound, &expected);
       else
         read_row(*view, *want, ask.want, &expected);
-      ASSERT_EQ(got[0].cells, expected.cells) << "seed " << seed;
-      ASSERT_EQ(got[0].statuses, expected.statuses) << "seed " << seed;
+      ASSERT_EQ(got.cells, expected.cells) << "seed " << seed;
+      ASSERT_EQ(got.statuses, expected.statuses) << "seed " << seed;
     }
   }
 }
@@ -142,11 +142,10 @@ TEST_P(PackedTest, DamageIsTold) {
   const auto layout = packed_layout(1);
   for (const std::string bytes : {"", "x", "\x01\x00\x00\x00\x00\x00\x00\x00\x00zzz"}) {
     store::RedisReply reply;
-    reply.kind = store::RedisReply::Kind::kList;
-    reply.items.emplace_back().kind = store::RedisReply::Kind::kText;
-    reply.items[0].text = bytes;
-    std::vector<EntityRead> got;
-    const Status done = layout->answer({&ask, 1}, {&reply, 1}, &got);
+    reply.kind = store::RedisReply::Kind::kText;
+    reply.text = bytes;
+    EntityRead got;
+    const Status done = layout->answer(ask, reply, &got);
     ASSERT_FALSE(done.ok());
     EXPECT_EQ(done.error().reason, "feature.redis_value");
   }

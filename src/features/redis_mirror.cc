@@ -16,6 +16,9 @@ constexpr size_t kEntitiesAtOnce = 500;  // Of one exchange.
 constexpr int64_t kPatienceMs = 2000;
 constexpr int kRoundsMax = 20;  // Others write the same entities meanwhile.
 constexpr std::string_view kScanCount = "1000";
+// More flushes than a run of the server has since its note was last saved: those of the next run
+// have greater numbers, whatever the note lacks. Redis's scripts count exactly up to 2^53.
+constexpr int64_t kFlushesOfRun = int64_t{1} << 24;
 
 Error busy() {
   return unavailable("redis.behind", "Redis is still busy with what was taken before");
@@ -27,8 +30,11 @@ RedisMirror::RedisMirror(Deps deps, RedisNote note, std::unique_ptr<RedisLayout>
     : deps_(std::move(deps)),
       layout_(std::move(layout)),
       servers_key_(concat({"slipway:servers:", layout_->name()})),
+      flushes_key_(concat({servers_key_, ":flushes"})),
       note_(note),
-      saved_(std::move(note)) {
+      saved_(std::move(note)),
+      flush_(note_.flushes_from),
+      others_(std::make_shared<const Counts>(note_.counts.begin(), note_.counts.end())) {
   generation_ = note_.generation;
 }
 
@@ -39,11 +45,13 @@ Result<std::unique_ptr<RedisMirror>> RedisMirror::open(Deps deps, Options option
                                                                       : "feast ",
                                      deps.writes.url().shown()});
   if (note.target != target) {
-    std::string writer = note.writer;
-    note = {};
+    const RedisNote before = std::exchange(note, {});
     note.target = target;
-    note.writer = std::move(writer);
+    note.writer = before.writer;
+    note.flushes_from = before.flushes_from;
   }
+  const int64_t counted = std::max(note.flushes, note.flushes_from);
+  note.flushes_from = (counted / kFlushesOfRun + 1) * kFlushesOfRun;
   if (note.writer.empty()) {
     const uint64_t id = deps.rng.u64();
     note.writer = to_hex({reinterpret_cast<const char*>(&id), sizeof id});
@@ -54,7 +62,7 @@ Result<std::unique_ptr<RedisMirror>> RedisMirror::open(Deps deps, Options option
   std::unique_ptr<RedisLayout> layout = options.feast == nullptr
                                             ? packed_layout(writer)
                                             : feast_layout(*options.feast, options.feast_layout);
-  // The name is kept before anything is written under it.
+  // The name and the numbers are kept before anything is written under them.
   TRY(write_redis_note(deps.fs, deps.dir, note));
   return std::unique_ptr<RedisMirror>(
       new RedisMirror(std::move(deps), std::move(note), std::move(layout)));
@@ -206,19 +214,13 @@ Status RedisMirror::write_through(bool patient) {
 // By one at a time.
 Result<bool> RedisMirror::flush(int64_t until_ns) {
   TRY(notice_views());
+  const bool lost = TRY(begin_filling());
   if (!TRY(finish(until_ns))) return false;
   const int64_t seq = table_->applied_seq();  // Whatever is applied by now is marked.
-  bool lost = false;
   bool all = false;
   {
     const sys::Lock lock(mutex_);
-    lost = lost_;
     all = std::exchange(all_owed_, false) || lost;
-  }
-  if (lost) {
-    generation_.fetch_add(1);
-    refills_.fetch_add(1);
-    TRY(register_as("filling"));
   }
   if (all) mark_all();
   {
@@ -229,8 +231,86 @@ Result<bool> RedisMirror::flush(int64_t until_ns) {
   }
   if (!TRY(fill(until_ns))) return false;
   if (lost) TRY(register_as("ready"));
+  bool removed = false;
+  bool counted = false;
+  {
+    const sys::Lock lock(mutex_);
+    removed = note_.removed != saved_.removed;
+    counted = counted_;
+  }
+  // Others may have seen numbers of the last run that its note lacks.
+  if (!counted) TRY(run_counted({}));
+  // Over a crash: an older Redis has what went.
+  if (removed) TRY(save());
   written(lost);
   return true;
+}
+
+// True: what this server has there is to be written anew.
+Result<bool> RedisMirror::begin_filling() {
+  {
+    const sys::Lock lock(mutex_);
+    if (!lost_) return false;
+  }
+  TRY(wipe());
+  generation_.fetch_add(1);
+  refills_.fetch_add(1);
+  TRY(register_as("filling"));
+  return true;
+}
+
+// A Redis from before something was removed has it again, and nobody knows what it was: all goes,
+// and whoever has written there writes it again.
+Status RedisMirror::wipe() {
+  std::map<std::string, RedisDrop> views;
+  {
+    const sys::Lock lock(mutex_);
+    if (!note_.wipe) return {};
+    views = note_.views;
+  }
+  TRY(save());
+  store::RedisCommands commands;
+  commands.add({"DEL", servers_key_});
+  commands.add({"DEL", flushes_key_});
+  TRY(deps_.writes.run(commands));
+  for (const auto& [uid, what] : views) TRY(drop(what));
+  const sys::Lock lock(mutex_);
+  note_.wipe = false;
+  return {};
+}
+
+Result<std::vector<store::RedisReply>> RedisMirror::run_counted(store::RedisCommands commands,
+                                                                bool anew) {
+  int64_t last = 0;
+  int64_t next = 0;
+  {
+    const sys::Lock lock(mutex_);
+    if (!anew) last = note_.flushes;
+    next = ++flush_;
+  }
+  commands.add({"EVAL", kFlushCount, "1", flushes_key_, note_.writer, std::to_string(last),
+                std::to_string(next)});
+  std::vector<store::RedisReply> replies = TRY(deps_.writes.run(commands));
+  const int64_t there = replies.back().integer;
+  replies.pop_back();
+  const sys::Lock lock(mutex_);
+  if (there < next) {
+    lose(there);
+    return unavailable("redis.filling", "Redis lacks what was written before, and is filled again");
+  }
+  note_.flushes = there;
+  flush_ = std::max(flush_, there);
+  counted_ = true;
+  return replies;
+}
+
+void RedisMirror::lose(int64_t flushes) {
+  const bool older = flushes > 0 && flushes < note_.flushes;
+  if (older && flushes < note_.removed) note_.wipe = true;
+  if (lost_) return;
+  lost_ = true;
+  ++marked_;
+  if (older) returns_.fetch_add(1);
 }
 
 // What somebody has begun and left.
@@ -325,13 +405,23 @@ Status RedisMirror::write_some(std::vector<Entry> entries) {
       puts.push_back(put);
       of.push_back(i);
     }
-    const std::vector<store::RedisReply> there = TRY(deps_.writes.run(looks));
+    const std::vector<store::RedisReply> there =
+        TRY(deps_.writes.run(looks, store::Redis::Types::kAny));
     if (round == 0) looked_.fetch_add(static_cast<int64_t>(puts.size()));
     store::RedisCommands exchanges;
     std::vector<size_t> sent;
-    for (size_t i = 0; i < puts.size(); ++i)
-      if (TRY(layout_->exchange(puts[i], there[i], &exchanges))) sent.push_back(of[i]);
-    const std::vector<store::RedisReply> done = TRY(deps_.writes.run(exchanges));
+    bool removes = false;
+    for (size_t i = 0; i < puts.size(); ++i) {
+      if (!TRY(layout_->exchange(puts[i], there[i], &exchanges))) continue;
+      sent.push_back(of[i]);
+      removes = removes || puts[i].replaced;
+    }
+    if (sent.empty()) return {};
+    const std::vector<store::RedisReply> done = TRY(run_counted(std::move(exchanges)));
+    if (removes) {
+      const sys::Lock lock(mutex_);
+      note_.removed = note_.flushes;
+    }
     std::vector<Entry> again;
     for (size_t i = 0; i < sent.size(); ++i)
       if (done[i].integer != 1) again.push_back(std::move(entries[sent[i]]));
@@ -391,7 +481,7 @@ Status RedisMirror::drop(const RedisDrop& what) {
       words.insert(words.end(), what.fields.begin(), what.fields.end());
       removals.add(words);
     }
-    TRY(deps_.writes.run(removals));
+    TRY(deps_.writes.run(removals, store::Redis::Types::kAny));
   } while (cursor != "0");
   return {};
 }

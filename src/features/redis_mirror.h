@@ -33,12 +33,14 @@ class Rng;
 // Invariants: a row is in the log before it is marked, so what Redis lacks is written once it is
 // back: `cursor` says up to which row everything is there, and a restart marks what came after it.
 // Whatever is unknown to the log (windows that were exchanged, erasures) unsets the cursor on the
-// disk first. Redis is asked with each reading whether all who write there are at home: an empty
-// Redis, or one that is being filled, answers nothing; never that an entity doesn't exist.
+// disk first. Redis is asked with each reading whether all who write there are at home, and whether
+// it has as many flushes of each as were seen before: a Redis that is empty, older than it was, or
+// being filled answers nothing; never that an entity doesn't exist, nor what it once was.
 // Any thread; changed() is called under locks of the table.
 //
 // Errors: kUnavailable `redis.unavailable|redis.refused` of the client, `redis.behind` (rows that
-// were taken while Redis was gone aren't there yet), `redis.filling`, `redis.contended`; kConflict
+// were taken while Redis was gone aren't there yet), `redis.filling`, `redis.contended`; kCorrupt
+// `feature.redis_value` of who asks for an entity whose value can't be read; kConflict
 // `feature.redis_writer` (another server counts these windows), `feature.redis_version` (the layout
 // holds the latest version only).
 namespace slip::features {
@@ -116,8 +118,10 @@ class RedisMirror final : public OnlineChanges {
     double lag_s = 0;  // How long the oldest of these has waited.
     int64_t written = 0;
     int64_t failures = 0;
+    int64_t damaged = 0;  // Entities that were asked for, whose value can't be read.
     int64_t connects = 0;
-    int64_t refills = 0;   // Times that Redis was found empty.
+    int64_t refills = 0;   // Times that Redis was found empty, or older than it was.
+    int64_t returns = 0;   // Of these, the latter.
     int64_t servers = 0;   // That write there.
     std::string eviction;  // Redis's maxmemory-policy; "": unknown.
   };
@@ -138,6 +142,22 @@ class RedisMirror final : public OnlineChanges {
   Result<bool> flush(int64_t until_ns);
   Result<bool> finish(int64_t until_ns);
   Result<bool> fill(int64_t until_ns);
+  Result<bool> begin_filling();
+  Status wipe();
+  using Counts = std::map<std::string, int64_t, std::less<>>;  // Of flushes, by server.
+  struct Known {
+    int64_t generation = 0;
+    int64_t flushes = 0;
+    std::shared_ptr<const Counts> others;
+  };
+  Known known() const;
+  // Numbered, last: who finds that number finds what these have written.
+  Result<std::vector<store::RedisReply>> run_counted(store::RedisCommands commands,
+                                                     bool anew = false);
+  // Of one entity: what lies there is none of ours. It is written again, if it is known here.
+  void mend(const RedisAsk& asked);
+  void lose(int64_t flushes);  // Under mutex_. Redis has so many of ours; 0: it is empty.
+  void note_others(const Counts& counts);  // Under mutex_.
   void written(bool whole);
   Status write_some(std::vector<Entry> entries);
   Result<bool> prepare(const Entry& entry, Online::State* state, RedisPut* put);
@@ -146,8 +166,10 @@ class RedisMirror final : public OnlineChanges {
   Result<bool> owns(const CompiledView& view);
   void refresh_claims();
   Status register_as(std::string_view state);
-  Status check_servers(const store::RedisReply& all, int64_t generation);
-  void look_around(const store::RedisReply& all);
+  void ask_servers(store::RedisCommands* out) const;
+  // Of the last two replies.
+  Status check_servers(std::span<const store::RedisReply> replies, const Known& before);
+  void look_around(std::span<const store::RedisReply> replies, const Known& before);
   Status save();
   void told(const Status& status);
   ViewPtr view_of(uint32_t number);
@@ -158,6 +180,7 @@ class RedisMirror final : public OnlineChanges {
   const Deps deps_;
   const std::unique_ptr<RedisLayout> layout_;
   const std::string servers_key_;
+  const std::string flushes_key_;
   std::optional<Table> table_;
 
   mutable sys::Mutex mutex_;
@@ -178,6 +201,9 @@ class RedisMirror final : public OnlineChanges {
   bool told_ = false;  // Of the first outage.
   RedisNote note_;
   RedisNote saved_;
+  int64_t flush_ = 0;     // The greatest number that was given.
+  bool counted_ = false;  // By this run of the server.
+  std::shared_ptr<const Counts> others_;
   std::set<std::pair<int64_t, std::string>> future_;  // When which entity is to be written.
   std::string eviction_;
   int64_t servers_ = 0;
@@ -192,6 +218,8 @@ class RedisMirror final : public OnlineChanges {
   std::atomic<int64_t> looked_{0};   // Entities that were to be there,
   std::atomic<int64_t> written_{0};  // and those that weren't as they are.
   std::atomic<int64_t> refills_{0};
+  std::atomic<int64_t> returns_{0};
+  std::atomic<int64_t> damaged_{0};
 };
 
 }  // namespace slip::features

@@ -16,7 +16,8 @@ constexpr int64_t kClaimsUs = 5'000'000;
 
 Error filling() {
   return unavailable("redis.filling",
-                     "Redis was found empty, and is being filled again: read a little later");
+                     "Redis was found empty, or older than it was, and is being filled again: "
+                     "read a little later");
 }
 
 // Pairs of HGETALL.
@@ -25,6 +26,18 @@ std::map<std::string, std::string> pairs_of(const RedisReply& reply) {
   for (size_t i = 0; i + 1 < reply.items.size(); i += 2)
     out[reply.items[i].text] = reply.items[i + 1].text;
   return out;
+}
+
+std::map<std::string, int64_t, std::less<>> counts_of(const RedisReply& reply) {
+  std::map<std::string, int64_t, std::less<>> out;
+  for (const auto& [server, text] : pairs_of(reply)) out[server] = parse_int(text).value_or(0);
+  return out;
+}
+
+int64_t count_in(const std::map<std::string, int64_t, std::less<>>& counts,
+                 const std::string& server) {
+  const auto found = counts.find(server);
+  return found == counts.end() ? 0 : found->second;
 }
 
 std::string info_field(std::string_view info, std::string_view name) {
@@ -40,8 +53,25 @@ std::string state_text(int64_t generation, std::string_view state) {
 
 }  // namespace
 
+const std::string_view kFlushCount =
+    "local n=tonumber(redis.call('HGET',KEYS[1],ARGV[1]) or '0') or 0 "
+    "if n<tonumber(ARGV[2]) then return n end "
+    "n=math.max(n,tonumber(ARGV[3])) "
+    "redis.call('HSET',KEYS[1],ARGV[1],string.format('%.0f',n)) "
+    "return n";
+
+RedisMirror::Known RedisMirror::known() const {
+  const sys::Lock lock(mutex_);
+  return {generation_.load(), note_.flushes, others_};
+}
+
+void RedisMirror::ask_servers(store::RedisCommands* out) const {
+  out->add({"HGETALL", servers_key_});
+  out->add({"HGETALL", flushes_key_});
+}
+
 Status RedisMirror::read(std::span<const RedisAsk> asked, std::vector<EntityRead>* out) {
-  const int64_t generation = generation_.load();
+  const Known before = known();
   {
     const sys::Lock lock(mutex_);
     if (lost_) return filling();
@@ -51,21 +81,38 @@ Status RedisMirror::read(std::span<const RedisAsk> asked, std::vector<EntityRead
   store::RedisCommands commands;
   layout_->ask(asked, &commands);
   // Last, so that what was read before was read from a whole one.
-  commands.add({"HGETALL", servers_key_});
-  const std::vector<RedisReply> replies = TRY(deps_.reads.run(commands));
-  TRY(check_servers(replies.back(), generation));
-  return layout_->answer(asked, std::span(replies).first(replies.size() - 1), out);
+  ask_servers(&commands);
+  const std::vector<RedisReply> replies = TRY(deps_.reads.run(commands, store::Redis::Types::kAny));
+  const size_t rows = replies.size() - 2;
+  TRY(check_servers(std::span(replies).subspan(rows), before));
+  out->assign(asked.size(), {});
+  Status done;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    Status read = layout_->answer(asked[i], replies[i], &(*out)[i]);
+    if (read.ok()) continue;
+    if (read.error().code == Code::kCorrupt) mend(asked[i]);
+    if (done.ok()) done = std::move(read).error().within(concat({"view ", asked[i].view->name}));
+  }
+  return done;
 }
 
-Status RedisMirror::check_servers(const RedisReply& all, int64_t generation) {
-  const std::map<std::string, std::string> servers = pairs_of(all);
-  const auto own = servers.find(note_.writer);
+void RedisMirror::mend(const RedisAsk& asked) {
+  damaged_.fetch_add(1, std::memory_order_relaxed);
+  if (!table_->online.state(*asked.view, asked.key, asked.want.now_us)) return;
   const sys::Lock lock(mutex_);
-  if (own == servers.end() || own->second != state_text(generation, "ready")) {
-    if (own == servers.end() && !lost_ && generation == generation_.load()) {
-      lost_ = true;
-      ++marked_;
-    }
+  mark(online_key(*asked.view, asked.key), false);
+}
+
+Status RedisMirror::check_servers(std::span<const RedisReply> replies, const Known& before) {
+  const std::map<std::string, std::string> servers = pairs_of(replies[0]);
+  const Counts counts = counts_of(replies[1]);
+  const auto own = servers.find(note_.writer);
+  const int64_t flushes = count_in(counts, note_.writer);
+  const sys::Lock lock(mutex_);
+  if (own == servers.end() || own->second != state_text(before.generation, "ready") ||
+      flushes < before.flushes) {
+    const bool gone = own == servers.end() || flushes < before.flushes;
+    if (gone && before.generation == generation_.load()) lose(flushes);
     return filling();
   }
   for (const auto& [writer, state] : servers)
@@ -77,7 +124,27 @@ Status RedisMirror::check_servers(const RedisReply& all, int64_t generation) {
           .with_hint(
               "if that server is gone for good: slipway feature materialize "
               "--rebuild-online");
+  for (const auto& [writer, seen] : *before.others)
+    if (count_in(counts, writer) < seen)
+      return unavailable("redis.filling",
+                         "Redis is older than it was, and another server has not filled it again "
+                         "yet")
+          .with_hint(
+              "if that server is gone for good: slipway feature materialize "
+              "--rebuild-online");
+  note_others(counts);
   return {};
+}
+
+void RedisMirror::note_others(const Counts& counts) {
+  const auto newer = [&](const auto& one) {
+    return one.first != note_.writer && one.second > count_in(*others_, one.first);
+  };
+  if (std::none_of(counts.begin(), counts.end(), newer)) return;
+  auto all = std::make_shared<Counts>(*others_);
+  for (const auto& one : counts)
+    if (newer(one)) (*all)[one.first] = one.second;
+  others_ = std::move(all);
 }
 
 Status RedisMirror::fits_and_held(const CompiledView& view, int64_t latest) const {
@@ -101,7 +168,7 @@ Status RedisMirror::register_as(std::string_view state) {
   }
   TRY(save());
   commands.add({"HSET", servers_key_, note_.writer, state_text(generation, state)});
-  TRY(deps_.writes.run(commands));
+  TRY(run_counted(std::move(commands), state != "ready"));
   return {};
 }
 
@@ -117,7 +184,8 @@ Result<bool> RedisMirror::owns(const CompiledView& view) {
   store::RedisCommands commands;
   commands.add({"SET", claim, note_.writer, "NX"});
   commands.add({"GET", claim});
-  const std::vector<RedisReply> replies = TRY(deps_.writes.run(commands));
+  const std::vector<RedisReply> replies =
+      TRY(deps_.writes.run(commands, store::Redis::Types::kAny));
   const bool ours = replies[1].text == note_.writer;
   {
     const sys::Lock lock(mutex_);
@@ -153,7 +221,8 @@ void RedisMirror::refresh_claims() {
   }
   store::RedisCommands commands;
   for (const std::string& claim : claims) commands.add({"GET", claim});
-  const Result<std::vector<RedisReply>> replies = deps_.writes.run(commands);
+  const Result<std::vector<RedisReply>> replies =
+      deps_.writes.run(commands, store::Redis::Types::kAny);
   if (!replies.ok()) return;
   const sys::Lock lock(mutex_);
   for (size_t i = 0; i < claims.size(); ++i) {
@@ -174,20 +243,23 @@ Status RedisMirror::tend() {
     const sys::Lock lock(mutex_);
     ask_info = deps_.clock.now_us() - asked_info_us_ >= kInfoUs;
   }
+  const Known before = known();
   store::RedisCommands commands;
-  commands.add({"HGETALL", servers_key_});
+  ask_servers(&commands);
   const Result<std::vector<RedisReply>> replies = deps_.writes.run(commands);
   if (!replies.ok()) {
     told(Status(replies.error()));
     return {};
   }
-  look_around(replies->front());
+  look_around(*replies, before);
   if (ask_info) {
     store::RedisCommands info;
     info.add({"INFO", "memory"});
     const Result<std::vector<RedisReply>> told_memory = deps_.writes.run(info);
     const sys::Lock lock(mutex_);
     asked_info_us_ = deps_.clock.now_us();
+    note_.counts.clear();
+    note_.counts.insert(others_->begin(), others_->end());
     if (told_memory.ok()) eviction_ = info_field(told_memory->front().text, "maxmemory_policy");
   }
   refresh_claims();
@@ -199,20 +271,26 @@ Status RedisMirror::tend() {
 Status RedisMirror::leave() {
   stopping_ = false;
   const Status done = write_through();
+  {
+    const sys::Lock lock(mutex_);
+    note_.counts.clear();
+    note_.counts.insert(others_->begin(), others_->end());
+  }
   TRY(save());
   return done;
 }
 
-void RedisMirror::look_around(const RedisReply& all) {
-  const std::map<std::string, std::string> servers = pairs_of(all);
+void RedisMirror::look_around(std::span<const RedisReply> replies, const Known& before) {
+  const std::map<std::string, std::string> servers = pairs_of(replies[0]);
+  const Counts counts = counts_of(replies[1]);
+  const int64_t flushes = count_in(counts, note_.writer);
   const sys::Lock lock(mutex_);
+  note_others(counts);
   servers_ = static_cast<int64_t>(servers.size());
   const auto own = servers.find(note_.writer);
-  const bool whole = own != servers.end() && own->second == state_text(generation_.load(), "ready");
-  if (!whole && !lost_) {
-    lost_ = true;
-    ++marked_;
-  }
+  const bool whole = own != servers.end() && flushes >= before.flushes &&
+                     own->second == state_text(generation_.load(), "ready");
+  if (!whole && before.generation == generation_.load()) lose(flushes);
   for (const auto& [writer, state] : servers)
     if (writer != note_.writer) note_.seen.insert(writer);
 }
@@ -237,6 +315,7 @@ void RedisMirror::told(const Status& status) {
 Result<int64_t> RedisMirror::rebuild() {
   store::RedisCommands commands;
   commands.add({"DEL", servers_key_});
+  commands.add({"DEL", flushes_key_});
   std::vector<std::string> claims;
   const std::shared_ptr<const Shelves> shelves = table_->catalog.shelves().load();
   for (const auto& [project, shelf] : *shelves)
@@ -251,6 +330,8 @@ Result<int64_t> RedisMirror::rebuild() {
   {
     const sys::Lock lock(mutex_);
     note_.seen.clear();
+    note_.counts.clear();
+    others_ = std::make_shared<const Counts>();
     for (const std::string& claim : claims) note_.elsewhere.erase(claim);
     note_.claims.insert(claims.begin(), claims.end());
     lost_ = true;
@@ -281,6 +362,8 @@ RedisMirror::Facts RedisMirror::facts() const {
   out.url = deps_.writes.url().shown();
   out.written = written_.load();
   out.refills = refills_.load();
+  out.returns = returns_.load();
+  out.damaged = damaged_.load();
   out.failures = deps_.writes.counts().failures.load() + deps_.reads.counts().failures.load();
   out.connects = deps_.writes.counts().connects.load() + deps_.reads.counts().connects.load();
   const sys::Lock lock(mutex_);

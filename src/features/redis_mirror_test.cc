@@ -140,6 +140,94 @@ TEST_P(RedisMirrorTest, AnEmptiedOneAnswersNothingUntilItIsFull) {
   EXPECT_EQ(mirror->facts().refills, 2);  // The first time it was new.
 }
 
+// A snapshot from before comes back, and whoever looks first finds it out: a reader, a writer, or
+// the server after a restart.
+TEST_P(RedisMirrorTest, OneThatGoesBackInTimeIsFilledAgain) {
+  define();
+  push({{.user = 1, .ts_us = kStart - 2 * kMinute, .amount = 1.0}});
+  double newest = 1;
+  for (const bool restarted : {false, true}) {
+    for (const bool written : {false, true}) {
+      const test::FakeRedis::Held older = redis.save();
+      push({{.user = 1, .ts_us = kStart - kMinute, .amount = ++newest},
+            {.user = 2, .ts_us = kStart - kMinute, .amount = newest}});
+      ASSERT_EQ(read({1}).values[0][0], Cell(newest));
+      tend();
+      redis.restore(older);
+      if (restarted) restart();
+      const int64_t refills = mirror->facts().refills;
+      if (written) push({{.user = 3, .ts_us = kStart - kMinute, .amount = newest}});
+      EXPECT_EQ(reason(), "redis.filling");
+      tend();
+      EXPECT_EQ(read({1, 2}).values[0], (std::vector<Cell>{newest, newest}));
+      if (written) {
+        EXPECT_EQ(read({3}).values[0][0], Cell(newest));
+      }
+      EXPECT_EQ(mirror->facts().refills, refills + 1);
+      EXPECT_EQ(mirror->facts().returns, restarted ? 1 : (written ? 2 : 1));
+      if (restarted) restart();
+      tend();
+    }
+  }
+}
+
+TEST_P(RedisMirrorTest, WhatWasErasedDoesNotComeBackWithAnOlderOne) {
+  define();
+  push({{.user = 1, .ts_us = kStart - kMinute, .amount = 1.0},
+        {.user = 2, .ts_us = kStart - kMinute, .amount = 2.0}});
+  const test::FakeRedis::Held older = redis.save();
+  Erasing what;
+  what.keys.emplace_back("user_id", codec::Json(int64_t{1}));
+  features->erase(ctx, what).value();
+  redis.restore(older);
+  EXPECT_EQ(reason(), "redis.filling");
+  tend();
+  EXPECT_EQ(read({1, 2}).statuses[0][0], ReadStatus::kNotFound);
+  EXPECT_EQ(read({1, 2}).values[0][1], Cell(2.0));
+  std::string user;
+  append_key(&user, Cell(int64_t{1}));
+  for (const auto& [key, value] : redis.texts) EXPECT_FALSE(key.ends_with(user));
+  tend();
+  EXPECT_EQ(mirror->facts().refills, 2);  // And that is the end of it.
+}
+
+TEST_P(RedisMirrorTest, FlushesOfOthersAreWaitedForOnceSeen) {
+  define();
+  auto& flushes = redis.hashes["slipway:servers:packed:flushes"];
+  redis.hashes["slipway:servers:packed"]["beef"] = "1 ready";
+  flushes["beef"] = "9";
+  EXPECT_EQ(reason(), "");
+  flushes["beef"] = "8";
+  EXPECT_EQ(reason(), "redis.filling");
+  flushes["beef"] = "10";
+  EXPECT_EQ(reason(), "");
+  mirror->leave().value();
+  restart();
+  tend();
+  EXPECT_EQ(reason(), "");
+  flushes["beef"] = "9";
+  EXPECT_EQ(reason(), "redis.filling");
+  mirror->rebuild().value();  // It never comes again.
+  EXPECT_EQ(reason(), "");
+}
+
+// Another server may have seen numbers that the note doesn't know after a crash.
+TEST_P(RedisMirrorTest, ARunOfTheServerHasGreaterNumbersThanTheLast) {
+  define();
+  const auto flushes = [&] {
+    return std::stoll(redis.hashes["slipway:servers:packed:flushes"].begin()->second);
+  };
+  push({{.ts_us = kStart - kMinute, .amount = 1.0}});
+  const int64_t before = flushes();
+  for (int i = 0; i < 3; ++i) {
+    push({{.ts_us = kStart - kMinute, .amount = 2.0 + i}});
+    EXPECT_EQ(flushes(), before + i + 1);
+  }
+  restart();
+  tend();
+  EXPECT_GT(flushes(), before + 1000);
+}
+
 TEST_P(RedisMirrorTest, ACleanRestartWritesNothingAgain) {
   define();
   push({{.ts_us = kStart - kMinute, .amount = 1.0}});
@@ -157,6 +245,45 @@ TEST_P(RedisMirrorTest, TheRestOfALogIsWrittenAfterACrash) {
   redis.texts.clear();
   tend();
   EXPECT_EQ(read({1}).values[0][0], Cell(1.0));
+}
+
+// Something else has written under the key of one entity: who asks for that is told, nobody else.
+TEST_P(RedisMirrorTest, AKeyOfAnotherTypeIsOneEntitysTrouble) {
+  define();
+  push({{.user = 1, .ts_us = kStart - kMinute, .amount = 1.0},
+        {.user = 2, .ts_us = kStart - kMinute, .amount = 2.0}});
+  std::string user;
+  append_key(&user, Cell(int64_t{1}));
+  const auto spoil = [&] {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : redis.texts)
+      if (key.ends_with(user)) keys.push_back(key);
+    for (const std::string& key : keys) {
+      redis.texts.erase(key);
+      redis.hashes[key]["x"] = "y";
+    }
+    return keys.size();
+  };
+  EXPECT_EQ(spoil(), 2u);  // Of both views.
+  EXPECT_EQ(reason(), "feature.redis_value");
+  EXPECT_EQ(read({2}).values[0][0], Cell(2.0));
+  EXPECT_EQ(mirror->facts().damaged, 2);
+  tend();  // It is known here, and written again.
+  EXPECT_EQ(read({1, 2}).values[0], (std::vector<Cell>{1.0, 2.0}));
+  spoil();
+  push({{.user = 1, .ts_us = kStart - kMinute, .amount = 3.0}});  // Writing doesn't mind.
+  EXPECT_EQ(read({1, 2}).values[0], (std::vector<Cell>{3.0, 2.0}));
+  EXPECT_TRUE(mirror->settled());
+  // Of what isn't known here nobody says that it isn't there, either.
+  std::string other;
+  append_key(&other, Cell(int64_t{7}));
+  for (const auto& [key, value] : std::map(redis.texts))
+    if (key.ends_with(user))
+      redis.hashes[key.substr(0, key.size() - user.size()) + other]["x"] = "";
+  EXPECT_EQ(try_read({7}).error().reason, "feature.redis_value");
+  tend();
+  EXPECT_EQ(try_read({7}).error().reason, "feature.redis_value");
+  EXPECT_EQ(read({1, 2}).values[0], (std::vector<Cell>{3.0, 2.0}));
 }
 
 TEST_P(RedisMirrorTest, AnErasureWaitsForIt) {

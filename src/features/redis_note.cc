@@ -70,9 +70,16 @@ Result<RedisNote> note_of(const Json& in) {
   out.target = TRY(codec::want_string(in, "target"));
   out.cursor = TRY(codec::want_int(in, "cursor"));
   out.generation = TRY(codec::want_int(in, "generation"));
+  out.flushes = TRY(codec::int_or(in, "flushes", 0));
+  out.flushes_from = TRY(codec::int_or(in, "flushes_from", 0));
+  out.removed = TRY(codec::int_or(in, "removed", 0));
+  out.wipe = TRY(codec::bool_or(in, "wipe", false));
   TRY(each_hex(in, "seen", [&](std::string s) { out.seen.insert(std::move(s)); }));
   TRY(each_hex(in, "claims", [&](std::string s) { out.claims.insert(std::move(s)); }));
   TRY(each_hex(in, "elsewhere", [&](std::string s) { out.elsewhere.insert(std::move(s)); }));
+  if (const Json* counts = in.find("counts"); counts != nullptr && counts->is_object())
+    for (const auto& [server, count] : counts->members())
+      if (count.is_int()) out.counts[server] = count.as_int();
   const Json* views = in.find("views");
   if (views == nullptr || !views->is_array()) return damaged();
   for (const Json& one : views->items())
@@ -104,7 +111,14 @@ Status write_redis_note(Fs& fs, const std::string& dir, const RedisNote& note) {
   Json json = Json::object({{"writer", note.writer},
                             {"target", note.target},
                             {"cursor", note.cursor},
-                            {"generation", note.generation}});
+                            {"generation", note.generation},
+                            {"flushes", note.flushes},
+                            {"flushes_from", note.flushes_from},
+                            {"removed", note.removed},
+                            {"wipe", note.wipe}});
+  Json counts = Json::object();
+  for (const auto& [server, count] : note.counts) counts.set(server, count);
+  json.set("counts", std::move(counts));
   json.set("seen", hex_list(note.seen));
   json.set("claims", hex_list(note.claims));
   json.set("elsewhere", hex_list(note.elsewhere));

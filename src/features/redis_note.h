@@ -17,13 +17,18 @@ class Fs;
 namespace slip::features {
 
 struct RedisNote {
-  std::string writer;               // 16 hex digits: this server. Made once.
-  std::string target;               // Layout and address; with another one nothing below holds.
-  int64_t cursor = -1;              // Rows up to there are in Redis. -1: unknown.
-  int64_t generation = 0;           // Times that it was filled from nothing.
-  std::set<std::string> seen;       // Other servers that write there.
-  std::set<std::string> claims;     // Keys of views whose windows are counted here.
-  std::set<std::string> elsewhere;  // And elsewhere.
+  std::string writer;          // 16 hex digits: this server. Made once.
+  std::string target;          // Layout and address; with another one nothing below holds.
+  int64_t cursor = -1;         // Rows up to there are in Redis. -1: unknown.
+  int64_t generation = 0;      // Times that it was filled from nothing.
+  int64_t flushes = 0;         // Number of the last flush that Redis has taken.
+  int64_t flushes_from = 0;    // Flushes of this run of the server have greater numbers.
+  int64_t removed = 0;         // Of the last flush by which something had to go.
+  bool wipe = false;           // What lies there has to go, before it is filled again.
+  std::set<std::string> seen;  // Other servers that write there,
+  std::map<std::string, int64_t> counts;   // and the numbers of their flushes.
+  std::set<std::string> claims;            // Keys of views whose windows are counted here.
+  std::set<std::string> elsewhere;         // And elsewhere.
   std::map<std::string, RedisDrop> views;  // By uid: what goes once the view does.
   bool operator==(const RedisNote&) const = default;
 };

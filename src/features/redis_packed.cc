@@ -24,7 +24,6 @@ constexpr std::string_view kPrefix = "slipway:row:1:";
 constexpr uint8_t kRows = 1;
 constexpr uint8_t kWindows = 2;
 constexpr size_t kHeadBytes = 1 + sizeof(uint64_t);
-constexpr size_t kKeysAtOnce = 512;  // Of one MGET.
 
 Error damaged() { return corrupt("feature.redis_value", "a value in Redis is damaged"); }
 
@@ -142,54 +141,19 @@ class Packed final : public RedisLayout {
   }
   bool holds_future() const override { return true; }
 
+  // Not MGET, which says of a key of another type that there is none.
   void ask(std::span<const RedisAsk> asked, RedisCommands* out) const override {
     std::string prefix;
     const CompiledView* of = nullptr;
-    for (size_t from = 0; from < asked.size(); from += kKeysAtOnce) {
-      const size_t to = std::min(asked.size(), from + kKeysAtOnce);
-      std::vector<std::string> keys;
-      for (size_t i = from; i < to; ++i) {
-        if (asked[i].view != of) prefix = prefix_of(*asked[i].view);
-        of = asked[i].view;
-        keys.push_back(concat({prefix, asked[i].key}));
-      }
-      std::vector<std::string_view> words = {"MGET"};
-      words.insert(words.end(), keys.begin(), keys.end());
-      out->add(words);
+    for (const RedisAsk& one : asked) {
+      if (one.view != of) prefix = prefix_of(*one.view);
+      of = one.view;
+      out->add({"GET", concat({prefix, one.key})});
     }
   }
 
-  Status answer(std::span<const RedisAsk> asked, std::span<const RedisReply> replies,
-                std::vector<EntityRead>* out) const override {
-    out->assign(asked.size(), {});
-    for (size_t i = 0; i < asked.size(); ++i) {
-      const size_t at = i / kKeysAtOnce;
-      if (at >= replies.size() || replies[at].items.size() <= i % kKeysAtOnce) return damaged();
-      TRY(answer_one(asked[i], replies[at].items[i % kKeysAtOnce], &(*out)[i]));
-    }
-    return {};
-  }
-
-  void look(const RedisPut& what, RedisCommands* out) const override {
-    const std::string key = concat({prefix_of(*what.view), what.key});
-    if (what.view->plan)
-      out->add({"GETRANGE", key, "0", std::to_string(kHeadBytes - 1)});
-    else
-      out->add({"GET", key});
-  }
-
-  Result<bool> exchange(const RedisPut& what, const RedisReply& there,
-                        RedisCommands* out) const override {
-    const std::string wanted = value_of(what, there.text);
-    const std::string_view head = std::string_view(there.text).substr(0, kHeadBytes);
-    if (std::string_view(wanted).substr(0, kHeadBytes) == head) return false;
-    const std::string key = concat({prefix_of(*what.view), what.key});
-    out->add({"EVAL", kPackedExchange, "1", key, head, wanted});
-    return true;
-  }
-
- private:
-  static Status answer_one(const RedisAsk& asked, const RedisReply& reply, EntityRead* out) {
+  Status answer(const RedisAsk& asked, const RedisReply& reply, EntityRead* out) const override {
+    if (reply.is_error()) return damaged();
     if (reply.is_nil()) {
       read_absent(asked.want, ReadStatus::kNotFound, out);
       return {};
@@ -207,6 +171,30 @@ class Packed final : public RedisLayout {
     return {};
   }
 
+  void look(const RedisPut& what, RedisCommands* out) const override {
+    const std::string key = concat({prefix_of(*what.view), what.key});
+    if (what.view->plan)
+      out->add({"GETRANGE", key, "0", std::to_string(kHeadBytes - 1)});
+    else
+      out->add({"GET", key});
+  }
+
+  Result<bool> exchange(const RedisPut& what, const RedisReply& there,
+                        RedisCommands* out) const override {
+    const std::string key = concat({prefix_of(*what.view), what.key});
+    if (there.is_error()) {
+      if (what.state == nullptr && !what.replaced) return false;
+      out->add({"EVAL", kDropOther, "1", key, "string"});
+      return true;
+    }
+    const std::string wanted = value_of(what, there.text);
+    const std::string_view head = std::string_view(there.text).substr(0, kHeadBytes);
+    if (std::string_view(wanted).substr(0, kHeadBytes) == head) return false;
+    out->add({"EVAL", kPackedExchange, "1", key, head, wanted});
+    return true;
+  }
+
+ private:
   // What is to lie there: "" for nothing. Windows are one server's (RedisMirror sees to it); what
   // can't be read was written by nobody here, and goes.
   std::string value_of(const RedisPut& what, std::string_view there) const {
@@ -236,6 +224,10 @@ const std::string_view kPackedExchange =
     "if redis.call('GETRANGE',KEYS[1],0,8)~=ARGV[1] then return 0 end "
     "if ARGV[2]=='' then redis.call('DEL',KEYS[1]) else redis.call('SET',KEYS[1],ARGV[2]) end "
     "return 1";
+
+const std::string_view kDropOther =
+    "if redis.call('TYPE',KEYS[1])['ok']~=ARGV[1] then redis.call('DEL',KEYS[1]) end "
+    "return 0";
 
 std::string redis_sealed_rows(std::string_view body) { return sealed(kRows, body); }
 

@@ -19,6 +19,7 @@ using codec::ColumnType;
 
 constexpr std::string_view kHistory = "_slipway_history";
 constexpr std::string_view kResult = "_slipway_result";
+constexpr int kTriesMax = 4;  // Of a query whose inputs lose rows while it runs.
 
 // ---- rows of a source as a table
 
@@ -197,6 +198,7 @@ Result<std::vector<Staging::Input>> parse_inputs(std::string_view text) {
 }  // namespace
 
 struct Staging::Read {
+  int64_t state = 0;  // Of the project: no row was erased since.
   struct Table {
     std::string name;
     Source source;
@@ -207,6 +209,7 @@ struct Staging::Read {
 
 Result<Staging::Read> Staging::read(const Ctx& ctx, const Source& source, Run* run) {
   Read out;
+  out.state = TRY(deps_.features.history().erasures().state(ctx.project.text));
   for (const auto& [table, input] : source.computed->inputs) {
     History::View history =
         TRY(deps_.features.history().read({.project = ctx.project.text, .source = input}));
@@ -249,6 +252,13 @@ Result<bool> Staging::is_current(const Ctx& ctx, const std::string& name, const 
 }
 
 Status Staging::refresh(const Ctx& ctx, const std::string& name, const Source& source) {
+  for (int left = kTriesMax;;) {
+    Status done = refresh_once(ctx, name, source);
+    if (done.ok() || done.error().reason != "feature.erasing" || --left == 0) return done;
+  }
+}
+
+Status Staging::refresh_once(const Ctx& ctx, const std::string& name, const Source& source) {
   Run run;
   run.begin_us = deps_.clock.now_us();
   const Read inputs = TRY(read(ctx, source, &run));
@@ -283,12 +293,15 @@ Status Staging::compute(const Ctx& ctx, const std::string& name, const Source& s
   // Not the request's time: who asks again finds what this one has computed.
   const int64_t end_ns = deps_.clock.steady_ns() + kStagingSeconds * 1'000'000'000;
   const Status done = [&]() -> Status {
-    const auto db = TRY(
-        query::Database::open({.dir = deps_.dir, .memory_bytes = deps_.memory_bytes, .over = [&] {
-                                 return ctx.cancelled() || deps_.clock.steady_ns() > end_ns;
-                               }}));
+    query::Options options;
+    options.dir = deps_.dir;
+    options.memory_bytes = deps_.memory_bytes;
+    options.over = [&] { return ctx.cancelled() || deps_.clock.steady_ns() > end_ns; };
+    options.executor = &deps_.executor;
+    options.clock = &deps_.clock;
+    const auto db = TRY(query::Database::open(std::move(options)));
     for (const Read::Table& t : inputs.tables) TRY(fill_from(*db, t.name, t.source, t.history));
-    std::vector<Features::Quarantined> apart;
+    std::vector<Quarantined> apart;
     TRY(take_result(ctx, name, source, *db, &apart));
     const History::View history =
         TRY(deps_.features.history().read({.project = ctx.project.text, .source = name}));
@@ -298,10 +311,10 @@ Status Staging::compute(const Ctx& ctx, const std::string& name, const Source& s
     const auto rows = TRY(db->select(changes(source, TRY(nullable_in(*db, source)), oldest_us)));
     Counted counted(*rows, &run->added, &run->taken_back);
     const Features::Loading loading{
-        .source = name, .to = To::kOffline, .wanted = {}, .computed = true};
+        .source = name, .to = To::kOffline, .wanted = {}, .computed = inputs.state};
     const Features::Pushed loaded = TRY(deps_.features.load(ctx, loading, counted));
     run->through_seq = std::max(history.last_seq(), loaded.first_seq + loaded.rows - 1);
-    return deps_.features.keep_apart(ctx, name, apart);
+    return keep_apart(ctx, name, apart, inputs.state);
   }();
   ignore(deps_.fs.remove_all(deps_.dir), "the next run removes it");
   TRY(done);
@@ -313,10 +326,22 @@ Status Staging::compute(const Ctx& ctx, const std::string& name, const Source& s
   return {};
 }
 
+// An erasure that begins now looks at these rows after they are there, or they go again.
+Status Staging::keep_apart(const Ctx& ctx, const std::string& name,
+                           const std::vector<Quarantined>& apart, int64_t state) {
+  TRY(deps_.features.quarantine().keep(ctx, name, apart));
+  Status same = deps_.features.history().erasures().check(ctx.project.text, state);
+  if (same.ok()) return same;
+  std::vector<std::string> uids;
+  for (const Quarantined& q : apart) uids.push_back(q.uid);
+  TRY(deps_.features.quarantine().release(ctx, name, uids));
+  return same;
+}
+
 // The query's rows, as the history would have them.
 Status Staging::take_result(const Ctx& ctx, const std::string& name, const Source& source,
-                            query::Database& db, std::vector<Features::Quarantined>* more) {
-  const Features::ApartHashes apart = TRY(deps_.features.apart_hashes(ctx, name));
+                            query::Database& db, std::vector<Quarantined>* more) {
+  const Quarantine::Hashes apart = TRY(deps_.features.quarantine().hashes(ctx, name));
   const auto rows = TRY(db.select(source.computed->sql));
   std::set<std::string, std::less<>> there;
   for (const codec::Field& f : rows->schema()) {

@@ -9,6 +9,9 @@
 #include "features/features.h"
 #include "sys/sync.h"
 
+namespace slip {
+class Executor;
+}
 namespace slip::query {
 class Database;
 }
@@ -19,11 +22,12 @@ class Database;
 // every result there was, by number and by moment, and a source like any other is what views read.
 //
 // Invariants: after a run the rows of the source that no tombstone took back are the result, as a
-// multiset. A crash in the middle leaves the one before or this one. A run that fails changes
-// nothing, and isn't tried again before its inputs or a definition have changed. Any thread;
-// blocks.
+// multiset. A crash in the middle leaves the one before or this one. A result of rows that were
+// erased meanwhile isn't taken in: it is computed again. A run that fails changes nothing, and
+// isn't tried again before its inputs or a definition have changed. Any thread; blocks.
 //
-// Errors: those of query.h and of load(), kInvalid `feature.column|feature.time`.
+// Errors: those of query.h and of load(), kInvalid `feature.column|feature.time`, kUnavailable
+// `feature.erasing`.
 namespace slip::features {
 
 // limits
@@ -37,6 +41,7 @@ class Staging {
     store::Db& db;
     Fs& fs;
     Clock& clock;
+    Executor& executor;
     Log& notes;
     std::string dir;  // For what memory doesn't hold; emptied before and after a query.
     int64_t memory_bytes = int64_t{512} << 20;
@@ -69,12 +74,15 @@ class Staging {
  private:
   struct Read;
   Result<Read> read(const Ctx& ctx, const Source& source, Run* run);
+  Status refresh_once(const Ctx& ctx, const std::string& name, const Source& source);
   Result<bool> is_current(const Ctx& ctx, const std::string& name, const Source& source,
                           const Run& run);
   Status compute(const Ctx& ctx, const std::string& name, const Source& source, const Read& inputs,
                  Run* run);
   Status take_result(const Ctx& ctx, const std::string& name, const Source& source,
-                     query::Database& db, std::vector<Features::Quarantined>* more);
+                     query::Database& db, std::vector<Quarantined>* more);
+  Status keep_apart(const Ctx& ctx, const std::string& name, const std::vector<Quarantined>& apart,
+                    int64_t state);
   std::string digest_of(const Ctx& ctx, const std::string& name, const Source& source,
                         const Read& inputs) const;
   Status write(const Ctx& ctx, const std::string& name, const Run& run);

@@ -1,6 +1,8 @@
 #include "features/staging.h"
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <map>
 #include <tuple>
 
@@ -22,7 +24,7 @@ class StagingTest : public FeaturesTest {
   }
   void make() {
     staging = std::make_unique<Staging>(
-        Staging::Deps{*features, db(), fs, clock, null_log(), "/staging"});
+        Staging::Deps{*features, db(), fs, *time, real_executor(), null_log(), "/staging"});
     files = std::make_unique<SourceFiles>(
         SourceFiles::Deps{*features, db(), fs, null_log(), {}, {}, staging.get()});
   }
@@ -116,6 +118,7 @@ kind: FeatureService
 name: fraud
 features: ["hours:day_1d", "newest:total"]
 )yaml";
+  Clock* time = &clock;
   std::unique_ptr<Staging> staging;
   std::unique_ptr<SourceFiles> files;
 };
@@ -247,6 +250,62 @@ TEST_P(StagingTest, WhatGoesWrongIsSaidAndChangesNothing) {
   }
 }
 
+// Something happens when the time is asked for first: after a query's inputs were read.
+class Meanwhile final : public Clock {
+ public:
+  Meanwhile(Clock& real, std::function<void()> happens)
+      : real_(real), happens_(std::move(happens)) {}
+  int64_t now_us() override { return real_.now_us(); }
+  int64_t steady_ns() override {
+    if (!happened_.exchange(true)) happens_();
+    return real_.steady_ns();
+  }
+  bool happened() const { return happened_; }
+
+ private:
+  Clock& real_;
+  const std::function<void()> happens_;
+  std::atomic<bool> happened_{false};
+};
+
+TEST_P(StagingTest, WhatIsErasedMeanwhileDoesNotComeBack) {
+  define(concat({kTxn, "---", kHourly}));
+  const int64_t hour = kStart / kHour * kHour - 5 * kHour;
+  const std::string h0 = std::to_string((hour - kStart) / kMinute);
+  pay(1, hour, 10);
+  pay(2, hour, 7);
+  Meanwhile meanwhile(clock, [&] {
+    Erasing what;
+    what.keys.emplace_back("user_id", codec::Json(int64_t{2}));
+    features->erase(ctx, what).value();
+  });
+  time = &meanwhile;
+  make();
+  fresh();
+  EXPECT_TRUE(meanwhile.happened());
+  EXPECT_EQ(result(), Lines{h0 + ",1,10"});
+  EXPECT_EQ(arrived("hourly").size(), 1u);  // Nor is it there behind a tombstone.
+  EXPECT_EQ(staging->runs(ctx, "hourly", 9).value().size(), 1u);
+}
+
+TEST(ErasuresTest, AStateHoldsUntilTheNextOneBegins) {
+  Erasures erasures;
+  const int64_t before = erasures.state("p").value();
+  EXPECT_TRUE(erasures.check("p", before).ok());
+  erasures.begin("p");
+  EXPECT_EQ(erasures.check("p", before).error().reason, "feature.erasing");
+  EXPECT_TRUE(erasures.check("q", erasures.state("q").value()).ok());
+  erasures.end("p", false);  // It failed, and is owed.
+  EXPECT_EQ(erasures.state("p").error().code, Code::kUnavailable);
+  erasures.begin("p");
+  erasures.end("p", true);
+  EXPECT_FALSE(erasures.state("p").ok());  // That one still is.
+  erasures.begin("p", true);
+  erasures.end("p", true);
+  EXPECT_FALSE(erasures.check("p", before).ok());
+  EXPECT_TRUE(erasures.check("p", erasures.state("p").value()).ok());
+}
+
 TEST_P(StagingTest, OldResultsAreComputedAgain) {
   define(concat({kTxn, "---", kHourly.substr(0, kHourly.find("---")), "every: 1h\n"}));
   pay(1, kStart, 10);
@@ -278,6 +337,42 @@ inputs: {h: hourly}
             Lines{concat({std::to_string((hour + kHour - kStart) / kMinute), ",1,10"})});
 }
 
+// Each look at it is two seconds later.
+class Passing final : public Clock {
+ public:
+  explicit Passing(Clock& real) : real_(real) {}
+  int64_t now_us() override { return real_.now_us() + (passed_us_ += 2'000'000); }
+  int64_t steady_ns() override { return real_.steady_ns(); }
+
+ private:
+  Clock& real_;
+  int64_t passed_us_ = 0;
+};
+
+TEST_P(StagingTest, EachSourceOnceHoweverManyAreComputedFromIt) {
+  std::string yaml = concat({kTxn, "---", kHourly.substr(0, kHourly.find("---")), "every: 1s\n"});
+  const std::string_view below[][3] = {{"a", "hourly", ""},
+                                       {"b", "hourly", ""},
+                                       {"c", "a", ", b"},
+                                       {"d", "a", ", c"},
+                                       {"e", "d", ", c"}};
+  for (const auto& [name, one, other] : below)
+    yaml += concat({"---\nkind: Source\nname: ", name, "\nevent_time: hour\nevery: 1s\n",
+                    "columns: {user_id: int64, total: float64}\ninputs: [", one, other,
+                    "]\nsql: SELECT user_id, total, hour FROM ", one, " WHERE NOT _deleted\n"});
+  define(yaml);
+  Passing passing(clock);
+  time = &passing;
+  make();
+  pay(1, kStart - kHour, 10);
+  for (size_t refreshes = 1; refreshes <= 2; ++refreshes) {
+    ASSERT_TRUE(files->refresh(ctx, {"e", "a", "hourly"}).ok());
+    for (const char* name : {"hourly", "a", "b", "c", "d", "e"})
+      EXPECT_EQ(staging->runs(ctx, name, 99).value().size(), refreshes) << name;
+  }
+  EXPECT_EQ(result("e"), result("hourly"));
+}
+
 TEST_P(StagingTest, ContractsAreAskedOnce) {
   define(concat({R"yaml(
 kind: DataContract
@@ -298,7 +393,7 @@ schema:
   if (said.ok()) {  // Kept apart, once.
     pay(3, kStart - kHour, 10);
     fresh();
-    EXPECT_EQ(features->quarantine(ctx, "hourly", "", 9).value().size(), 1u);
+    EXPECT_EQ(features->quarantine().list(ctx, "hourly", "", 9).value().size(), 1u);
     EXPECT_EQ(result().size(), 2u);
   } else {
     EXPECT_EQ(said.error().reason, "contract.violation");

@@ -19,8 +19,10 @@ constexpr int64_t kStoppedMs = 1'000;
 // What no further try would change.
 Error stop(std::string_view reason, std::string text) { return conflict(reason, std::move(text)); }
 bool stops(const Error& e) {
-  // Another server's windows may become ours, a file of secrets comes back.
-  if (e.reason == "feature.redis_writer" || e.reason == "feature.kafka_secret") return false;
+  // Another server's windows or topic may become ours, a file of secrets comes back.
+  if (e.reason == "feature.redis_writer" || e.reason == "feature.kafka_secret" ||
+      e.reason == "feature.stream_owner")
+    return false;
   return e.code == Code::kConflict || e.code == Code::kForbidden || e.reason == "kafka.property";
 }
 
@@ -52,6 +54,7 @@ int64_t StreamReader::step() {
     consumer_.reset();
     return kStoppedMs;
   }
+  if (done.error().reason == "feature.stream_owner") let_go();
   backoff_ms_ = std::clamp(backoff_ms_ * 2, kBackoffFirstMs, kBackoffMostMs);
   return backoff_ms_;
 }
@@ -80,6 +83,7 @@ Status StreamReader::advance() {
   if (at_hand()) TRY(hand_over());
   if (!consumer_) TRY(connect());
   if (!located_) {
+    TRY(claimed());
     TRY(locate(TRY(consumer_->partitions())));
     looked_ns_ = deps_.clock.steady_ns();
     broken_ = false;
@@ -90,8 +94,17 @@ Status StreamReader::advance() {
   return read();
 }
 
+// Whoever has it now reads what is at hand here.
+void StreamReader::let_go() {
+  consumer_.reset();
+  records_.clear();
+  moved_.clear();
+  located_ = false;
+}
+
 Status StreamReader::connect() {
   located_ = false;
+  TRY(claimed());
   consumer_ = TRY(deps_.client.consumer(TRY(deps_.options(of_))));
   return {};
 }
@@ -191,6 +204,7 @@ Status StreamReader::assign() {
 
 Status StreamReader::look_for_partitions() {
   looked_ns_ = deps_.clock.steady_ns();
+  TRY(claimed());
   const Result<std::vector<int32_t>> now = consumer_->partitions();
   if (!now.ok()) {
     if (now.error().code == Code::kNotFound) located_ = false;
@@ -293,6 +307,7 @@ Status StreamReader::hand_over() {
     what.source = source_;
     what.records = std::span(records_).first(std::min(records_.size(), at_once_));
     what.marks = moved_.empty() ? marks_for(what.records) : moved_;
+    TRY(claimed());
     Result<Intaken> done = deps_.features.take_in(ctx_, what);
     if (!done.ok() && done.error().reason == "log.record_too_large") {
       at_once_ = std::max<size_t>(1, what.records.size() / 2);

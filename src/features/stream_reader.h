@@ -64,6 +64,8 @@ class StreamReader {
     std::function<Result<kafka::ConsumerOptions>(const KafkaSource& of)> options;
     // Told of each partition that the rule set to another offset.
     std::function<void(const Ctx& ctx, const std::string& source, const StreamMark& to)> on_reset;
+    // Asked before anything is read or taken in (stream_owner.h); empty: it may be.
+    std::function<Status(const Ctx& ctx, const std::string& source)> claim = {};
   };
   StreamReader(Deps deps, Ctx ctx, std::string source, KafkaSource of);
 
@@ -79,6 +81,8 @@ class StreamReader {
     std::optional<int64_t> read_to_end;  // Where the end was when it was read up to there.
   };
   Status advance();
+  Status claimed() const { return deps_.claim ? deps_.claim(ctx_, source_) : Status(); }
+  void let_go();
   Status connect();
   Status locate(const std::vector<int32_t>& partitions);
   Result<StreamMark> go_on(StreamMark known, const kafka::Range& range);

@@ -1,5 +1,6 @@
 #include "features/stream_reader.h"
 
+#include "features/stream_owner.h"
 #include "features/test_streams.h"
 #include "test/gen/dice.h"
 
@@ -29,6 +30,42 @@ TEST_P(StreamsTest, MessagesAreServedAndKeptOnce) {
   ASSERT_EQ(status().partitions.size(), 1u);
   EXPECT_EQ(status().partitions[0].next, 3);
   EXPECT_EQ(status().partitions[0].lag, 0);
+}
+
+// Servers with other data directories on one database: what one has read the other doesn't find.
+TEST_P(StreamsTest, ATopicIsReadByOneServerOfADatabase) {
+  StreamOwners here(db(), clock, {"a", "/here"});
+  StreamOwners there(db(), clock, {"b", "/there"});
+  const auto claim = [](StreamOwners& by) {
+    return [&by](const Ctx& c, const std::string& s) { return by.claim(c, s); };
+  };
+  kafka.add(0, payment(1, kStart, 1, "a"));
+  begin_reading(claim(here));
+  step(2);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"a", 1}}));
+  EXPECT_EQ(there.claim(ctx, "txn").error().reason, "feature.stream_owner");
+  begin_reading(claim(there));
+  step(3);
+  EXPECT_EQ(status().state, "waiting");
+  EXPECT_NE(status().error.find("/here"), std::string::npos);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"a", 1}}));
+  // Handed over by hand, in the middle: whoever had it takes nothing in any more.
+  begin_reading(claim(here));
+  step(1);
+  EXPECT_TRUE(there.take_over(ctx, "txn").value());
+  EXPECT_FALSE(there.take_over(ctx, "txn").value());
+  kafka.add(0, payment(1, kStart, 2, "b"));
+  step(3);
+  EXPECT_EQ(status().state, "waiting");
+  EXPECT_NE(status().error.find("/there"), std::string::npos);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"a", 1}}));
+  begin_reading(claim(there));
+  step(2);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"a", 1}, {"b", 1}}));
+  // The database of one directory is nobody else's.
+  StreamOwners only(db(), clock, {});
+  EXPECT_TRUE(only.claim(ctx, "txn").ok());
+  EXPECT_FALSE(only.take_over(ctx, "txn").value());
 }
 
 TEST_P(StreamsTest, StraysStopNothingAndAreKeptApartOnce) {

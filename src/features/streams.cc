@@ -99,7 +99,8 @@ std::shared_ptr<Streams::Running> Streams::begin(const Key& key, const KafkaSour
       deps_.clock,
       deps_.notes,
       [this](const KafkaSource& source) { return options_of(source); },
-      [this](const Ctx& c, const std::string& s, const StreamMark& to) { tell_reset(c, s, to); }};
+      [this](const Ctx& c, const std::string& s, const StreamMark& to) { tell_reset(c, s, to); },
+      [this](const Ctx& c, const std::string& s) { return owners_.claim(c, s); }};
   auto out = std::make_shared<Running>(std::move(deps), std::move(ctx), key, of);
   Running& one = *out;
   out->task = deps_.executor.spawn("feature-stream", [this, &one] { run(one); });
@@ -229,10 +230,12 @@ Status Streams::reset(const Ctx& ctx, const std::string& source, KafkaFrom to) {
     m.moved = true;
     what.marks.push_back(std::move(m));
   }
-  if (what.marks.empty())
+  // Of a topic that another server has read perhaps nothing is known here.
+  const bool taken = TRY(owners_.take_over(ctx, source));
+  if (what.marks.empty() && !taken)
     return invalid("feature_stream.reset",
                    "nothing of the topic was read yet; `start:` says where");
-  TRY(deps_.features.take_in(ctx, what));
+  if (!what.marks.empty()) TRY(deps_.features.take_in(ctx, what));
   return deps_.db.write([&](store::Tx& tx) -> Status {
     ledger::Draft event = event_of("feature_stream.reset", source);
     event.body = codec::Json::object({{"to", kafka_from_name(to)}, {"topic", of.topic}});

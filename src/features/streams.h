@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "features/features.h"
+#include "features/stream_owner.h"
 #include "features/stream_reader.h"
 #include "sys/ctx.h"
 #include "sys/sync.h"
@@ -27,7 +28,8 @@ class Process;
 //
 // Brokers are dialled if the operator allows them, and secrets are read when a connection begins:
 // variables that begin with SLIPWAY_KAFKA_, files below the operator's directory. Invariant: of a
-// source at most one task reads. Any thread; pausing and resetting wait for the task to end.
+// source at most one task reads, on all servers of a database (stream_owner.h). Any thread; pausing
+// and resetting wait for the task to end.
 //
 // Errors: kNotFound `feature_stream.not_found`, kForbidden `feature.kafka_brokers|
 // feature.kafka_secret`, kInvalid `feature_stream.reset`.
@@ -51,8 +53,10 @@ class Streams {
     Process& process;
     Log& notes;
     Rules rules;
+    StreamOwner self = {};
   };
-  explicit Streams(Deps deps) : deps_(std::move(deps)) {}
+  explicit Streams(Deps deps)
+      : deps_(std::move(deps)), owners_(deps_.db, deps_.clock, deps_.self) {}
   ~Streams() { stop(); }
 
   // Tasks as the catalogue wants them. A duty, and whoever has changed it.
@@ -72,7 +76,7 @@ class Streams {
 
   Status pause(const Ctx& ctx, const std::string& source);
   Status resume(const Ctx& ctx, const std::string& source);
-  // All partitions that were ever read go on at the topic's beginning or end.
+  // All partitions that were ever read go on at the topic's beginning or end, and here.
   Status reset(const Ctx& ctx, const std::string& source, KafkaFrom to);
 
   // Whether the definitions' brokers may be dialled: kForbidden `feature.kafka_brokers`.
@@ -99,6 +103,7 @@ class Streams {
   void tell_reset(const Ctx& ctx, const std::string& source, const StreamMark& to);
 
   Deps deps_;
+  StreamOwners owners_;
   sys::Mutex changing_;
   sys::Guarded<State> state_;
 };

@@ -55,10 +55,12 @@ class StreamsTest : public FeaturesTest {
     define(kStreamDefinitions);
   }
   KafkaSource of() { return *features->source_for(ctx, "txn", "").value().kafka; }
-  void begin_reading() {
+  using Claim = std::function<Status(const Ctx&, const std::string&)>;
+  void begin_reading(Claim claim = nullptr) {
     reader = std::make_unique<StreamReader>(
         StreamReader::Deps{*features, kafka, clock, null_log(),
-                           [](const KafkaSource&) { return kafka::ConsumerOptions(); }, nullptr},
+                           [](const KafkaSource&) { return kafka::ConsumerOptions(); }, nullptr,
+                           std::move(claim)},
         ctx, "txn", of());
   }
   void step(int n = 1) {
@@ -90,7 +92,9 @@ class StreamsTest : public FeaturesTest {
         .value();
     return out;
   }
-  std::vector<Quarantined> apart() { return features->quarantine(ctx, "txn", "", 1000).value(); }
+  std::vector<Quarantined> apart() {
+    return features->quarantine().list(ctx, "txn", "", 1000).value();
+  }
   // Another project: nothing of the one before is in the way.
   void move_to(const std::string& project) {
     reader.reset();

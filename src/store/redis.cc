@@ -289,7 +289,7 @@ void Redis::lost(const Link* link, bool kept) {
   freed_.notify_all();
 }
 
-Result<std::vector<RedisReply>> Redis::run(const RedisCommands& commands) {
+Result<std::vector<RedisReply>> Redis::run(const RedisCommands& commands, Types types) {
   if (commands.size() == 0) return std::vector<RedisReply>();
   for (;;) {
     bool kept = false;
@@ -306,8 +306,8 @@ Result<std::vector<RedisReply>> Redis::run(const RedisCommands& commands) {
       counts_.failures.fetch_add(1, std::memory_order_relaxed);
       return unreachable(replies.error());
     }
-    const auto bad = std::find_if(replies->begin(), replies->end(), [](const RedisReply& r) {
-      return r.kind == RedisReply::Kind::kError;
+    const auto bad = std::find_if(replies->begin(), replies->end(), [&](const RedisReply& r) {
+      return r.is_error() && (types == Types::kRight || !r.text.starts_with("WRONGTYPE"));
     });
     if (bad == replies->end()) {
       give_back(std::move(*link));

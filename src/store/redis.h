@@ -22,7 +22,8 @@ class Net;
 // `connections` of them; who finds all of them busy waits. While nobody answers, calls fail at once
 // and a new connection is tried after a pause that grows.
 //
-// Invariant: run() gives as many replies as there were commands, none of them an error, or fails.
+// Invariant: run() gives as many replies as there were commands, or fails; none of them is an
+// error, unless it says of one key that it is of another type, and whoever asks can do with that.
 // After a failure nobody knows which commands were executed: what is sent must bear repetition, and
 // run() repeats it once itself when a kept connection turns out to be closed. With `ordered` the
 // server is told to forget what a lost connection had still to say, before the next one speaks.
@@ -54,6 +55,7 @@ struct RedisReply {
   std::string text;
   std::vector<RedisReply> items;
   bool is_nil() const { return kind == Kind::kNil; }
+  bool is_error() const { return kind == Kind::kError; }
 };
 
 // Commands on their way, as RESP. Values; one thread.
@@ -86,7 +88,8 @@ class Redis {
   Redis(Deps deps, Options options);
   ~Redis();
 
-  Result<std::vector<RedisReply>> run(const RedisCommands& commands);
+  enum class Types : uint8_t { kRight, kAny };
+  Result<std::vector<RedisReply>> run(const RedisCommands& commands, Types types = Types::kRight);
   // The last attempt failed, and it is too early for the next one.
   bool pausing() const;
   const RedisUrl& url() const { return options_.url; }

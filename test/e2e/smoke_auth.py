@@ -45,5 +45,14 @@ def test_basic_and_garbage(server):
         equal(api.send("GET", "models", headers={"Authorization": value}, check=False).status, 401, value)
 
 
+def test_what_concerns_all_projects_is_the_administrators(server):
+    boss = admin(server)
+    harness.refused(boss, "POST", "features:rebuild-online", {}, status=400, code="feature.rebuild")
+    one = server.api(boss.post("tokens", {"principal": "p-manage", "role": "manage", "project": "default"})["token"])
+    equal(one.get("whoami")["roles"][0], "manage", "it manages its project")
+    harness.refused(one, "POST", "features:erase", {"keys": {}}, status=400)
+    harness.refused(one, "POST", "features:rebuild-online", {}, status=403, code="auth.forbidden")
+
+
 if __name__ == "__main__":
     harness.run(globals(), ["--auth"])

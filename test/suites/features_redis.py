@@ -459,6 +459,93 @@ def test_redis_is_killed_emptied_and_back(place):
     equal(json.loads(ours.cli("feature", "materialize", "--rebuild-online", "--json"))["entities"], 2 * (count + 1), "rebuilt by hand")
 
 
+def test_redis_goes_back_in_time(place):
+    """A snapshot from before comes back: what is read then is refused or new, and what was erased is gone."""
+    for layout, yaml in (("packed", SPEND + WINDOWS), ("feast", SPEND)):
+        server = place.redis()
+        client = redis.Redis(port=server.port)
+        ours = place.server(f"{layout}-one", "--redis-url", server.url(), "--redis-layout", layout)
+        reader = place.server(f"{layout}-two", "--redis-url", server.url(), "--redis-layout", layout)
+        for s in (ours, reader):
+            define(s, yaml)
+        api, users = ours.api(), list(range(50))
+
+        def pushed(amount, of=users, to=api):
+            push(to, "txn", [{"user_id": u, "amount": amount, "place": "x", "ts": iso(datetime.now(timezone.utc))} for u in of])
+
+        def only_new(amount, seconds=20):
+            """Reads at both until both answer: each answer is a 503 or what was pushed last."""
+            refused, deadline, waiting = 0, time.monotonic() + seconds, {ours, reader}
+            while waiting:
+                for s in list(waiting):
+                    reply = online(s.api(), ["latest:amount"], {"user_id": users}, check=False)
+                    if reply.status == 503:
+                        refused += 1
+                        true(b"redis" in reply.body.lower(), f"the reason: {reply.body}")
+                        continue
+                    equal(reply.status, 200, f"status ({reply.body[:200]})")
+                    equal(set(reply.json()["results"][1]["values"]), {amount}, f"{layout}: what {s.data.name} answers")
+                    waiting.discard(s)
+                true(time.monotonic() < deadline, f"{layout}: it isn't back after {seconds} s")
+            return refused
+
+        pushed(1.0)
+        client.save()
+        old = (server.root / "dump.rdb").read_bytes()
+        pushed(2.0)
+        pushed(2.0, [77])
+        equal(only_new(2.0), 0, "all is well")
+        server.kill()
+        (server.root / "dump.rdb").write_bytes(old)
+        server.start()
+        true(only_new(2.0) > 0, f"{layout}: it was noticed")
+        equal(values(api, ["latest:amount"], {"user_id": [77]})["amount"], [(2.0, "PRESENT")], "what it never had")
+        true("slipway_redis_returns_total 1" in api.send("GET", "/metrics").body.decode(), "and counted")
+        # While the server is away, too; and once more with an erasure that the older one doesn't know.
+        client.save()
+        old = (server.root / "dump.rdb").read_bytes()
+        pushed(3.0)
+        ours.cli("feature", "erase", "--key", "user_id=77", "--reason", "asked")
+        equal(only_new(3.0), 0, "all is well again")
+        ours.kill()
+        server.kill()
+        (server.root / "dump.rdb").write_bytes(old)
+        server.start()
+        asked = lambda: online(reader.api(), ["latest:amount"], {"user_id": [1]}, check=False)  # noqa: E731
+        reply = until("the reader to see it", lambda: (r := asked()).status == 503 and b"older" in r.body and r)
+        true(reply.headers["Retry-After"] is not None, "when to come again")
+        ours.start()
+        only_new(3.0)
+        equal(values(ours.api(), ["latest:amount"], {"user_id": [77]})["amount"], [(None, "NOT_FOUND")], "what was erased stays away")
+        ours.stop()
+        reader.stop()
+
+
+def test_a_key_of_another_type_is_one_entitys_trouble(place):
+    user = 0x1122334455667788
+    for layout, db in (("packed", 0), ("feast", 1)):
+        server = place.redis()
+        client = redis.Redis(port=server.port, db=db)
+        ours = place.server(f"{layout}-types", "--redis-url", server.url(db), "--redis-layout", layout)
+        define(ours, SPEND)
+        api = ours.api()
+        push(api, "txn", [{"user_id": u, "amount": 5.0, "place": "x", "ts": iso(NOW)} for u in (user, 2)])
+        key = next(k for k in dump(client) if any(user.to_bytes(8, order) in k for order in ("little", "big")))
+        client.delete(key)
+        if layout == "packed":
+            client.hset(key, "x", "y")
+        else:
+            client.set(key, "y")
+        refused = online(api, ["latest:amount"], {"user_id": [user]}, check=False)
+        equal((refused.status, b"a value in Redis" in refused.body), (500, True), f"{layout}: who asks for it ({refused.body})")
+        equal(values(api, ["latest:amount"], {"user_id": [2]})["amount"], [(5.0, "PRESENT")], f"{layout}: nobody else minds")
+        read = lambda: online(api, ["latest:amount"], {"user_id": [user]}, check=False)  # noqa: E731
+        until("it to be written again", lambda: read().status == 200, 20)
+        equal(values(api, ["latest:amount"], {"user_id": [user]})["amount"], [(5.0, "PRESENT")], f"{layout}: as it was")
+        true("slipway_redis_damaged_total 0" not in api.send("GET", "/metrics").body.decode(), "it is counted")
+        ours.stop()
+
+
 def test_slipway_is_killed_under_load(place):
     server = place.redis(durable=True)
     ours = place.server("ours", "--redis-url", server.url())

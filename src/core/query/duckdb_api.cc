@@ -38,6 +38,7 @@ Loaded load() {
   FIND(close);
   FIND(connect);
   FIND(disconnect);
+  FIND(interrupt);
   FIND(free);
   FIND(query);
   FIND(result_error);

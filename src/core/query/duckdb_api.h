@@ -65,6 +65,7 @@ struct DuckApi {
   void (*close)(void** database);
   int (*connect)(void* database, void** connection);
   void (*disconnect)(void** connection);
+  void (*interrupt)(void* connection);  // Any thread.
   void (*free)(void* memory);
   int (*query)(void* connection, const char* text, DuckResult* result);
   const char* (*result_error)(DuckResult* result);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "core/query/convert.h"
 #include "core/query/duckdb_api.h"
+#include "core/query/watchdog.h"
 
 namespace slip::query {
 namespace {
@@ -35,9 +36,12 @@ class Handle {
   void* value_ = nullptr;
 };
 
+Error out_of_time() { return timed_out("sql.time", "the query takes too long"); }
+
 // The engine's words say what went wrong as "Binder Error: …".
 Error error_of(const char* words) {
   const std::string text(trim(words == nullptr ? "the engine says nothing" : words));
+  if (text.starts_with("INTERRUPT")) return out_of_time();
   if (text.starts_with("Out of Memory"))
     return exhausted("sql.memory", text.substr(0, text.find('\n')));
   if (text.starts_with("IO Error")) return unavailable("sql.engine", text);
@@ -65,12 +69,11 @@ bool begins_like_a_query(std::string_view text) {
   return word == "select" || word == "with" || word == "values" || word == "from";
 }
 
-Error out_of_time() { return timed_out("sql.time", "the query takes too long"); }
-
 class DuckDatabase final : public Database {
  public:
   DuckDatabase(const DuckApi& api, Options options) : api_(api), options_(std::move(options)) {}
   ~DuckDatabase() override {
+    watchdog_.reset();
     if (filling_ != nullptr) api_.disconnect(&filling_);
     if (connection_ != nullptr) api_.disconnect(&connection_);
     if (database_ != nullptr) api_.close(&database_);
@@ -95,12 +98,13 @@ class DuckDatabase final : public Database {
   void* database_ = nullptr;
   void* connection_ = nullptr;
   void* filling_ = nullptr;  // Another one, so that a query's rows may come meanwhile.
+  std::unique_ptr<Watchdog> watchdog_;
 };
 
 class QueryRows final : public codec::TableReader {
  public:
-  QueryRows(const DuckApi& api, const Options& options)
-      : api_(api), options_(options), statement_(api.destroy_prepare) {}
+  QueryRows(const DuckApi& api, const Options& options, Watchdog* watchdog)
+      : api_(api), options_(options), watch_(watchdog), statement_(api.destroy_prepare) {}
   ~QueryRows() override {
     if (result_.internal != nullptr) api_.destroy_result(&result_);
   }
@@ -136,6 +140,7 @@ class QueryRows final : public codec::TableReader {
       if (chunk.get() == nullptr) {
         const char* words = api_.result_error(&result_);
         if (words != nullptr && *words != '\0') return error_of(words);
+        if (over()) return out_of_time();  // Interrupted: that there are no more isn't said.
         done_ = true;
         break;
       }
@@ -156,6 +161,7 @@ class QueryRows final : public codec::TableReader {
 
   const DuckApi& api_;
   const Options& options_;
+  const Watchdog::Watch watch_;  // From the query's preparation to its last row.
   std::vector<codec::Field> schema_;
   std::vector<DuckType> types_;
   Handle statement_;
@@ -195,7 +201,11 @@ Status DuckDatabase::open() {
   TRY(run(connection_, "SET TimeZone = 'UTC'"));
   TRY(run(connection_, concat({"SET allowed_directories = ['", dir, "/']"})));
   TRY(run(connection_, "SET enable_external_access = false"));
-  return run(connection_, "SET lock_configuration = true");
+  TRY(run(connection_, "SET lock_configuration = true"));
+  if (options_.over && options_.executor != nullptr && options_.clock != nullptr)
+    watchdog_ = std::make_unique<Watchdog>(Watchdog::Deps{*options_.executor, *options_.clock},
+                                           options_.over, [this] { api_.interrupt(connection_); });
+  return {};
 }
 
 Status DuckDatabase::run(void* connection, const std::string& statement) {
@@ -321,7 +331,7 @@ Result<std::unique_ptr<codec::TableReader>> DuckDatabase::select(std::string_vie
   if (query.find('\0') != std::string_view::npos)
     return invalid("sql.query", "a query has no zero bytes");
   const std::string text(query);
-  auto rows = std::make_unique<QueryRows>(api_, options_);
+  auto rows = std::make_unique<QueryRows>(api_, options_, watchdog_.get());
   Handle& statement = rows->statement();
   TRY(prepare(text, statement.out()));
   std::vector<codec::Field> schema;

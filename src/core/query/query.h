@@ -10,9 +10,15 @@
 #include "base/result.h"
 #include "codec/table.h"
 
+namespace slip {
+class Clock;
+class Executor;
+}  // namespace slip
+
 // SQL over tables of ours: a private database (DuckDB) that holds copies of them and reaches
 // nothing else. Rows are copied in, and one SELECT at a time is computed on the caller's thread. A
-// Database and the readers of its queries belong to one thread at a time; readers go first.
+// Database and the readers of its queries belong to one thread at a time; readers go first. What
+// the limits of memory and time leave out is in README.md.
 //
 // Errors: kInvalid `sql.query` (the engine's words, with the place), `sql.column`, `sql.range` (a
 // value that no type of ours holds), `sql.table`; kExhausted `sql.memory`; kTimeout `sql.time`;
@@ -26,7 +32,11 @@ struct Options {
   std::string dir;  // For what memory doesn't hold: one that exists, this database's alone.
   int64_t memory_bytes = int64_t{512} << 20;
   int64_t disk_bytes = int64_t{64} << 30;
-  std::function<bool()> over = {};  // Asked all the time; true: the query ends with kTimeout.
+  // Asked all the time, by any thread; true, once and for good: the query ends with kTimeout.
+  std::function<bool()> over = {};
+  // Of the task that asks while the engine is busy. Null: it is asked between two steps alone.
+  Executor* executor = nullptr;
+  Clock* clock = nullptr;
 };
 
 class Database {

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "sys/clock.h"
+#include "sys/executor.h"
 
 namespace slip::query {
 namespace {
@@ -156,6 +158,33 @@ TEST(Query, TimeIsBounded) {
   const auto db = make({.dir = "", .over = [&] { return ++asked_times > 20; }});
   EXPECT_EQ(asked(*db, "SELECT count(*) n FROM range(100000000000) a(i)"),
             "sql.time the query takes too long");
+}
+
+// Who asks is the watchdog alone: these would go on for ever inside one step.
+TEST(Query, TimeIsBoundedWithinAStep) {
+  static thread_local bool computes = false;
+  computes = true;
+  for (const std::string_view query : {
+           "SELECT i FROM range(1000000000000000) r(i) WHERE i < 0",
+           "SELECT i, [i] l FROM range(1000000000000000) r(i) WHERE i < 0",
+           "SELECT count(*) n FROM range(100000000000) a(i), range(100000000000) b(j)"
+           " WHERE (i * 31 + j) % 7 = 8",
+           "SELECT max(sqrt(i + j)) m FROM range(1000000000) a(i), range(1000000000) b(j)",
+           "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT (i + 1) % 1000 FROM r)"
+           " SELECT count(*) n FROM r WHERE i > 1000",
+       }) {
+    const auto db = make({.dir = "",
+                          .over = [] { return !computes; },
+                          .executor = &real_executor(),
+                          .clock = &real_clock()});
+    EXPECT_EQ(asked(*db, query), "sql.time the query takes too long") << query;
+  }
+  // Whoever isn't over isn't disturbed, and what ends before its time neither.
+  const auto db = make({.dir = "",
+                        .over = [] { return false; },
+                        .executor = &real_executor(),
+                        .clock = &real_clock()});
+  EXPECT_EQ(asked(*db, "SELECT count(*) n FROM range(3000000) r(i)"), "n:int64|3000000");
 }
 
 TEST(Query, ManyRowsThereAndBack) {

@@ -130,8 +130,17 @@ std::string FakeRedis::execute(const Words& w, int64_t id) {
   return name == "EVAL" ? evaluate(w) : on_keys(w);
 }
 
+bool FakeRedis::other_type(const Words& w) const {
+  static const std::set<std::string> kOfTexts = {"GET", "GETRANGE"};
+  static const std::set<std::string> kOfHashes = {"HGET", "HMGET", "HGETALL", "HSET", "HDEL"};
+  return (kOfTexts.contains(w[0]) && hashes.contains(w[1])) ||
+         (kOfHashes.contains(w[0]) && texts.contains(w[1]));
+}
+
 std::string FakeRedis::on_keys(const Words& w) {
   const std::string& name = w[0];
+  if (w.size() > 1 && other_type(w))
+    return "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n";
   if (name == "GET") return text_of(w[1]);
   if (name == "GETRANGE") {
     const auto found = texts.find(w[1]);
@@ -154,7 +163,9 @@ std::string FakeRedis::on_keys(const Words& w) {
   if (name == "HGET") return field_of(w[1], w[2]);
   if (name == "HGETALL") {
     std::vector<std::string> out;
-    for (const auto& [field, value] : hashes[w[1]]) {
+    const auto found = hashes.find(w[1]);
+    if (found == hashes.end()) return list(out);
+    for (const auto& [field, value] : found->second) {
       out.push_back(bulk(field));
       out.push_back(bulk(value));
     }
@@ -185,6 +196,21 @@ std::string FakeRedis::change_hash(const Words& w) {
 
 std::string FakeRedis::evaluate(const Words& w) {
   const std::string& key = w[3];
+  if (w[1].find("'TYPE'") != std::string::npos) {
+    if (w[4] != "string") texts.erase(key);
+    if (w[4] != "hash") hashes.erase(key);
+    return integer(0);
+  }
+  if (w[1].find("math.max") != std::string::npos) {
+    const auto known = hashes[key].find(w[4]);
+    int64_t n = known == hashes[key].end() ? 0 : std::stoll(known->second);
+    if (n >= std::stoll(w[5])) {
+      n = std::max<int64_t>(n, std::stoll(w[6]));
+      hashes[key][w[4]] = std::to_string(n);
+    }
+    if (hashes[key].empty()) hashes.erase(key);
+    return integer(n);
+  }
   if (w[1].find("GETRANGE") != std::string::npos) {
     const auto found = texts.find(key);
     if ((found == texts.end() ? "" : found->second.substr(0, 9)) != w[4]) return integer(0);
@@ -195,7 +221,10 @@ std::string FakeRedis::evaluate(const Words& w) {
     return integer(1);
   }
   const auto known = hashes[key].find(w[4]);
-  if ((known == hashes[key].end() ? "" : known->second) != w[5]) return integer(0);
+  if ((known == hashes[key].end() ? "" : known->second) != w[5]) {
+    if (hashes[key].empty()) hashes.erase(key);
+    return integer(0);
+  }
   const size_t gone = std::stoull(w[7]);
   for (size_t i = 8; i < 8 + gone; ++i) hashes[key].erase(w[i]);
   for (size_t i = 8 + gone; i + 1 < w.size(); i += 2) hashes[key][w[i]] = w[i + 1];

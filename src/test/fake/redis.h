@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -13,8 +14,9 @@
 #include "sys/sync.h"
 
 // As much of a Redis server as we talk to, on the other end of a Net: strings and hashes, the two
-// scripts of exchanges (told apart by what they read), SCAN in one step. It can be gone, lose what
-// it holds, cut a connection after some commands, refuse. Any thread.
+// scripts of exchanges and that of numbers (told apart by their words), SCAN in one step. It can be
+// gone, lose what it holds, go back in time, cut a connection after some commands, refuse. Any
+// thread.
 namespace slip::test {
 
 class FakeRedis final : public Net {
@@ -45,6 +47,17 @@ class FakeRedis final : public Net {
     const sys::Lock lock(mutex_);
     texts.clear();
     hashes.clear();
+  }
+  using Held = std::pair<std::map<std::string, std::string>,
+                         std::map<std::string, std::map<std::string, std::string>>>;
+  Held save() const {
+    const sys::Lock lock(mutex_);
+    return {texts, hashes};
+  }
+  void restore(const Held& held) {  // As after a restart with an older snapshot.
+    const sys::Lock lock(mutex_);
+    std::tie(texts, hashes) = held;
+    ++epoch_;
   }
   void refuse(std::string with) {  // Every command but a greeting's; "": none.
     const sys::Lock lock(mutex_);
@@ -80,6 +93,7 @@ class FakeRedis final : public Net {
   class End;
   std::string text_of(const std::string& key) const;
   std::string field_of(const std::string& key, const std::string& field) const;
+  bool other_type(const Words& w) const;
   std::string execute(const Words& w, int64_t id);
   std::string on_keys(const Words& w);
   std::string change_hash(const Words& w);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "core/auth/directory.h"
 #include "features/features.h"
 #include "features/files.h"
 #include "features/stream_rows.h"
@@ -197,8 +198,8 @@ Result<http::Reply> quarantine(const FeaturesApp& app, const Ctx& ctx, http::Req
   const Page page = TRY(page_of(request));
   std::vector<Json> items;
   std::string last;
-  for (const features::Features::Quarantined& q :
-       TRY(app.features.quarantine(ctx, request.param("name"), page.after, page.limit))) {
+  for (const features::Quarantined& q :
+       TRY(app.features.quarantine().list(ctx, request.param("name"), page.after, page.limit))) {
     Json one = Json::object({{"uid", q.uid}, {"created_ms", q.created_ms}, {"reason", q.reason}});
     one.set("record", TRY(codec::parse_json(q.record)));
     items.push_back(std::move(one));
@@ -217,7 +218,7 @@ Result<http::Reply> release(const FeaturesApp& app, const Ctx& ctx, http::Reques
   std::vector<std::string> uids;
   for (const Json& uid : list->items())
     if (uid.is_string()) uids.push_back(uid.as_string());
-  const int64_t n = TRY(app.features.release(ctx, request.param("name"), uids));
+  const int64_t n = TRY(app.features.quarantine().release(ctx, request.param("name"), uids));
   return json_reply(Json::object({{"released", n}}));
 }
 
@@ -300,7 +301,12 @@ Result<http::Reply> materialize(const FeaturesApp& app, const Ctx& ctx, http::Re
   return materialize_views(app.features, app.files, ctx, request);
 }
 
+// Redis has no projects: while it is filled nobody's features can be read, and rows of servers that
+// are gone stop being waited for. Who manages one project doesn't decide that for the others.
 Result<http::Reply> rebuild_online(const FeaturesApp& app, const Ctx& ctx, http::Request&) {
+  if (!app.directory.is_admin(ctx))
+    return forbidden("auth.forbidden",
+                     "only an administrator may fill Redis again: it is of all projects");
   return rebuild_redis(app.features, ctx);
 }
 
@@ -343,14 +349,15 @@ std::vector<http::Route> feature_routes(FeaturesApp app) {
       {Method::kPost, "/feature-sources/{name}/runs", Right::kEdit, Audit::kEvent, http::no_body(),
        compute, "Runs a source's query, unless its inputs are what they were the last time."},
       {Method::kGet, "/feature-sources/{name}/quarantine", Right::kRead, Audit::kNone,
-       http::no_body(), quarantine,
-       "Rows that the source's contract keeps apart, with the reason."},
+       http::no_body(), quarantine, "Rows and messages that are kept apart, with the reason."},
       {Method::kPost, "/feature-sources/{name}/quarantine:release", Right::kEdit, Audit::kEvent,
        http::memory(), release, "Takes rows out of the quarantine: {\"uids\": […]}."},
       {Method::kPost, "/features:materialize", Right::kEdit, Audit::kEvent, http::memory(),
        materialize, "Brings history online: views, start, end."},
       {Method::kPost, "/features:rebuild-online", Right::kManage, Audit::kEvent, http::memory(),
-       rebuild_online, "Fills Redis again with all that this server has taken, of all projects."},
+       rebuild_online,
+       "Fills Redis again with all that this server has taken, of all projects; an administrator "
+       "does that."},
       {Method::kPost, "/features:erase", Right::kManage, Audit::kGoverned, http::memory(),
        [](const FeaturesApp& a, const Ctx& ctx, http::Request& request) {
          return erase_entity(a.features, ctx, request);

@@ -4,6 +4,9 @@
 
 #include "http/route.h"
 
+namespace slip::auth {
+class Directory;
+}
 namespace slip::features {
 class Features;
 class SourceFiles;
@@ -21,6 +24,7 @@ struct FeaturesApp {
   features::SourceFiles& files;
   features::Staging& staging;
   features::Streams& streams;
+  auth::Directory& directory;
 };
 std::vector<http::Route> feature_routes(FeaturesApp app);
 
