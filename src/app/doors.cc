@@ -128,6 +128,7 @@ void World::stop() {
   if (redis) ignore(redis->mirror().leave(), "the next start writes it");
   grpc_server.reset();
   server.reset();
+  predict_pool.reset();  // What still runs there reads what goes after this.
 }
 
 std::string World::http_url() const {

@@ -15,7 +15,7 @@ using codec::Json;
 
 constexpr int64_t kNotesBytesMax = 256 << 20;
 constexpr std::string_view kPlan = "_plan.json", kDone = "_done.jsonl",
-                           kManifest = "_manifest.json";
+                           kManifest = "_manifest.json", kLock = "_lock";
 constexpr int kFormat = 1;
 
 Result<std::vector<BatchInput>> find_inputs(Fs& fs, const std::string& in) {
@@ -127,8 +127,20 @@ std::optional<PartDone> read_done(std::string_view line) {
   return PartDone{*number, *rows, *bytes, *digest};
 }
 
+// "part-00012.parquet", also unfinished: nobody else's file, however it begins.
+bool is_part(std::string_view name) {
+  constexpr std::string_view kBegin = "part-", kUnfinished = ".tmp";
+  if (!name.starts_with(kBegin)) return false;
+  name.remove_prefix(kBegin.size());
+  if (name.ends_with(kUnfinished)) name.remove_suffix(kUnfinished.size());
+  const size_t dot = name.find('.');
+  const std::string_view digits = name.substr(0, dot);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return dot != name.npos && digits.size() >= 5 && std::ranges::all_of(digits, is_digit) &&
+         codec::parse_format(name.substr(dot + 1)).ok();
+}
 bool is_ours(std::string_view name) {
-  return name.starts_with("part-") || name == kPlan || name == kDone || name == kManifest;
+  return is_part(name) || name == kPlan || name == kDone || name == kManifest;
 }
 
 }  // namespace
@@ -146,14 +158,21 @@ Result<BatchPlan> make_plan(Fs& fs, const BatchOptions& options, std::string_vie
   return plan;
 }
 
+// Only what a plan of ours stands beside.
 Status BatchFolder::clear() {
+  if (!fs_.stat(path(kPlan)).ok()) return {};
   for (const FileInfo& f : TRY(fs_.list(dir_)))
     if (!f.is_dir && is_ours(f.name)) TRY(fs_.remove(path(f.name)));
   return fs_.sync_dir(dir_);
 }
 
 Result<std::vector<PartDone>> BatchFolder::open(const BatchPlan& plan, bool restart) {
+  for (const BatchInput& input : plan.inputs)
+    if (parent_dir(input.path) == dir_)
+      return invalid("batch.out", concat({dir_, " holds the rows themselves"}));
   TRY(fs_.make_dirs(dir_));
+  lock_ = TRY(fs_.open(path(kLock), OpenMode::kCreate));
+  TRY(lock_->lock());
   if (restart) TRY(clear());
   const std::vector<FileInfo> there = TRY(fs_.list(dir_));
   const auto has = [&](std::string_view name) {
@@ -169,7 +188,7 @@ Result<std::vector<PartDone>> BatchFolder::open(const BatchPlan& plan, bool rest
     if (has(kDone)) {
       const std::string notes = TRY(read_file(fs_, path(kDone), kNotesBytesMax));
       for (const std::string_view line : split(notes, '\n'))
-        if (const auto done = read_done(line)) out.push_back(*done);
+        if (const auto done = read_done(line); done && is_there(plan, *done)) out.push_back(*done);
     }
   } else {
     for (const FileInfo& f : there)
@@ -183,6 +202,14 @@ Result<std::vector<PartDone>> BatchFolder::open(const BatchPlan& plan, bool rest
   // What a crash left of a line ends with the next one's beginning.
   if (TRY(log_->size()) > 0) TRY(log_->append("\n"));
   return out;
+}
+
+// As long as was noted: one that somebody removed or cut is made again.
+bool BatchFolder::is_there(const BatchPlan& plan, const PartDone& done) const {
+  if (done.number >= static_cast<int64_t>(plan.parts.size())) return false;
+  const BatchPart& part = plan.parts[static_cast<size_t>(done.number)];
+  const auto info = fs_.stat(path(part.name));
+  return info.ok() && info->size == done.bytes && part.rows == done.rows;
 }
 
 Status BatchFolder::note(const PartDone& done) {

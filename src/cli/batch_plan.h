@@ -63,7 +63,8 @@ struct PartDone {
 };
 
 // The folder's notes: `_plan.json` (written first), `_done.jsonl` (a line a part, after the part),
-// `_manifest.json` (last, atomically: there or not). One thread at a time.
+// `_manifest.json` (last, atomically: there or not), `_lock` (kConflict `fs.locked` for a second
+// scoring at the same time). One thread at a time.
 class BatchFolder {
  public:
   BatchFolder(Fs& fs, std::string dir) : fs_(fs), dir_(std::move(dir)) {}
@@ -80,9 +81,11 @@ class BatchFolder {
 
  private:
   Status clear();
+  bool is_there(const BatchPlan& plan, const PartDone& done) const;
 
   Fs& fs_;
   std::string dir_;
+  std::unique_ptr<File> lock_;  // One scoring at a time.
   std::unique_ptr<File> log_;
   bool finished_ = false;
 };

@@ -62,7 +62,8 @@ class Scoring {
       all.push_back(d);
     }
     said_.parts = static_cast<int64_t>(all.size());
-    if (!folder_.finished()) TRY(folder_.finish(plan_, all, schema_));
+    if (!folder_.finished() || said_.resumed < said_.parts)
+      TRY(folder_.finish(plan_, all, schema_));
     return said_;
   }
 
@@ -241,8 +242,10 @@ class Scoring {
   Status take_schema(const std::vector<codec::Field>& schema) {
     const sys::Lock lock(mutex_);
     if (schema_.empty()) schema_ = schema;
-    const bool same = std::ranges::equal(schema_, schema, [](const auto& a, const auto& b) {
-      return a.name == b.name && a.type == b.type;
+    // Text doesn't say of what type a column was written.
+    const bool typed = options_.format == codec::Format::kParquet;
+    const bool same = std::ranges::equal(schema_, schema, [&](const auto& a, const auto& b) {
+      return a.name == b.name && (!typed || a.type == b.type);
     });
     if (same) return {};
     return invalid("batch.schema", "its answers have other columns than those of other files");

@@ -100,6 +100,9 @@ TEST_F(BatchScore, DoneStaysDone) {
   EXPECT_EQ(again.resumed, 5);
   EXPECT_EQ(again.rows, 17);
   EXPECT_EQ(get(disk_, "/w/out/_manifest.json"), manifest);
+  disk_.remove("/w/out/part-00002.csv").value();  // To have it made again.
+  EXPECT_EQ(score(disk_, options()).value().resumed, 4);
+  EXPECT_EQ(get(disk_, "/w/out/_manifest.json"), manifest);
 }
 
 TEST_F(BatchScore, AnotherPlanIsRefusedUntilRestart) {
@@ -112,9 +115,14 @@ TEST_F(BatchScore, AnotherPlanIsRefusedUntilRestart) {
   EXPECT_EQ(score(disk_, o).value().parts, 4);
   EXPECT_EQ(get(disk_, "/w/out/mine.txt"), "mine");
   EXPECT_EQ(get(disk_, "/w/out/part-00004.csv"), "fs.not_found");
+  o.out = "/w/in";
+  EXPECT_EQ(score(disk_, o).error().reason, "batch.out");
   write_file_atomic(disk_, "/w/tmp/part-00000.csv", "a stranger's").value();
   o.restart = false;
   o.out = "/w/tmp";
+  EXPECT_EQ(score(disk_, o).error().reason, "batch.other_plan");
+  EXPECT_EQ(get(disk_, "/w/tmp/part-00000.csv"), "a stranger's");
+  o.restart = true;
   EXPECT_EQ(score(disk_, o).error().reason, "batch.other_plan");
   EXPECT_EQ(get(disk_, "/w/tmp/part-00000.csv"), "a stranger's");
 }

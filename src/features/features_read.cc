@@ -152,13 +152,12 @@ Status Features::read(const ReadPlan& plan, const RequestColumns& request,
     for (size_t row = 0; row < rows; ++row) {
       Cell& value = out->values.at(i, row);
       if (o.computed) {
-        value = std::move(computed[o.from][o.at][row]);
+        value = computed[o.from][o.at][row];
         out->statuses.at(i, row) = is_null(value) ? ReadStatus::kNullValue : ReadStatus::kPresent;
         continue;
       }
-      EntityRead& one = got[o.from][row];
-      // Each feature of a reading is answered once, and has been computed from by now.
-      value = std::move(one.cells[o.at]);
+      const EntityRead& one = got[o.from][row];
+      value = one.cells[o.at];  // A feature may be answered under several names.
       out->statuses.at(i, row) = one.statuses[o.at];
       out->event_us.at(i, row) = one.event_us;
     }

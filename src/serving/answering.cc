@@ -15,6 +15,7 @@ struct Serving::Chosen {
   Uuid id;
   int64_t ts_us = 0;
   int64_t start_ns = 0;
+  int64_t cost_ns = 0;  // Of the model alone, once it has run.
 };
 
 namespace {
@@ -24,11 +25,14 @@ int64_t rows_of(const Serving::Ask& ask) {
 }
 
 // All inputs have a row for each of the request's, and there is one: it can lie beside others.
-bool has_rows(const Serving::Ask& ask) {
+// Not too many batches full of them either: what is larger runs as it is.
+bool can_join(const Serving::Ask& ask, const Signature& signature) {
+  constexpr int64_t kPiecesMax = 256;
   const auto fits = [n = rows_of(ask)](const Tensor& t) {
-    return !t.shape.empty() && t.rows() == n && n > 0;
+    return !t.shape.empty() && t.rows() == n && n > 0 && t.elements() >= n;
   };
-  return !ask.inputs.empty() && std::ranges::all_of(ask.inputs, fits);
+  return !ask.inputs.empty() && rows_of(ask) / kPiecesMax <= signature.max_batch &&
+         std::ranges::all_of(ask.inputs, fits);
 }
 
 Status check_outputs(const Signature& signature, std::span<const std::string> wanted) {
@@ -84,7 +88,7 @@ Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const As
                                     const Chosen& chosen, std::vector<Tensor> outputs) const {
   const int64_t took_ns = deps_.clock.steady_ns() - chosen.start_ns;
   const Arm& arm = *chosen.arm;
-  arm.stats->succeeded(took_ns, rows_of(ask), chosen.ts_us / 1000);
+  arm.stats->succeeded(took_ns, rows_of(ask), chosen.ts_us / 1000, chosen.cost_ns);
   Unlogged out;
   out.prediction.id = chosen.id;
   out.prediction.outputs = std::move(outputs);
@@ -111,7 +115,7 @@ Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const As
 }
 
 Result<Serving::Unlogged> Serving::run_on(const Ctx& ctx, const Route& route, const Ask& ask,
-                                          const Chosen& chosen) const {
+                                          Chosen chosen) const {
   ArmStats& stats = *chosen.arm->stats;
   Result<std::vector<Tensor>> ran = chosen.arm->model->run(ask.inputs, ask.outputs);
   const int64_t infer_ns = deps_.clock.steady_ns() - chosen.start_ns;
@@ -121,6 +125,7 @@ Result<Serving::Unlogged> Serving::run_on(const Ctx& ctx, const Route& route, co
   }
   stats.infer_ns.fetch_add(infer_ns, std::memory_order_relaxed);
   stats.executed(rows_of(ask), {.infer_ns = infer_ns});
+  chosen.cost_ns = infer_ns;
   return answered(ctx, route, ask, chosen, std::move(*ran));
 }
 
@@ -144,6 +149,7 @@ void Serving::give(Later& later, Result<std::vector<Tensor>> ran, const BatchTim
     count_failure(stats, deps_.clock.steady_ns() - later.chosen.start_ns);
     return later.done(std::move(ran).error());
   }
+  later.chosen.cost_ns = times.infer_ns;
   stats.queue_ns.fetch_add(times.queue_ns, std::memory_order_relaxed);
   stats.input_ns.fetch_add(times.input_ns, std::memory_order_relaxed);
   stats.infer_ns.fetch_add(times.infer_ns, std::memory_order_relaxed);
@@ -156,8 +162,9 @@ void Serving::run_later(const Ctx& ctx, std::shared_ptr<const Route> route, Ask 
   const Result<Chosen> chosen = choose(*route, ask);
   if (!chosen.ok()) return done(chosen.error());
   const Arm& arm = *chosen->arm;
-  if (!arm.goes_to_batcher() || !has_rows(ask)) return done(run_on(ctx, *route, ask, *chosen));
   const Signature& signature = arm.model->signature();
+  if (!arm.goes_to_batcher() || !can_join(ask, signature))
+    return done(run_on(ctx, *route, ask, *chosen));
   Status fits = check_inputs(signature, ask.inputs);
   if (fits.ok()) fits = check_outputs(signature, ask.outputs);
   if (!fits.ok()) {
@@ -167,7 +174,7 @@ void Serving::run_later(const Ctx& ctx, std::shared_ptr<const Route> route, Ask 
   BatchRequest request;
   request.inputs = ask.inputs;
   request.deadline_ns = ctx.deadline_ns == INT64_MAX ? 0 : ctx.deadline_ns;
-  request.timeout_us = ask.timeout_us;
+  request.timeout_us = std::min(ask.timeout_us, kBatchTimeMaxUs);
   request.priority = ask.priority;
   request.tenant = ctx.actor_uid;
   if (ctx.cancel) request.cancelled = [ctx] { return ctx.cancelled(); };

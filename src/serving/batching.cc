@@ -59,6 +59,11 @@ Batching::Batching(Executor& executor, Clock& clock, Options options)
 
 std::shared_ptr<Batcher> Batching::batcher_for(const Arm& arm, const Arm* before) const {
   if (!arm.model || !arm.config || arm.model->signature().max_batch == 0) return nullptr;
+  // An open first dimension need not count rows that know nothing of each other: that is the
+  // operator's to say. Of trees it is known.
+  const std::string_view platform = arm.model->signature().platform;
+  const bool by_row = platform == "xgboost" || platform == "lightgbm";
+  if (!by_row && !arm.config->asks_for_batches()) return nullptr;
   if (before != nullptr && before->model == arm.model) return before->batcher;
   BatchSettings settings = batch_settings(*arm.config, threads());
   settings.objective_us = options_.objective_us;

@@ -91,7 +91,7 @@ class Ensemble final : public Model {
       stats.failed_ns.fetch_add(took, std::memory_order_relaxed);
       return std::move(ran).error().within(concat({"step `", step.model, "`"}));
     }
-    stats.succeeded(took, rows, clock_.now_ms());
+    stats.succeeded(took, rows, clock_.now_ms(), took);
     stats.infer_ns.fetch_add(took, std::memory_order_relaxed);
     stats.executed(rows, {.infer_ns = took});
     for (size_t i = 0; i < step.outputs.size(); ++i) {

@@ -1,6 +1,7 @@
 #include "serving/local_models.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/budget.h"
 #include "base/text.h"
@@ -17,6 +18,11 @@ namespace {
 
 constexpr int64_t kLabelsBytesMax = 16 << 20;
 constexpr std::string_view kUnloaded = "unloaded";
+constexpr std::array<std::string_view, 4> kModelFiles = {"model.onnx", "xgboost.json",
+                                                         "xgboost.ubj", "model.txt"};
+bool is_model_file(std::string_view name) {
+  return std::ranges::find(kModelFiles, name) != kModelFiles.end();
+}
 constexpr int kDepthMax = 16;  // Of ensembles in ensembles.
 
 Error no_model(std::string_view name) {
@@ -97,7 +103,13 @@ std::vector<std::string> LocalModels::names_there() const {
   return out;
 }
 
-bool LocalModels::knows(const std::string& name) const { return place_of(name).has_value(); }
+bool LocalModels::knows(const std::string& name) const {
+  const bool served = entries_.with([&](const Entries& all) {
+    const auto found = all.find(name);
+    return found != all.end() && found->second.route != nullptr;
+  });
+  return served || place_of(name).has_value();
+}
 
 // The model's file in a version's directory.
 Result<std::string> LocalModels::file_in(const std::string& dir, const ModelConfig& config) const {
@@ -110,7 +122,7 @@ Result<std::string> LocalModels::file_in(const std::string& dir, const ModelConf
       return not_found("local_model.file", concat({"there is no file ", dir, "/", named}));
     return concat({dir, "/", named});
   }
-  for (const std::string_view name : {"model.onnx", "xgboost.json", "xgboost.ubj", "model.txt"})
+  for (const std::string_view name : kModelFiles)
     if (has(name)) return concat({dir, "/", name});
   return not_found("local_model.file",
                    concat({dir, " has no model.onnx, xgboost.json, ", "xgboost.ubj or model.txt"}))
@@ -140,8 +152,14 @@ Result<LocalModels::Source> LocalModels::look(const Place& place, const Parts& p
   if (!parts.files.empty()) {
     if (parts.config_json.empty())
       return invalid("local_model.parts", "files come with a config, and there is none");
-    for (const auto& [path, bytes] : parts.files)
-      out.versions[TRY(version_and_file(path)).first] = path;
+    for (const auto& [path, bytes] : parts.files) {
+      const auto [version, file] = TRY(version_and_file(path));
+      const std::string wanted = out.config.file();
+      const bool known = wanted.empty() ? is_model_file(file) : file == wanted;
+      if (!known || !out.versions.emplace(version, path).second)
+        return unsupported("local_model.parts",
+                           concat({"file:", path, ": one file of a model a version can be given"}));
+    }
     return out;
   }
   if (place.file) {
@@ -232,10 +250,27 @@ FindMember LocalModels::find_member() const {
 void LocalModels::load_members(const ModelConfig& config, int depth) {
   if (depth > kDepthMax) return;  // A circle: its members won't be there.
   for (const std::string& name : ensemble_members(config)) {
-    if (find_member()(name, -1)) continue;
+    if (find_member()(name, -1) || !tried_.insert(name).second) continue;
     const std::optional<Place> place = place_of(name);
     if (place) ignore(load_one(name, *place, {}, depth + 1), "the ensemble says what it lacks");
   }
+}
+
+// A model that is a step of its own steps would never end.
+Status LocalModels::check_circle(const std::string& name, const ModelConfig& config) const {
+  std::set<std::string> seen;
+  std::vector<std::string> next = ensemble_members(config);
+  while (!next.empty()) {
+    const std::string one = std::move(next.back());
+    next.pop_back();
+    if (one == name)
+      return invalid("model_config.field",
+                     concat({"ensemble_scheduling: `", name, "` would be a step of itself"}));
+    if (!seen.insert(one).second) continue;
+    const std::vector<std::string> below = members_of(one);
+    next.insert(next.end(), below.begin(), below.end());
+  }
+  return {};
 }
 
 Status LocalModels::load_one(const std::string& name, const Place& place, const Parts& parts,
@@ -243,7 +278,10 @@ Status LocalModels::load_one(const std::string& name, const Place& place, const 
   const auto before = entries_.with([&](Entries& all) { return all[name].route; });
   const auto make = [&]() -> Result<std::shared_ptr<const Route>> {
     const Source source = TRY(look(place, parts));
-    if (source.config.backend() == Backend::kEnsemble) load_members(source.config, depth);
+    if (source.config.backend() == Backend::kEnsemble) {
+      load_members(source.config, depth);
+      TRY(check_circle(name, source.config));
+    }
     return make_route(name, source, parts, before.get());
   };
   Result<std::shared_ptr<const Route>> made = make();
@@ -266,6 +304,7 @@ Status LocalModels::load_one(const std::string& name, const Place& place, const 
 Status LocalModels::open() {
   const sys::Lock lock(changing_);
   for (const std::string& name : names_there()) {
+    tried_.clear();
     const std::optional<Place> place = place_of(name);
     if (!place || find_member()(name, -1)) continue;  // A step of an ensemble was loaded with it.
     ignore(load_one(name, *place, {}), "it is there as unavailable, and the log says why");
@@ -282,6 +321,7 @@ Status LocalModels::load(const std::string& name, const Parts& parts) {
     place = Place{};
   }
   if (!place) return no_model(name);
+  tried_.clear();
   return load_one(name, *place, parts);
 }
 

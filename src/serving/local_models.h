@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -109,6 +110,7 @@ class LocalModels {
                                                   const Parts& parts, const Route* before) const;
   Status load_one(const std::string& name, const Place& place, const Parts& parts, int depth = 0);
   void load_members(const ModelConfig& config, int depth);
+  Status check_circle(const std::string& name, const ModelConfig& config) const;
   FindMember find_member() const;
   void unload_unless_needed(const std::string& name);
   std::vector<std::string> members_of(const std::string& name) const;
@@ -117,6 +119,7 @@ class LocalModels {
   std::map<std::string, std::string> files_;
   std::vector<std::string> repositories_;
   sys::Mutex changing_;
+  std::set<std::string> tried_;  // By the change under way, for an ensemble's sake.
   sys::Guarded<Entries> entries_;
 };
 

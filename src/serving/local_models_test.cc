@@ -210,7 +210,13 @@ TEST_F(LocalModelsTest, EnsemblesAreChecked) {
       if (v.model == name) return v.reason;
     return std::string();
   };
-  EXPECT_NE(why("self").find("isn't served"), std::string::npos) << why("self");
+  EXPECT_NE(why("self").find("step of itself"), std::string::npos) << why("self");
+  // Nor in a roundabout way, by a change of what serves.
+  put("/r/top/config.pbtxt", two_steps("a"));
+  models.load("top", {}).value();
+  put("/r/a/config.pbtxt", two_steps("top"));
+  EXPECT_EQ(models.load("a", {}).error().reason, "model_config.field");
+  EXPECT_EQ(index_text(models, true), "a/1 READY\ntop/1 READY\n");
   EXPECT_NE(why("none").find("`nobody` isn't served"), std::string::npos) << why("none");
   EXPECT_NE(why("round").find("nothing that can run before it"), std::string::npos) << why("round");
   EXPECT_NE(why("types").find("FP32"), std::string::npos) << why("types");

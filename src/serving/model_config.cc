@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "codec/proto_text.h"
+#include "serving/batch_settings.h"
 #include "serving/model_config_internal.h"
 
 namespace slip::serving {
@@ -58,9 +59,8 @@ Status check_batching(const inference::ModelDynamicBatching& d, int64_t max_batc
     if (size <= 0 || size > max_batch)
       return bad_field("dynamic_batching.preferred_batch_size",
                        concat({std::to_string(size), " isn't between 1 and max_batch_size"}));
-  constexpr uint64_t kLevelsMax = 1000;
-  if (d.priority_levels() > kLevelsMax)
-    return bad_field("dynamic_batching.priority_levels", "there are at most 1000");
+  if (d.priority_levels() > static_cast<uint64_t>(kPriorityLevelsMax))
+    return bad_field("dynamic_batching.priority_levels", "there are at most 64");
   if (d.default_priority_level() > d.priority_levels() ||
       (d.priority_levels() > 0 && d.default_priority_level() == 0))
     return bad_field("dynamic_batching.default_priority_level",
@@ -83,6 +83,7 @@ Status check_supported(const inference::ModelConfig& c) {
   if (c.model_transaction_policy().decoupled())
     return refused("model_transaction_policy.decoupled");
   if (c.model_repository_agents().agents_size() > 0) return refused("model_repository_agents");
+  if (c.response_cache().enable()) return refused("response_cache");
   const auto& accelerators = c.optimization().execution_accelerators();
   if (accelerators.gpu_execution_accelerator_size() > 0)
     return refused("optimization.execution_accelerators.gpu_execution_accelerator");
@@ -286,7 +287,6 @@ Backend ModelConfig::backend() const {
   return backend_of(*message_).ok() ? *backend_of(*message_) : Backend::kByFile;
 }
 int64_t ModelConfig::max_batch() const { return message_->max_batch_size(); }
-bool ModelConfig::caches() const { return message_->response_cache().enable(); }
 
 int64_t ModelConfig::instances() const { return said_instances_; }
 

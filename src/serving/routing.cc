@@ -17,10 +17,10 @@ void LatencyHistogram::add(int64_t nanoseconds) {
                                                                          std::memory_order_relaxed);
 }
 
-void ArmStats::succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms) {
+void ArmStats::succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms, int64_t model_ns) {
   latency.add(took_ns);
   const int64_t old_cost = cost_ns.load(std::memory_order_relaxed);
-  cost_ns.store(old_cost + (took_ns - old_cost) / 16, std::memory_order_relaxed);
+  cost_ns.store(old_cost + (model_ns - old_cost) / 16, std::memory_order_relaxed);
   successes.fetch_add(1, std::memory_order_relaxed);
   rows.fetch_add(of_rows, std::memory_order_relaxed);
   busy_ns.fetch_add(took_ns, std::memory_order_relaxed);

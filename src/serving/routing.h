@@ -65,7 +65,8 @@ struct ArmStats {
   LatencyHistogram latency;
   sys::Guarded<std::map<int64_t, BatchSizeStats>> by_rows;  // Of executions.
 
-  void succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms);
+  // `model_ns`: of the model alone, which decides where it runs.
+  void succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms, int64_t model_ns);
   // One run of the model, for whichever requests.
   void executed(int64_t of_rows, const BatchSizeStats& cost);
 };

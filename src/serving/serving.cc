@@ -350,21 +350,18 @@ Status Serving::refresh(const Ctx& ctx) {
   auto next = std::make_shared<RoutingTable>();
   const std::vector<std::shared_ptr<const Route>> local = deps_.local.routes();
   bool changed = before->routes.size() != all.size() + local.size();
-  for (const std::shared_ptr<const Route>& route : local) {
-    changed = changed || before->find(route->project, route->name) != route.get();
-    next->routes[routing_key(route->project, route->name)] = route;
-  }
   for (const Deployment& d : all) {
-    if (next->find(d.project, d.name) != nullptr) {
-      changed = true;
-      continue;  // LocalModels was told first: load_local() and deploy() keep them apart.
-    }
     std::shared_ptr<const Route> route = before->hold(d.project, d.name);
     if (!route || route->revision != d.revision || route->uid != d.uid || !route->error.empty()) {
       route = TRY(build_route(ctx, d));
       changed = true;
     }
     next->routes[routing_key(d.project, d.name)] = std::move(route);
+  }
+  // load_local() and deploy() keep the names apart; where both came at once, the row wins.
+  for (const std::shared_ptr<const Route>& route : local) {
+    changed = changed || before->find(route->project, route->name) != route.get();
+    next->routes.emplace(routing_key(route->project, route->name), route);
   }
   if (changed) table_.publish(next);
   return {};

@@ -190,8 +190,7 @@ class Serving {
   struct Later;
   void give(Later& later, Result<std::vector<Tensor>> ran, const BatchTimes& times) const;
   Result<Chosen> choose(const Route& route, const Ask& ask) const;
-  Result<Unlogged> run_on(const Ctx& ctx, const Route& route, const Ask& ask,
-                          const Chosen& chosen) const;
+  Result<Unlogged> run_on(const Ctx& ctx, const Route& route, const Ask& ask, Chosen chosen) const;
   Unlogged answered(const Ctx& ctx, const Route& route, const Ask& ask, const Chosen& chosen,
                     std::vector<Tensor> outputs) const;
   Result<std::shared_ptr<const LoadedModel>> load(const Ctx& ctx, const std::string& model,

@@ -100,20 +100,25 @@ class ServingTest : public test::DbTest {
   FakeSource source;
   std::unique_ptr<ledger::Ledger> events;
   std::unique_ptr<store::SegmentLog> log;
-  LocalModels local{{fs, budget, real_clock(), null_log()}};
   Batching batching{real_executor(), real_clock(), {}};
+  LocalModels local{{fs, budget, real_clock(), null_log(), Ack::kKernel, &batching}};
   std::unique_ptr<Serving> serving;
 };
 SLIP_EVERY_DB(ServingTest);
 
-// As if the model were dear: requests go together, and each gets its own rows.
-TEST_P(ServingTest, RequestsOfADearModelGoTogether) {
+// Requests go together where the configuration says so, and each gets its own rows.
+TEST_P(ServingTest, RequestsGoTogether) {
   serving->deploy(ctx, spec("3")).value();
-  const auto route = serving->table().load()->hold("default", "d");
+  EXPECT_EQ(serving->table().load()->hold("default", "d")->arms.front().batcher, nullptr);
+  fs.make_dirs("/r/together/1").value();
+  write_file_atomic(fs, "/r/together/1/model.onnx", test::onnx_add(3, 3, 3)).value();
+  write_file_atomic(fs, "/r/together/config.pbtxt", "max_batch_size: 8 dynamic_batching {}")
+      .value();
+  local.add_repository("/r").value();
+  serving->load_local(ctx, "together", {}).value();
+  const auto route = serving->table().load()->hold("default", "together");
   const Arm& arm = route->arms.front();
   ASSERT_NE(arm.batcher, nullptr);
-  EXPECT_FALSE(arm.goes_to_batcher());
-  arm.stats->cost_ns.store(int64_t{1} << 40);
   ASSERT_TRUE(arm.goes_to_batcher());
   constexpr int kAsking = 8, kEach = 20;
   std::vector<std::unique_ptr<Task>> tasks;

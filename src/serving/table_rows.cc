@@ -131,7 +131,10 @@ Status put_bools(const Lane& lane, char* out) {
 }
 
 Status put_texts(const Lane& lane, Tensor* t) {
-  for (int64_t i = 0; i < lane.from.n; ++i) t->strings[lane.at(i)] = std::string(lane.from.text(i));
+  for (int64_t i = 0; i < lane.from.n; ++i) {
+    if (lane.from.is_null(i)) return lane.bad_value(i);
+    t->strings[lane.at(i)] = std::string(lane.from.text(i));
+  }
   return {};
 }
 

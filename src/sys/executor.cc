@@ -5,8 +5,6 @@
 #include <vector>
 
 #include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "sys/clock.h"
@@ -140,13 +138,6 @@ class ThreadPool final : public Pool {
 };
 
 }  // namespace
-
-void yield_to_requests() {
-  constexpr int kNice = 10;
-  if (sys::current_sim() != nullptr) return;
-  // Of this thread alone: that is what Linux takes a thread's id for.
-  if (setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice) != 0) return;
-}
 
 Executor& real_executor() {
   static RealExecutor executor;

@@ -30,10 +30,6 @@ class Executor {
 
 Executor& real_executor();
 
-// The calling task is in no hurry: where it competes with others for a core, they go first (nice
-// 10). For jobs, so that requests don't wait behind a snapshot. Nothing in a simulation.
-void yield_to_requests();
-
 // A bounded pool for blocking request work: threads on demand up to `threads_max`, each given back
 // after `idle_ms`; `queue_max` waiting items, then kExhausted `pool.full`.
 class Pool {

@@ -79,15 +79,10 @@ void Jobs::start(int runners) {
     stopping_ = false;
   }
   for (int i = 0; i < runners; ++i)
-    tasks_.push_back(deps_.executor.spawn("job" + std::to_string(i), [this] {
-      yield_to_requests();
-      run_loop();
-    }));
+    tasks_.push_back(deps_.executor.spawn("job" + std::to_string(i), [this] { run_loop(); }));
   for (const std::unique_ptr<Duty>& duty : duties_)
-    tasks_.push_back(deps_.executor.spawn(duty->name.substr(0, 15), [this, &duty = *duty] {
-      yield_to_requests();
-      duty_loop(duty);
-    }));
+    tasks_.push_back(
+        deps_.executor.spawn(duty->name.substr(0, 15), [this, &duty = *duty] { duty_loop(duty); }));
 }
 
 void Jobs::stop() {

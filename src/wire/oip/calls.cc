@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/text.h"
+#include "wire/oip/control.h"
 #include "wire/oip/oip.h"
 #include "wire/oip/outputs.h"
 
@@ -101,8 +102,12 @@ Status for_each_served(const App& app, const Ctx& ctx,
 }
 
 bool belongs_on_pool(const Target& target) {
-  return target.route->log_ack == serving::Ack::kDisk || target.arm->goes_to_batcher() ||
-         target.arm->stats->cost_ns.load(std::memory_order_relaxed) > serving::kInlineCostNs;
+  const auto dear = [](const serving::Arm& arm) {
+    return arm.goes_to_batcher() ||
+           arm.stats->cost_ns.load(std::memory_order_relaxed) > serving::kInlineCostNs;
+  };
+  return target.route->log_ack == serving::Ack::kDisk ||
+         std::any_of(target.route->arms.begin(), target.route->arms.end(), dear);
 }
 
 Status check_client_ref(std::string_view client_ref) {
@@ -154,6 +159,10 @@ Result<Answered> run_and_log(const App& app, const Ctx& ctx, const Target& targe
 Status check_server_scope(const Ctx& ctx) {
   if (ctx.project.text == kDefaultProject) return {};
   return forbidden("oip.project", "this is of the server as a whole: ask in the project `default`");
+}
+
+const Regions* regions_for(const App& app, const Ctx& ctx) {
+  return ctx.project.text == kDefaultProject ? &app.control->regions : nullptr;
 }
 
 Result<std::string> traced_model_named(const App& app, const Ctx& ctx, const std::string& model) {

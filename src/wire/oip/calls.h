@@ -16,6 +16,7 @@
 namespace slip::wire::oip {
 
 struct App;
+class Regions;
 
 // Names of HTTP's headers and of gRPC's metadata.
 inline constexpr const char* kClientRefHeader = "x-slipway-client-ref";
@@ -41,6 +42,8 @@ bool all_ready(const App& app);
 Status for_each_served(const App& app, const Ctx& ctx,
                        const std::function<void(const serving::Route&)>& tell);
 
+// Larger requests are read and run elsewhere, however cheap the model.
+inline constexpr size_t kInlineBodyBytes = 256 << 10;
 // Cheap models answer on the I/O thread; what may take long, or waits for a disk, does not.
 bool belongs_on_pool(const Target& target);
 
@@ -73,6 +76,9 @@ Result<Answered> run_and_log(const App& app, const Ctx& ctx, const Target& targe
 // What belongs to the server as a whole, settings and shared memory, is changed in the project
 // `default` alone. kForbidden `oip.project`.
 Status check_server_scope(const Ctx& ctx);
+// Where a request's tensors may lie: shared memory belongs to the project `default` too; null
+// elsewhere.
+const Regions* regions_for(const App& app, const Ctx& ctx);
 // `model`, if it is served. kNotFound `deployment.not_found`.
 Result<std::string> traced_model_named(const App& app, const Ctx& ctx, const std::string& model);
 Error no_cuda(std::string_view region);

@@ -13,7 +13,8 @@ using grpc::Request;
 
 // ---- shared memory
 
-Result<Reply> region_status(App& app, const Ctx&, const Request& request) {
+Result<Reply> region_status(App& app, const Ctx& ctx, const Request& request) {
+  TRY(check_server_scope(ctx));
   const auto in = TRY(parsed<inference::SystemSharedMemoryStatusRequest>(request));
   inference::SystemSharedMemoryStatusResponse out;
   for (const auto& region : TRY(app.control->regions.list(in.name()))) {

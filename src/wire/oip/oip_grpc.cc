@@ -95,7 +95,7 @@ Result<Made> infer(const App& app, const Ctx& ctx, const Target& target, const R
                    bool streamed) {
   std::string client_ref(request.header(kClientRefHeader));
   TRY(check_client_ref(client_ref));
-  ProtoInfer in = TRY(parse_infer_proto(request.message, &app.control->regions));
+  ProtoInfer in = TRY(parse_infer_proto(request.message, regions_for(app, ctx)));
   Answered answered =
       TRY(run_infer(app, ctx, target, std::move(in.request), std::move(client_ref)));
   const Shape shape = shape_of(request, streamed);
@@ -144,7 +144,7 @@ void handle_infer(const App& app, const Ctx& ctx, const Request& request, bool s
   if (!model.ok()) return std::move(respond)(model.error());
   Result<Target> target = target_named(app, ctx, *model);
   if (!target.ok()) return std::move(respond)(target.error());
-  target->may_wait = belongs_on_pool(*target);
+  target->may_wait = belongs_on_pool(*target) || request.message.size() > kInlineBodyBytes;
   if (target->may_wait)
     return infer_on_pool(app, ctx, request, {std::move(*target), streamed, std::move(respond)});
   Result<Made> made = infer(app, ctx, *target, request, streamed);

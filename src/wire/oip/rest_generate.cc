@@ -24,7 +24,7 @@ Result<Said> infer(const App& app, const Ctx& ctx, const Target& target, const R
   Said out;
   InferRequest in = TRY(parse_infer(
       request.body,
-      {.json_bytes = std::nullopt, .regions = &app.control->regions, .readable_past = 0}));
+      {.json_bytes = std::nullopt, .regions = regions_for(app, ctx), .readable_past = 0}));
   in.binary_outputs = false;
   for (WantedOutput& wanted : in.outputs) wanted.binary = false;
   out.answered = TRY(

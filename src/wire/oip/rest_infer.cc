@@ -70,11 +70,12 @@ Result<Asked> ask_of(const App& app, const Ctx& ctx, const Request& request) {
   return out;
 }
 
-Result<InferRequest> parse(const App& app, const Asked& asked, const std::string& body) {
+Result<InferRequest> parse(const App& app, const Ctx& ctx, const Asked& asked,
+                           const std::string& body) {
   if (asked.json_bytes == size_t{0} && asked.target.arm->model)
     return parse_raw_infer(body, asked.target.arm->model->signature(), asked.target.route->name);
   return parse_infer(body, {.json_bytes = asked.json_bytes,
-                            .regions = &app.control->regions,
+                            .regions = regions_for(app, ctx),
                             .readable_past = body.capacity() - body.size()});
 }
 
@@ -98,7 +99,7 @@ struct Made {
 };
 
 Result<Made> infer(const App& app, const Ctx& ctx, Asked& asked, const std::string& body) {
-  InferRequest request = TRY(parse(app, asked, body));
+  InferRequest request = TRY(parse(app, ctx, asked, body));
   Answered answered =
       TRY(run_infer(app, ctx, asked.target, std::move(request), std::move(asked.client_ref)));
   Made made;
@@ -140,7 +141,7 @@ void go_to_pool(const App& app, std::shared_ptr<Pending> pending) {
 void handle_infer(const App& app, const Ctx& ctx, Request& request, http::Responder respond) {
   Result<Asked> asked = ask_of(app, ctx, request);
   if (!asked.ok()) return answer(ctx, asked.error(), std::move(respond));
-  asked->target.may_wait = belongs_on_pool(asked->target);
+  asked->target.may_wait = belongs_on_pool(asked->target) || request.body.size() > kInlineBodyBytes;
   if (asked->target.may_wait)
     return go_to_pool(app, std::make_shared<Pending>(Pending{.ctx = ctx,
                                                              .asked = std::move(*asked),

@@ -15,7 +15,8 @@ std::string region_in(const Request& request) {
   return request.params.empty() ? std::string() : request.param("region");
 }
 
-Result<Reply> status(App& app, const Ctx&, const Request& request) {
+Result<Reply> status(App& app, const Ctx& ctx, const Request& request) {
+  TRY(check_server_scope(ctx));
   Json out = Json::array();
   for (const auto& region : TRY(app.control->regions.list(region_in(request))))
     out.push(Json::object({{"name", region->name},
