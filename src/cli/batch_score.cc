@@ -88,7 +88,7 @@ class Scoring {
   Status check_input(const BatchInput& input) {
     const auto bytes = TRY(FileBytes::open(fs_, input.path));
     const auto reader = TRY(codec::open_table(input.format, *bytes));
-    TRY(columns_of(reader->schema()));
+    columns_.push_back(TRY(columns_of(reader->schema())));
     return {};
   }
 
@@ -145,7 +145,7 @@ class Scoring {
     const auto bytes = TRY(FileBytes::open(fs_, input.path));
     if (bytes->size() != input.bytes)
       return conflict("batch.changed", "the file has changed since the scoring began");
-    Columns columns = TRY(columns_of(TRY(codec::open_table(input.format, *bytes))->schema()));
+    const Columns& columns = columns_[part.input];
     codec::ReadOptions read;
     read.columns = columns.reads;
     read.groups = part.groups;
@@ -264,6 +264,7 @@ class Scoring {
   std::unique_ptr<serving::Model> model_;
   std::string model_sha256_;
   BatchPlan plan_;
+  std::vector<Columns> columns_;  // Of each input.
   std::atomic<size_t> next_{0};
   sys::Mutex mutex_;  // What follows.
   std::map<int64_t, PartDone> done_;

@@ -21,15 +21,6 @@ bool is_number(const codec::Field& f) {
                         f.type == ColumnType::kDouble);
 }
 
-// "Column_3" of LightGBM, "f3" of XGBoost: names that the library gave, and that say nothing.
-bool given_by_library(const std::vector<std::string>& names) {
-  for (size_t i = 0; i < names.size(); ++i)
-    if (names[i] != concat({"Column_", std::to_string(i)}) &&
-        names[i] != concat({"f", std::to_string(i)}))
-      return false;
-  return true;
-}
-
 const codec::Field* field_of(const std::vector<codec::Field>& schema, std::string_view name) {
   const auto at = std::ranges::find(schema, name, &codec::Field::name);
   return at == schema.end() ? nullptr : &*at;
@@ -85,8 +76,7 @@ class Predictor {
   Result<std::vector<std::string>> choose(const std::vector<codec::Field>& schema) const {
     const trees::Forest& f = executor_->forest();
     std::vector<std::string> out = wanted_.columns;
-    if (out.empty() && !f.feature_names.empty() && !given_by_library(f.feature_names))
-      out = f.feature_names;
+    if (out.empty()) out = model::given_names(f);
     if (out.empty())
       for (const codec::Field& field : schema)
         if (is_number(field)) out.push_back(field.name);

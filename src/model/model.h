@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "engine/trees/forest.h"
@@ -33,6 +34,10 @@ struct Model {
   std::string objective;  // As the file says.
   trees::Forest forest;
 };
+
+// The names that somebody gave the features, in their order; none where the library made them up:
+// "Column_3" of LightGBM, "f3" of XGBoost.
+std::vector<std::string> given_names(const trees::Forest& forest);
 
 // By what the bytes begin with.
 Result<Model> read_model(std::string_view bytes, const ReadOptions& options = {});

@@ -35,13 +35,6 @@ bool can_join(const Serving::Ask& ask, const Signature& signature) {
          std::ranges::all_of(ask.inputs, fits);
 }
 
-Status check_outputs(const Signature& signature, std::span<const std::string> wanted) {
-  for (const std::string& name : wanted)
-    if (signature.output(name) == nullptr)
-      return invalid("tensor.unknown_output", concat({"the model has no output `", name, "`"}));
-  return {};
-}
-
 std::vector<Tensor> only(std::vector<Tensor> outputs, std::span<const std::string> wanted) {
   if (wanted.empty()) return outputs;
   std::vector<Tensor> out;
@@ -50,11 +43,6 @@ std::vector<Tensor> only(std::vector<Tensor> outputs, std::span<const std::strin
     if (found != outputs.end()) out.push_back(*found);  // One may be asked for twice.
   }
   return out;
-}
-
-void count_failure(ArmStats& stats, int64_t took_ns) {
-  stats.errors.fetch_add(1, std::memory_order_relaxed);
-  stats.failed_ns.fetch_add(took_ns, std::memory_order_relaxed);
 }
 
 }  // namespace
@@ -120,11 +108,10 @@ Result<Serving::Unlogged> Serving::run_on(const Ctx& ctx, const Route& route, co
   Result<std::vector<Tensor>> ran = chosen.arm->model->run(ask.inputs, ask.outputs);
   const int64_t infer_ns = deps_.clock.steady_ns() - chosen.start_ns;
   if (!ran.ok()) {
-    count_failure(stats, infer_ns);
+    stats.failed(infer_ns);
     return std::move(ran).error();
   }
-  stats.infer_ns.fetch_add(infer_ns, std::memory_order_relaxed);
-  stats.executed(rows_of(ask), {.infer_ns = infer_ns});
+  stats.ran_alone(rows_of(ask), infer_ns);
   chosen.cost_ns = infer_ns;
   return answered(ctx, route, ask, chosen, std::move(*ran));
 }
@@ -146,7 +133,7 @@ struct Serving::Later {
 void Serving::give(Later& later, Result<std::vector<Tensor>> ran, const BatchTimes& times) const {
   ArmStats& stats = *later.chosen.arm->stats;
   if (!ran.ok()) {
-    count_failure(stats, deps_.clock.steady_ns() - later.chosen.start_ns);
+    stats.failed(deps_.clock.steady_ns() - later.chosen.start_ns);
     return later.done(std::move(ran).error());
   }
   later.chosen.cost_ns = times.infer_ns;
@@ -168,7 +155,7 @@ void Serving::run_later(const Ctx& ctx, std::shared_ptr<const Route> route, Ask 
   Status fits = check_inputs(signature, ask.inputs);
   if (fits.ok()) fits = check_outputs(signature, ask.outputs);
   if (!fits.ok()) {
-    count_failure(*arm.stats, deps_.clock.steady_ns() - chosen->start_ns);
+    arm.stats->failed(deps_.clock.steady_ns() - chosen->start_ns);
     return done(fits.error());
   }
   BatchRequest request;

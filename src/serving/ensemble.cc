@@ -31,11 +31,6 @@ struct Step {
   std::vector<Wire> inputs, outputs;
 };
 
-// What is known of a tensor between steps.
-struct Known {
-  DataType type = DataType::kFp32;
-};
-
 class Ensemble final : public Model {
  public:
   Ensemble(Signature signature, std::vector<Step> steps, FindMember find, Clock& clock)
@@ -48,13 +43,12 @@ class Ensemble final : public Model {
 
   Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
                                   std::span<const std::string> outputs) const override {
+    TRY(check_inputs(signature_, inputs));
+    TRY(check_outputs(signature_, outputs));
     std::map<std::string, Tensor, std::less<>> there;
-    TRY(take_inputs(inputs, &there));
+    for (const Tensor& t : inputs) there.emplace(t.name, t);
     for (const Step& step : steps_) TRY(run_step(step, &there));
     std::vector<Tensor> out;
-    for (const std::string& name : outputs)
-      if (signature_.output(name) == nullptr)
-        return invalid("tensor.unknown_output", concat({"the model has no output `", name, "`"}));
     if (outputs.empty())
       for (const TensorSpec& spec : signature_.outputs) out.push_back(there.at(spec.name));
     for (const std::string& name : outputs) out.push_back(there.at(name));
@@ -62,13 +56,6 @@ class Ensemble final : public Model {
   }
 
  private:
-  Status take_inputs(std::span<const Tensor> inputs,
-                     std::map<std::string, Tensor, std::less<>>* there) const {
-    TRY(check_inputs(signature_, inputs));
-    for (const Tensor& t : inputs) there->emplace(t.name, t);
-    return {};
-  }
-
   Status run_step(const Step& step, std::map<std::string, Tensor, std::less<>>* there) const {
     const std::optional<Member> member = find_(step.model, step.version);
     if (!member)
@@ -87,13 +74,11 @@ class Ensemble final : public Model {
     const int64_t took = clock_.steady_ns() - start;
     stats.requests.fetch_add(1, std::memory_order_relaxed);
     if (!ran.ok()) {
-      stats.errors.fetch_add(1, std::memory_order_relaxed);
-      stats.failed_ns.fetch_add(took, std::memory_order_relaxed);
+      stats.failed(took);
       return std::move(ran).error().within(concat({"step `", step.model, "`"}));
     }
     stats.succeeded(took, rows, clock_.now_ms(), took);
-    stats.infer_ns.fetch_add(took, std::memory_order_relaxed);
-    stats.executed(rows, {.infer_ns = took});
+    stats.ran_alone(rows, took);
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       Tensor& t = (*ran)[i];
       t.name = step.outputs[i].of_whole;
@@ -114,7 +99,7 @@ class Planner {
   Planner(const ModelConfig& config, const FindMember& find) : config_(config), find_(find) {}
 
   Result<std::vector<Step>> plan(const Signature& whole) {
-    for (const TensorSpec& t : whole.inputs) known_[t.name] = {t.type};
+    for (const TensorSpec& t : whole.inputs) known_[t.name] = t.type;
     TRY(read_steps());
     std::vector<Step> ordered;
     std::vector<bool> done(steps_.size(), false);
@@ -135,9 +120,9 @@ class Planner {
       const auto made = known_.find(t.name);
       if (made == known_.end())
         return invalid("model_config.field", concat({"output `", t.name, "`: no step makes it"}));
-      if (made->second.type != t.type)
+      if (made->second != t.type)
         return invalid("model_config.field",
-                       concat({"output `", t.name, "`: is ", data_type_name(made->second.type)}));
+                       concat({"output `", t.name, "`: is ", data_type_name(made->second)}));
     }
     return ordered;
   }
@@ -194,10 +179,10 @@ class Planner {
       const TensorSpec* spec = s.input(w.of_model);
       if (spec == nullptr)
         return bad_step(at, concat({"`", step.model, "` has no input `", w.of_model, "`"}));
-      if (spec->type != known_.at(w.of_whole).type)
+      if (spec->type != known_.at(w.of_whole))
         return bad_step(at,
                         concat({"input `", w.of_model, "` is ", data_type_name(spec->type), ", `",
-                                w.of_whole, "` is ", data_type_name(known_.at(w.of_whole).type)}));
+                                w.of_whole, "` is ", data_type_name(known_.at(w.of_whole))}));
     }
     if (step.inputs.size() != s.inputs.size())
       return bad_step(at, concat({"`", step.model, "` has ", std::to_string(s.inputs.size()),
@@ -206,14 +191,14 @@ class Planner {
       const TensorSpec* spec = s.output(w.of_model);
       if (spec == nullptr)
         return bad_step(at, concat({"`", step.model, "` has no output `", w.of_model, "`"}));
-      known_[w.of_whole] = {spec->type};
+      known_[w.of_whole] = spec->type;
     }
     return {};
   }
 
   const ModelConfig& config_;
   const FindMember& find_;
-  std::map<std::string, Known> known_;
+  std::map<std::string, DataType> known_;  // Tensors that are there by now.
   std::vector<Step> steps_;
 };
 

@@ -45,9 +45,7 @@ class Configured final : public Model {
     for (Tensor& t : reshaped)
       if (const TensorSpec* own = inner_->signature().input(t.name))
         t.shape.resize(std::min(t.shape.size(), own->shape.size()));
-    for (const std::string& name : outputs)
-      if (told_.output(name) == nullptr)
-        return invalid("tensor.unknown_output", concat({"the model has no output `", name, "`"}));
+    TRY(check_outputs(told_, outputs));
     std::vector<Tensor> out =
         TRY(inner_->run(reshaped.empty() ? inputs : std::span<const Tensor>(reshaped),
                         outputs.empty() ? std::span<const std::string>(names_) : outputs));
@@ -131,11 +129,7 @@ Result<Tensor> warmup_tensor(const std::string& name, const inference::ModelWarm
   t.type = *type;
   if (batch > 0) t.shape.push_back(batch);
   t.shape.insert(t.shape.end(), input.dims().begin(), input.dims().end());
-  const auto n = static_cast<size_t>(TRY(count_elements(t.shape)));
-  if (t.type == DataType::kBytes)
-    t.strings.resize(n);
-  else
-    t.data.resize(n * data_type_bytes(t.type));
+  TRY(make_room(&t));
   if (input.random_data()) fill_random(&t);
   return t;
 }

@@ -204,6 +204,9 @@ Result<std::shared_ptr<const Route>> LocalModels::make_route(const std::string& 
   route->uid = local_uid(name);
   route->model = name;
   route->log_ack = deps_.log_ack;
+  const auto find = [this](const std::string& model, int64_t wanted) {
+    return member(model, wanted);
+  };
   for (const auto& [version, path] : source.versions) {
     const auto given = parts.files.find(path);
     std::string bytes;
@@ -211,8 +214,7 @@ Result<std::shared_ptr<const Route>> LocalModels::make_route(const std::string& 
       bytes = given->second;
     else if (!path.empty())
       bytes = TRY(read_file(deps_.fs, path, kModelBytesMax));
-    auto loaded =
-        load_configured({deps_.budget, deps_.clock, find_member()}, name, bytes, source.config);
+    auto loaded = load_configured({deps_.budget, deps_.clock, find}, name, bytes, source.config);
     if (!loaded.ok()) return std::move(loaded).error().within(path);
     Arm arm;
     arm.version = version;
@@ -233,24 +235,22 @@ Result<std::shared_ptr<const Route>> LocalModels::make_route(const std::string& 
   return std::shared_ptr<const Route>(route);
 }
 
-FindMember LocalModels::find_member() const {
-  return [this](const std::string& name, int64_t version) -> std::optional<Member> {
-    std::shared_ptr<const Route> route = entries_.with([&](const Entries& all) {
-      const auto found = all.find(name);
-      return found == all.end() ? nullptr : found->second.route;
-    });
-    if (!route) return std::nullopt;
-    const Arm* arm = version < 0 ? &route->arms.front() : route->arm_of(version);
-    if (arm == nullptr) return std::nullopt;
-    return Member{std::move(route), arm};
-  };
+std::optional<Member> LocalModels::member(const std::string& name, int64_t version) const {
+  std::shared_ptr<const Route> route = entries_.with([&](const Entries& all) {
+    const auto found = all.find(name);
+    return found == all.end() ? nullptr : found->second.route;
+  });
+  if (!route) return std::nullopt;
+  const Arm* arm = version < 0 ? &route->arms.front() : route->arm_of(version);
+  if (arm == nullptr) return std::nullopt;
+  return Member{std::move(route), arm};
 }
 
 // What an ensemble needs and isn't there yet.
 void LocalModels::load_members(const ModelConfig& config, int depth) {
   if (depth > kDepthMax) return;  // A circle: its members won't be there.
   for (const std::string& name : ensemble_members(config)) {
-    if (find_member()(name, -1) || !tried_.insert(name).second) continue;
+    if (member(name, -1) || !tried_.insert(name).second) continue;
     const std::optional<Place> place = place_of(name);
     if (place) ignore(load_one(name, *place, {}, depth + 1), "the ensemble says what it lacks");
   }
@@ -306,7 +306,7 @@ Status LocalModels::open() {
   for (const std::string& name : names_there()) {
     tried_.clear();
     const std::optional<Place> place = place_of(name);
-    if (!place || find_member()(name, -1)) continue;  // A step of an ensemble was loaded with it.
+    if (!place || member(name, -1)) continue;  // A step of an ensemble was loaded with it.
     ignore(load_one(name, *place, {}), "it is there as unavailable, and the log says why");
   }
   return {};

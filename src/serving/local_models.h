@@ -111,7 +111,7 @@ class LocalModels {
   Status load_one(const std::string& name, const Place& place, const Parts& parts, int depth = 0);
   void load_members(const ModelConfig& config, int depth);
   Status check_circle(const std::string& name, const ModelConfig& config) const;
-  FindMember find_member() const;
+  std::optional<Member> member(const std::string& name, int64_t version) const;
   void unload_unless_needed(const std::string& name);
   std::vector<std::string> members_of(const std::string& name) const;
 

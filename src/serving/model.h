@@ -28,6 +28,8 @@ struct Signature {
 
 // Each input of the signature once, of its type and shape, and nothing else. kInvalid `tensor.*`.
 Status check_inputs(const Signature& signature, std::span<const Tensor> inputs);
+// All of `wanted` are outputs of the model. kInvalid `tensor.unknown_output`.
+Status check_outputs(const Signature& signature, std::span<const std::string> wanted);
 
 class Model {
  public:

@@ -284,7 +284,8 @@ Result<ModelConfig> ModelConfig::parse_json(std::string_view json) {
 
 const std::string& ModelConfig::name() const { return message_->name(); }
 Backend ModelConfig::backend() const {
-  return backend_of(*message_).ok() ? *backend_of(*message_) : Backend::kByFile;
+  const Result<Backend> backend = backend_of(*message_);
+  return backend.ok() ? *backend : Backend::kByFile;
 }
 int64_t ModelConfig::max_batch() const { return message_->max_batch_size(); }
 

@@ -216,12 +216,10 @@ class OnnxModel final : public Model {
       in_values.push_back(TRY(to_value(*inputs[i])));
       raw_in.push_back(in_values.back().p);
     }
+    TRY(check_outputs(signature_, outputs));
     std::vector<const TensorSpec*> wanted;
     for (const std::string& name : outputs) {
-      const TensorSpec* spec = signature_.output(name);
-      if (spec == nullptr)
-        return invalid("tensor.unknown_output", "the model has no output `" + name + "`");
-      wanted.push_back(spec);
+      wanted.push_back(signature_.output(name));
     }
     if (outputs.empty())
       for (const TensorSpec& spec : signature_.outputs) wanted.push_back(&spec);

@@ -27,6 +27,16 @@ void ArmStats::succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms, int64_
   last_ms.store(at_ms, std::memory_order_relaxed);
 }
 
+void ArmStats::failed(int64_t took_ns) {
+  errors.fetch_add(1, std::memory_order_relaxed);
+  failed_ns.fetch_add(took_ns, std::memory_order_relaxed);
+}
+
+void ArmStats::ran_alone(int64_t of_rows, int64_t took_ns) {
+  infer_ns.fetch_add(took_ns, std::memory_order_relaxed);
+  executed(of_rows, {.infer_ns = took_ns});
+}
+
 void ArmStats::executed(int64_t of_rows, const BatchSizeStats& cost) {
   executions.fetch_add(1, std::memory_order_relaxed);
   by_rows.with([&](auto& all) {

@@ -67,6 +67,9 @@ struct ArmStats {
 
   // `model_ns`: of the model alone, which decides where it runs.
   void succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms, int64_t model_ns);
+  void failed(int64_t took_ns);
+  // A request's own run of the model.
+  void ran_alone(int64_t of_rows, int64_t took_ns);
   // One run of the model, for whichever requests.
   void executed(int64_t of_rows, const BatchSizeStats& cost);
 };

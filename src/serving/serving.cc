@@ -230,6 +230,23 @@ Result<std::vector<Deployment>> Serving::list(const Ctx& ctx, std::string_view a
   return out;
 }
 
+Status Serving::each_name(const Ctx& ctx, const std::function<void(const std::string&)>& tell) {
+  constexpr int64_t kAtOnce = 1000;
+  std::string after;
+  for (bool more = true; more;) {
+    const std::vector<Deployment> page = TRY(list(ctx, after, kAtOnce));
+    for (const Deployment& d : page) tell(d.name);
+    more = static_cast<int64_t>(page.size()) == kAtOnce;
+    if (more) after = page.back().name;
+  }
+  std::string before;
+  for (const LocalVersion& v : TRY(local_index(ctx, true))) {
+    if (v.model != before) tell(v.model);
+    before = v.model;
+  }
+  return {};
+}
+
 Result<Deployment> Serving::find(const Ctx& ctx, const std::string& name) {
   std::optional<Deployment> out;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {

@@ -140,6 +140,8 @@ class Serving {
 
   Result<std::vector<Deployment>> list(const Ctx& ctx, std::string_view after, int64_t limit);
   Result<Deployment> find(const Ctx& ctx, const std::string& name);
+  // Names of all that the caller may read: deployments, then local models that are served.
+  Status each_name(const Ctx& ctx, const std::function<void(const std::string&)>& tell);
 
   // Follows aliases and stages, then rebuilds the routing table from the rows. Idempotent; after
   // every change, at start, and whenever the ledger tells of a change in the registry.

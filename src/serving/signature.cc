@@ -34,16 +34,20 @@ Status check_inputs(const Signature& signature, std::span<const Tensor> inputs) 
   return {};
 }
 
+Status check_outputs(const Signature& signature, std::span<const std::string> wanted) {
+  for (const std::string& name : wanted)
+    if (signature.output(name) == nullptr)
+      return invalid("tensor.unknown_output", concat({"the model has no output `", name, "`"}));
+  return {};
+}
+
 Status warm_up(const Model& model) {
   std::vector<Tensor> inputs;
   for (const TensorSpec& spec : model.signature().inputs) {
     Tensor t{.name = spec.name, .type = spec.type, .shape = spec.shape, .data = {}, .strings = {}};
     for (int64_t& d : t.shape) d = d < 0 ? 1 : d;
-    const auto n = static_cast<size_t>(TRY(count_elements(t.shape)));
-    if (t.type == DataType::kBytes)
-      t.strings.assign(n, "0");  // A text, and a number for those who read one.
-    else
-      t.data.resize(n * data_type_bytes(t.type));
+    TRY(make_room(&t));
+    for (std::string& text : t.strings) text = "0";  // A number for those who read one.
     inputs.push_back(std::move(t));
   }
   const Result<std::vector<Tensor>> out = model.run(inputs, {});

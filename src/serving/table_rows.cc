@@ -259,11 +259,7 @@ Result<std::vector<Tensor>> RowMapper::tensors(const codec::Table& batch) const 
     t.shape = {batch.rows};
     const size_t width = input.columns.size();
     if (input.spec.shape.size() == 2) t.shape.push_back(static_cast<int64_t>(width));
-    const size_t n = static_cast<size_t>(TRY(count_elements(t.shape)));
-    if (t.type == DataType::kBytes)
-      t.strings.resize(n);
-    else
-      t.data.resize(n * data_type_bytes(t.type));
+    TRY(make_room(&t));
     for (size_t k = 0; k < width; ++k)
       TRY(put_column({*batch.find(input.columns[k]), input.columns[k], input.spec, width, k}, &t));
     out.push_back(std::move(t));

@@ -147,6 +147,15 @@ Result<int64_t> count_elements(const std::vector<int64_t>& shape) {
   return empty ? 0 : n;
 }
 
+Status make_room(Tensor* t) {
+  const auto n = static_cast<size_t>(TRY(count_elements(t->shape)));
+  if (t->type == DataType::kBytes)
+    t->strings.resize(n);
+  else
+    t->data.resize(n * data_type_bytes(t->type));
+  return {};
+}
+
 Status check_tensor(const Tensor& t, const TensorSpec& spec) {
   const auto bad = [&](std::string_view reason, std::string text) {
     return invalid(reason, concat({"input `", t.name, "`: ", text}));

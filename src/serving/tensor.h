@@ -61,6 +61,8 @@ struct TensorSpec {
   std::vector<std::string> columns = {};  // Of the second dimension, where the model names them.
 };
 
+// Zeros, or empty texts, for all of its shape. kInvalid `tensor.shape`.
+Status make_room(Tensor* tensor);
 // Product of `shape`, or kInvalid `tensor.shape` when negative, of too high a rank, or too large.
 Result<int64_t> count_elements(const std::vector<int64_t>& shape);
 // Shape and payload agree, and both fit `spec`. kInvalid `tensor.*` naming the tensor.

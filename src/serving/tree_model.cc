@@ -33,22 +33,14 @@ Tensor make_tensor(const TensorSpec& spec, int64_t rows) {
   return t;
 }
 
-// "Column_3" of LightGBM and "f3" of XGBoost are the library's own, and say nothing.
-std::vector<std::string> columns_of(const trees::Forest& f) {
-  for (size_t i = 0; i < f.feature_names.size(); ++i)
-    if (f.feature_names[i] != concat({"Column_", std::to_string(i)}) &&
-        f.feature_names[i] != concat({"f", std::to_string(i)}))
-      return f.feature_names;
-  return {};
-}
-
 class TreeModel final : public Model {
  public:
   TreeModel(trees::Executor executor, std::string_view library, const TreeOptions& options)
       : executor_(std::move(executor)), as_(options.as) {
     const trees::Forest& f = executor_.forest();
     signature_.platform = library;
-    signature_.inputs.push_back({options.input, DataType::kFp32, {-1, f.features}, columns_of(f)});
+    signature_.inputs.push_back(
+        {options.input, DataType::kFp32, {-1, f.features}, model::given_names(f)});
     signature_.outputs.push_back({options.output, DataType::kFp32, {-1, width()}});
     if (f.classifier && !options.label.empty())
       signature_.outputs.push_back({options.label, DataType::kInt64, {-1}});
@@ -59,6 +51,7 @@ class TreeModel final : public Model {
   Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
                                   std::span<const std::string> outputs) const override {
     TRY(check_inputs(signature_, inputs));
+    TRY(check_outputs(signature_, outputs));
     const Tensor& rows = inputs.front();
     Room& r = room();
     // Text isn't aligned for floats.
@@ -70,10 +63,7 @@ class TreeModel final : public Model {
       return out;
     }
     for (const std::string& name : outputs) {
-      const TensorSpec* spec = signature_.output(name);
-      if (spec == nullptr)
-        return invalid("tensor.unknown_output", concat({"the model has no output `", name, "`"}));
-      out.push_back(answer(*spec, rows.rows(), r));
+      out.push_back(answer(*signature_.output(name), rows.rows(), r));
     }
     return out;
   }

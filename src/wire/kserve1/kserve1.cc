@@ -96,19 +96,7 @@ Result<Target> find_ready(const App& app, const Ctx& ctx, const Request& request
 
 Result<Reply> list(const App& app, const Ctx& ctx, const Request&) {
   Json names = Json::array();
-  std::string after;
-  constexpr int64_t kListedAtOnce = 1000;
-  for (bool more = true; more;) {
-    const auto page = TRY(app.serving.list(ctx, after, kListedAtOnce));
-    for (const serving::Deployment& d : page) names.push(d.name);
-    more = static_cast<int64_t>(page.size()) == kListedAtOnce;
-    if (more) after = page.back().name;
-  }
-  std::string before;
-  for (const serving::LocalVersion& v : TRY(app.serving.local_index(ctx, true))) {
-    if (v.model != before) names.push(v.model);
-    before = v.model;
-  }
+  TRY(app.serving.each_name(ctx, [&](const std::string& name) { names.push(name); }));
   return json_reply(Json::object({{"models", std::move(names)}}));
 }
 

@@ -11,8 +11,6 @@
 namespace slip::wire::oip {
 namespace {
 
-constexpr int64_t kListedAtOnce = 1000;
-
 std::string quoted(const std::vector<std::string_view>& names) {
   std::string out = "[";
   for (const std::string_view name : names)
@@ -84,21 +82,9 @@ bool all_ready(const App& app) {
 Status for_each_served(const App& app, const Ctx& ctx,
                        const std::function<void(const serving::Route&)>& tell) {
   const std::shared_ptr<const serving::RoutingTable> table = app.serving.table().load();
-  std::string after;
-  for (bool more = true; more;) {
-    const auto page = TRY(app.serving.list(ctx, after, kListedAtOnce));
-    for (const serving::Deployment& d : page)
-      if (const auto route = table->hold(d.project, d.name)) tell(*route);
-    more = static_cast<int64_t>(page.size()) == kListedAtOnce;
-    if (more) after = page.back().name;
-  }
-  std::string before;
-  for (const serving::LocalVersion& v : TRY(app.serving.local_index(ctx, true))) {
-    if (v.model == before) continue;
-    before = v.model;
-    if (const auto route = table->hold(kDefaultProject, v.model)) tell(*route);
-  }
-  return {};
+  return app.serving.each_name(ctx, [&](const std::string& name) {
+    if (const auto route = table->hold(ctx.project.text, name)) tell(*route);
+  });
 }
 
 bool belongs_on_pool(const Target& target) {
