@@ -100,7 +100,7 @@ Status World::listen() {
   const TlsFiles tls = TRY(read_tls(*this));
   collect_process(metrics, {sys.clock, sys.process, budget, started_ns});
   collect_features(metrics, *features);
-  collect_inference(metrics, *serving);
+  collect_inference(metrics, *serving, *response_cache);
   collect_streams(metrics, *streams);
   collect_workers(metrics, *workers);
   if (redis) collect_redis(metrics, *redis);

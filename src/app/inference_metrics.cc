@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "serving/response_cache.h"
 #include "serving/serving.h"
 
 namespace slip::app {
@@ -72,6 +73,15 @@ const std::array<Row, 13>& table() {
   return rows;
 }
 
+constexpr std::array<telemetry::MetricRow, 4> kOfCache = {{
+    {"slipway_response_cache_bytes", MetricKind::kGauge, "", "What kept answers take."},
+    {"slipway_response_cache_entries", MetricKind::kGauge, "", "How many are kept."},
+    {"slipway_response_cache_evicted_total", MetricKind::kCounter, "",
+     "Answers that went for others' sake."},
+    {"slipway_response_cache_expired_total", MetricKind::kCounter, "",
+     "Answers that were too old."},
+}};
+
 void add_arm(const serving::Route& route, const serving::Arm& arm,
              std::vector<telemetry::Sample>* out) {
   for (const Row& row : table()) {
@@ -89,16 +99,22 @@ std::span<const telemetry::MetricRow> inference_metrics() {
   static const std::vector<telemetry::MetricRow> rows = [] {
     std::vector<telemetry::MetricRow> out;
     for (const Row& row : table()) out.push_back(row.row);
+    out.insert(out.end(), kOfCache.begin(), kOfCache.end());
     return out;
   }();
   return rows;
 }
 
-void collect_inference(telemetry::Metrics& metrics, const serving::Serving& serving) {
-  metrics.collect([&serving](std::vector<telemetry::Sample>* out) {
+void collect_inference(telemetry::Metrics& metrics, const serving::Serving& serving,
+                       const serving::ResponseCache& cache) {
+  metrics.collect([&serving, &cache](std::vector<telemetry::Sample>* out) {
     const auto table_now = serving.table().load();
     for (const auto& [key, route] : table_now->routes)
       for (const serving::Arm& arm : route->arms) add_arm(*route, arm, out);
+    const serving::CacheStoreStats kept = cache.stats();
+    const std::array<int64_t, 4> values = {kept.bytes, kept.entries, kept.evicted, kept.expired};
+    for (size_t i = 0; i < values.size(); ++i)
+      out->push_back({kOfCache[i].name, {}, static_cast<double>(values[i])});
   });
 }
 

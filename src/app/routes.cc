@@ -98,7 +98,8 @@ std::vector<std::string> roll_back_deployments(World& w, const Ctx& ctx,
       d = w.serving->deploy(ctx, {.name = name,
                                   .model = back.model,
                                   .target = std::to_string(back.number),
-                                  .log_ack = d->log_ack});
+                                  .log_ack = d->log_ack,
+                                  .cache_ttl_ms = d->cache_ttl_ms});
     if (d.ok() && d->stable_version == back.number) out.push_back(name);
   }
   return out;

@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 55> kSettings = {{
+constexpr std::array<SettingRow, 56> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -100,6 +100,8 @@ constexpr std::array<SettingRow, 55> kSettings = {{
     {"batch_objective_us", kInt, "0", "us",
      "p99 latency that batches are tuned to; 0: no request waits for others while its model is "
      "idle."},
+    {"response_cache", kSize, "64MiB", "bytes",
+     "Room for answers that are given again, of models that ask for it; 0: none are."},
     {"oip_server_name", kText, "slipway", "", "Name that /v2 gives."},
     {"allow_client_shm", kSwitch, "off", "",
      "Whether managers of the project default may register this machine's shared memory for "

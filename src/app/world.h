@@ -43,6 +43,7 @@
 #include "rollout/guard.h"
 #include "serving/archive.h"
 #include "serving/batching.h"
+#include "serving/response_cache.h"
 #include "serving/serving.h"
 #include "store/blobs.h"
 #include "store/db.h"
@@ -143,6 +144,7 @@ struct World {
   std::unique_ptr<RegistrySource> model_source;
   std::unique_ptr<store::SegmentLog> predictions;
   std::unique_ptr<serving::Batching> batching;
+  std::unique_ptr<serving::ResponseCache> response_cache;
   std::unique_ptr<serving::LocalModels> local_models;
   std::unique_ptr<serving::Serving> serving;
   std::unique_ptr<serving::Archive> archive;

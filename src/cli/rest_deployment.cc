@@ -61,6 +61,8 @@ Result<int> put(Call& call, Remote& remote) {
     for (char& c : option) c = c == '_' ? '-' : c;
     if (call.has(option)) body.set(key, call.text(option));
   }
+  if (const std::optional<int64_t> ttl_ms = TRY(call.number("cache-ttl-ms")))
+    body.set("cache_ttl_ms", *ttl_ms);
   print_deployment(call, TRY(remote.call(http::Method::kPut, at(call), &body)));
   return 0;
 }
@@ -118,7 +120,8 @@ void add_changes(Commands& commands, const Connect& connect) {
                  {"version", "N", "This version."},
                  {"alias", "ALIAS", "What the alias names, now and later."},
                  {"stage", "STAGE", "What holds the stage, now and later."},
-                 {"log-ack", "WHEN", "kernel (default), disk or none."}},
+                 {"log-ack", "WHEN", "kernel (default), disk or none."},
+                 {"cache-ttl-ms", "MS", "Give an answer again for so long [0: never]."}},
                 with_server(connect, put),
                 ""});
   commands.add({"deploy canary",

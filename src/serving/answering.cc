@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "serving/batcher.h"
+#include "serving/response_cache.h"
 #include "serving/serving.h"
 #include "sys/clock.h"
 #include "sys/rng.h"
@@ -16,6 +17,8 @@ struct Serving::Chosen {
   int64_t ts_us = 0;
   int64_t start_ns = 0;
   int64_t cost_ns = 0;  // Of the model alone, once it has run.
+  bool cached = false;  // It needn't.
+  CacheTurn turn;
 };
 
 namespace {
@@ -76,7 +79,10 @@ Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const As
                                     const Chosen& chosen, std::vector<Tensor> outputs) const {
   const int64_t took_ns = deps_.clock.steady_ns() - chosen.start_ns;
   const Arm& arm = *chosen.arm;
-  arm.stats->succeeded(took_ns, rows_of(ask), chosen.ts_us / 1000, chosen.cost_ns);
+  if (chosen.cached)
+    arm.stats->answered_from_cache(took_ns, chosen.ts_us / 1000);
+  else
+    arm.stats->succeeded(took_ns, rows_of(ask), chosen.ts_us / 1000, chosen.cost_ns);
   Unlogged out;
   out.prediction.id = chosen.id;
   out.prediction.outputs = std::move(outputs);
@@ -102,23 +108,43 @@ Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const As
   return out;
 }
 
+std::optional<std::vector<Tensor>> Serving::look_in_cache(
+    const Ask& ask, bool may_wait, Chosen* chosen, std::shared_ptr<CacheFlight>* other) const {
+  const Arm& arm = *chosen->arm;
+  if (!arm.cache) return std::nullopt;
+  // Who has his own limit of waiting means the queue's.
+  const bool waits = may_wait && ask.timeout_us == 0;
+  ResponseCache::Looked looked = arm.cache->look({ask.inputs, ask.outputs}, arm.stats,
+                                                 {.wait = waits, .priority = ask.priority});
+  chosen->turn = std::move(looked.turn);
+  if (other != nullptr) *other = std::move(looked.other);
+  if (!looked.hit) return std::nullopt;
+  chosen->cached = true;
+  return *looked.hit;
+}
+
 Result<Serving::Unlogged> Serving::run_on(const Ctx& ctx, const Route& route, const Ask& ask,
                                           Chosen chosen) const {
   ArmStats& stats = *chosen.arm->stats;
+  const int64_t start_ns = deps_.clock.steady_ns();
   Result<std::vector<Tensor>> ran = chosen.arm->model->run(ask.inputs, ask.outputs);
-  const int64_t infer_ns = deps_.clock.steady_ns() - chosen.start_ns;
+  const int64_t infer_ns = deps_.clock.steady_ns() - start_ns;
   if (!ran.ok()) {
-    stats.failed(infer_ns);
+    chosen.turn.fail(ran.error());
+    stats.failed(deps_.clock.steady_ns() - chosen.start_ns);
     return std::move(ran).error();
   }
+  chosen.turn.keep(*ran);
   stats.ran_alone(rows_of(ask), infer_ns);
   chosen.cost_ns = infer_ns;
   return answered(ctx, route, ask, chosen, std::move(*ran));
 }
 
 Result<Serving::Unlogged> Serving::run(const Ctx& ctx, const Route& route, const Ask& ask) {
-  const Chosen chosen = TRY(choose(route, ask));
-  return run_on(ctx, route, ask, chosen);
+  Chosen chosen = TRY(choose(route, ask));
+  std::optional<std::vector<Tensor>> known = look_in_cache(ask, false, &chosen, nullptr);
+  if (known) return answered(ctx, route, ask, chosen, std::move(*known));
+  return run_on(ctx, route, ask, std::move(chosen));
 }
 
 // A request on its way through a batcher. Its inputs are needed again for the record.
@@ -133,6 +159,7 @@ struct Serving::Later {
 void Serving::give(Later& later, Result<std::vector<Tensor>> ran, const BatchTimes& times) const {
   ArmStats& stats = *later.chosen.arm->stats;
   if (!ran.ok()) {
+    later.chosen.turn.fail(ran.error());
     stats.failed(deps_.clock.steady_ns() - later.chosen.start_ns);
     return later.done(std::move(ran).error());
   }
@@ -141,32 +168,40 @@ void Serving::give(Later& later, Result<std::vector<Tensor>> ran, const BatchTim
   stats.input_ns.fetch_add(times.input_ns, std::memory_order_relaxed);
   stats.infer_ns.fetch_add(times.infer_ns, std::memory_order_relaxed);
   stats.output_ns.fetch_add(times.output_ns, std::memory_order_relaxed);
-  later.done(answered(later.ctx, *later.route, later.ask, later.chosen,
-                      only(std::move(*ran), later.ask.outputs)));
+  std::vector<Tensor> outputs = only(std::move(*ran), later.ask.outputs);
+  later.chosen.turn.keep(outputs);
+  later.done(answered(later.ctx, *later.route, later.ask, later.chosen, std::move(outputs)));
 }
 
 void Serving::run_later(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask, Done done) {
-  const Result<Chosen> chosen = choose(*route, ask);
+  Result<Chosen> chosen = choose(*route, ask);
   if (!chosen.ok()) return done(chosen.error());
-  const Arm& arm = *chosen->arm;
+  std::optional<std::vector<Tensor>> known = look_in_cache(ask, false, &*chosen, nullptr);
+  if (known) return done(answered(ctx, *route, ask, *chosen, std::move(*known)));
+  submit({ctx, std::move(route), std::move(ask), std::move(*chosen), std::move(done)});
+}
+
+void Serving::submit(Later made) {
+  const Arm& arm = *made.chosen.arm;
   const Signature& signature = arm.model->signature();
-  if (!arm.goes_to_batcher() || !can_join(ask, signature))
-    return done(run_on(ctx, *route, ask, *chosen));
-  Status fits = check_inputs(signature, ask.inputs);
-  if (fits.ok()) fits = check_outputs(signature, ask.outputs);
+  if (!arm.goes_to_batcher() || !can_join(made.ask, signature))
+    return made.done(run_on(made.ctx, *made.route, made.ask, std::move(made.chosen)));
+  Status fits = check_inputs(signature, made.ask.inputs);
+  if (fits.ok()) fits = check_outputs(signature, made.ask.outputs);
   if (!fits.ok()) {
-    arm.stats->failed(deps_.clock.steady_ns() - chosen->start_ns);
-    return done(fits.error());
+    made.chosen.turn.fail(fits.error());
+    arm.stats->failed(deps_.clock.steady_ns() - made.chosen.start_ns);
+    return made.done(fits.error());
   }
+  const auto later = std::make_shared<Later>(std::move(made));
+  const Ctx& ctx = later->ctx;
   BatchRequest request;
-  request.inputs = ask.inputs;
+  request.inputs = later->ask.inputs;
   request.deadline_ns = ctx.deadline_ns == INT64_MAX ? 0 : ctx.deadline_ns;
-  request.timeout_us = std::min(ask.timeout_us, kBatchTimeMaxUs);
-  request.priority = ask.priority;
+  request.timeout_us = std::min(later->ask.timeout_us, kBatchTimeMaxUs);
+  request.priority = later->ask.priority;
   request.tenant = ctx.actor_uid;
   if (ctx.cancel) request.cancelled = [ctx] { return ctx.cancelled(); };
-  const auto later = std::make_shared<Later>(
-      Later{ctx, std::move(route), std::move(ask), *chosen, std::move(done)});
   request.done = [this, later](Result<std::vector<Tensor>> ran, const BatchTimes& times) {
     give(*later, std::move(ran), times);
     const sys::Lock lock(later_mutex_);
@@ -189,19 +224,42 @@ Status Serving::log(std::span<const std::string_view> records, Ack ack) {
   return unavailable("prediction_log.unavailable", logged.error().text);
 }
 
+// What the same request of somebody else gets; nothing: it failed by no fault of the request.
+Result<std::optional<std::vector<Tensor>>> Serving::await_other(const Ctx& ctx, CacheFlight& other,
+                                                                const Chosen& chosen) const {
+  ArmStats& stats = *chosen.arm->stats;
+  const CacheFlight::Outcome outcome = other.wait(ctx.deadline_ns);
+  const int64_t took_ns = deps_.clock.steady_ns() - chosen.start_ns;
+  stats.looked_in_cache(outcome.outputs != nullptr, took_ns);
+  if (outcome.outputs) return std::optional(*outcome.outputs);
+  if (!outcome.error && !outcome.late) return std::optional<std::vector<Tensor>>();
+  stats.failed(took_ns);
+  if (outcome.error) return *outcome.error;
+  return batch_refused(BatchRefusal::kDeadline);
+}
+
 Result<Serving::Unlogged> Serving::run_together(const Ctx& ctx, std::shared_ptr<const Route> route,
                                                 Ask ask) {
+  Chosen chosen = TRY(choose(*route, ask));
+  std::shared_ptr<CacheFlight> other;
+  std::optional<std::vector<Tensor>> known = look_in_cache(ask, true, &chosen, &other);
+  if (other) {
+    known = TRY(await_other(ctx, *other, chosen));
+    chosen.cached = known.has_value();
+  }
+  if (known) return answered(ctx, *route, ask, chosen, std::move(*known));
   struct Waiting {
     sys::Mutex mutex;
     sys::CondVar came;
     std::optional<Result<Unlogged>> answer;
   };
   const auto waiting = std::make_shared<Waiting>();
-  run_later(ctx, std::move(route), std::move(ask), [waiting](Result<Unlogged> answer) {
-    const sys::Lock lock(waiting->mutex);
-    waiting->answer.emplace(std::move(answer));
-    waiting->came.notify_all();
-  });
+  submit({ctx, std::move(route), std::move(ask), std::move(chosen),
+          [waiting](Result<Unlogged> answer) {
+            const sys::Lock lock(waiting->mutex);
+            waiting->answer.emplace(std::move(answer));
+            waiting->came.notify_all();
+          }});
   sys::Lock lock(waiting->mutex);
   while (!waiting->answer) waiting->came.wait(lock);
   return std::move(*waiting->answer);

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "serving/model_config_internal.h"
+#include "serving/response_cache.h"
 #include "sys/clock.h"
 
 namespace slip::serving {
@@ -67,24 +68,40 @@ class Ensemble final : public Model {
     }
     std::vector<std::string> wanted;
     for (const Wire& w : step.outputs) wanted.push_back(w.of_model);
-    ArmStats& stats = *member->arm->stats;
-    const int64_t rows = in.empty() ? 1 : in.front().rows();
-    const int64_t start = clock_.steady_ns();
-    Result<std::vector<Tensor>> ran = member->arm->model->run(in, wanted);
-    const int64_t took = clock_.steady_ns() - start;
-    stats.requests.fetch_add(1, std::memory_order_relaxed);
-    if (!ran.ok()) {
-      stats.failed(took);
-      return std::move(ran).error().within(concat({"step `", step.model, "`"}));
-    }
-    stats.succeeded(took, rows, clock_.now_ms(), took);
-    stats.ran_alone(rows, took);
+    Result<std::vector<Tensor>> ran = ask(*member->arm, in, wanted);
+    if (!ran.ok()) return std::move(ran).error().within(concat({"step `", step.model, "`"}));
     for (size_t i = 0; i < step.outputs.size(); ++i) {
       Tensor& t = (*ran)[i];
       t.name = step.outputs[i].of_whole;
       (*there)[t.name] = std::move(t);
     }
     return {};
+  }
+
+  // A member keeps its answers as it does for those who ask it directly.
+  Result<std::vector<Tensor>> ask(const Arm& arm, const std::vector<Tensor>& in,
+                                  const std::vector<std::string>& wanted) const {
+    ArmStats& stats = *arm.stats;
+    const int64_t start = clock_.steady_ns();
+    stats.requests.fetch_add(1, std::memory_order_relaxed);
+    ResponseCache::Looked looked;
+    if (arm.cache) looked = arm.cache->look({in, wanted}, arm.stats, {});
+    if (looked.hit) {
+      stats.answered_from_cache(clock_.steady_ns() - start, clock_.now_ms());
+      return *looked.hit;
+    }
+    const int64_t rows = in.empty() ? 1 : in.front().rows();
+    const int64_t begun = clock_.steady_ns();
+    Result<std::vector<Tensor>> ran = arm.model->run(in, wanted);
+    const int64_t took = clock_.steady_ns() - begun;
+    if (!ran.ok()) {
+      stats.failed(took);
+      return ran;
+    }
+    looked.turn.keep(*ran);
+    stats.succeeded(took, rows, clock_.now_ms(), took);
+    stats.ran_alone(rows, took);
+    return ran;
   }
 
   Signature signature_;

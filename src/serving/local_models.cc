@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "serving/batching.h"
 #include "serving/loaded_internal.h"
+#include "serving/response_cache.h"
 #include "serving/serving.h"
 #include "sys/clock.h"
 #include "sys/ctx.h"
@@ -225,6 +226,7 @@ Result<std::shared_ptr<const Route>> LocalModels::make_route(const std::string& 
     arm.model = std::shared_ptr<const Model>(*loaded, (*loaded)->model.get());
     arm.config = (*loaded)->config;
     if (deps_.batching != nullptr) arm.batcher = deps_.batching->batcher_for(arm, old);
+    arm.cache = make_cache(*route, arm);
     route->arms.insert(route->arms.begin(), std::move(arm));  // The highest comes first.
     deps_.notes.info("model loaded", {{"model", name},
                                       {"version", version},
@@ -233,6 +235,15 @@ Result<std::shared_ptr<const Route>> LocalModels::make_route(const std::string& 
   }
   route->arms.front().weight = 1;
   return std::shared_ptr<const Route>(route);
+}
+
+// A file may be another one under the same version: what was loaded anew begins anew.
+std::shared_ptr<const ArmCache> LocalModels::make_cache(const Route& route, const Arm& arm) const {
+  const auto made = cache_for(deps_.cache, route, arm, nullptr, arm.config->cache_ttl_ms());
+  if (!made || arm.config->backend() != Backend::kEnsemble) return made;
+  auto out = std::make_shared<ArmCache>(*made);
+  out->changes = &changes_;
+  return out;
 }
 
 std::optional<Member> LocalModels::member(const std::string& name, int64_t version) const {
@@ -291,6 +302,7 @@ Status LocalModels::load_one(const std::string& name, const Place& place, const 
       if (!entry.route) entry.reason = made.error().text;
       return;
     }
+    ++changes_;
     entry.route = *made;
     entry.reason.clear();
     entry.versions.clear();
@@ -340,6 +352,7 @@ Status LocalModels::unload(const std::string& name, bool dependents) {
   const bool known = entries_.with([&](Entries& all) {
     const auto found = all.find(name);
     if (found == all.end()) return false;
+    ++changes_;
     found->second.route.reset();
     found->second.reason = kUnloaded;
     return true;
@@ -360,6 +373,7 @@ void LocalModels::unload_unless_needed(const std::string& name) {
     }
     const auto found = all.find(name);
     if (found == all.end()) return;
+    ++changes_;
     found->second.route.reset();
     found->second.reason = kUnloaded;
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -35,6 +36,7 @@ class Log;
 namespace slip::serving {
 
 class Batching;
+class ResponseCache;
 
 // What stands for a deployment's uid.
 std::string local_uid(std::string_view name);
@@ -55,6 +57,7 @@ class LocalModels {
     Log& notes;
     Ack log_ack = Ack::kKernel;          // Of their predictions.
     const Batching* batching = nullptr;  // Null: requests are run one by one.
+    ResponseCache* cache = nullptr;      // Null: no answer is given twice.
   };
   explicit LocalModels(Deps deps) : deps_(deps) {}
 
@@ -108,6 +111,7 @@ class LocalModels {
   Status read_labels(const std::string& dir, ModelConfig* config) const;
   Result<std::shared_ptr<const Route>> make_route(const std::string& name, const Source& source,
                                                   const Parts& parts, const Route* before) const;
+  std::shared_ptr<const ArmCache> make_cache(const Route& route, const Arm& arm) const;
   Status load_one(const std::string& name, const Place& place, const Parts& parts, int depth = 0);
   void load_members(const ModelConfig& config, int depth);
   Status check_circle(const std::string& name, const ModelConfig& config) const;
@@ -121,6 +125,7 @@ class LocalModels {
   sys::Mutex changing_;
   std::set<std::string> tried_;  // By the change under way, for an ensemble's sake.
   sys::Guarded<Entries> entries_;
+  std::atomic<int64_t> changes_{0};  // Of what an ensemble's steps may meet.
 };
 
 }  // namespace slip::serving

@@ -9,6 +9,7 @@
 #include "codec/proto_text.h"
 #include "serving/batch_settings.h"
 #include "serving/model_config_internal.h"
+#include "serving/response_cache.h"
 
 namespace slip::serving {
 namespace {
@@ -83,7 +84,6 @@ Status check_supported(const inference::ModelConfig& c) {
   if (c.model_transaction_policy().decoupled())
     return refused("model_transaction_policy.decoupled");
   if (c.model_repository_agents().agents_size() > 0) return refused("model_repository_agents");
-  if (c.response_cache().enable()) return refused("response_cache");
   const auto& accelerators = c.optimization().execution_accelerators();
   if (accelerators.gpu_execution_accelerator_size() > 0)
     return refused("optimization.execution_accelerators.gpu_execution_accelerator");
@@ -91,6 +91,20 @@ Status check_supported(const inference::ModelConfig& c) {
     return refused("optimization.execution_accelerators.cpu_execution_accelerator");
   TRY(check_tensors(c));
   return check_instances(c);
+}
+
+constexpr std::string_view kTtlParameter = "response_cache_ttl_ms";
+
+std::optional<int64_t> said_ttl_ms(const ModelConfig& config) {
+  const std::string* said = config.parameter(kTtlParameter);
+  if (said == nullptr) return kCacheTtlMsMax;
+  const std::optional<int64_t> ms = parse_int(*said);
+  return ms && *ms > 0 && *ms <= kCacheTtlMsMax ? ms : std::nullopt;
+}
+
+Status check_cache(const ModelConfig& config) {
+  if (said_ttl_ms(config)) return {};
+  return bad_field(concat({"parameters.", kTtlParameter}), "is no time of at least 1 ms");
 }
 
 Result<Backend> backend_of(const inference::ModelConfig& c) {
@@ -271,6 +285,7 @@ Result<ModelConfig> ModelConfig::parse(std::string_view text,
   for (const inference::ModelInstanceGroup& g : out.message_->instance_group())
     out.said_instances_ += std::max<int32_t>(g.count(), 1);
   TRY(check_supported(*out.message_));
+  TRY(check_cache(out));
   TRY(backend_of(*out.message_));
   return out;
 }
@@ -296,6 +311,10 @@ std::map<std::string, std::string> ModelConfig::label_files() const {
   for (const inference::ModelOutput& t : message_->output())
     if (!t.label_filename().empty()) out[t.name()] = t.label_filename();
   return out;
+}
+
+int64_t ModelConfig::cache_ttl_ms() const {
+  return message_->response_cache().enable() ? said_ttl_ms(*this).value_or(0) : 0;
 }
 
 const std::string* ModelConfig::parameter(std::string_view name) const {

@@ -24,7 +24,7 @@ class ModelConfig;
 // Of its fields these act: name, platform and backend (onnxruntime, fil; empty: by the file),
 // version_policy, max_batch_size, input, output (checked against the file: names, types,
 // dimensions), instance_group.count, default_model_filename, dynamic_batching, model_warmup (zero
-// and random data), parameters of fil, ensemble_scheduling. These are taken and
+// and random data), parameters of fil, ensemble_scheduling, response_cache. These are taken and
 // change nothing here: optimization but for accelerators, metric_tags, model_metrics,
 // instance_group's kind AUTO, CPU or MODEL, host_policy, rate_limiter, input.format. Everything
 // else is refused by its name rather than ignored: `model_config.unsupported`.
@@ -63,6 +63,9 @@ class ModelConfig {
   int64_t instances() const;  // 0: nothing is said.
   // Somebody wrote dynamic_batching: requests wait as it says, however cheap the model is.
   bool asks_for_batches() const { return asks_for_batches_; }
+  // response_cache { enable: true }: how long answers are given again, for ever but for the
+  // parameter `response_cache_ttl_ms`; 0: they are not.
+  int64_t cache_ttl_ms() const;
   std::map<std::string, std::string> label_files() const;     // Output → name beside config.pbtxt.
   const std::string* parameter(std::string_view name) const;  // Null: not there.
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "codec/json.h"
 
 namespace slip::serving {
@@ -42,6 +43,10 @@ TEST(ModelConfig, RefusesByName) {
       {"python", "backend: 'python'", "model_config.unsupported", "`python`"},
       {"tensorrt", "platform: 'tensorrt_plan'", "model_config.unsupported", "tensorrt_plan"},
       {"gpu", "instance_group { kind: KIND_GPU }", "model_config.unsupported", "instance_group"},
+      {"cache time",
+       "response_cache { enable: true } parameters { key: 'response_cache_ttl_ms'"
+       " value { string_value: '0' } }",
+       "model_config.field", "response_cache_ttl_ms"},
       {"sequences", "sequence_batching {}", "model_config.unsupported", "sequence_batching"},
       {"decoupled", "model_transaction_policy { decoupled: true }", "model_config.unsupported",
        "decoupled"},
@@ -190,6 +195,19 @@ TEST(ModelConfig, PrintsAsTritonDoes) {
   EXPECT_EQ(again.bytes(), config.bytes());
   EXPECT_EQ(ModelConfig::parse_json("{").error().reason, "model_config.syntax");
   EXPECT_EQ(ModelConfig::parse_json(R"({"max_batch": 3})").error().reason, "model_config.syntax");
+}
+
+TEST(ModelConfig, SaysHowLongAnswersAreGivenAgain) {
+  const auto ttl = [](std::string_view text) {
+    return ModelConfig::parse_text(text).value().cache_ttl_ms();
+  };
+  const std::string_view said =
+      " parameters { key: 'response_cache_ttl_ms' value { string_value: '250' } }";
+  EXPECT_EQ(ttl(""), 0);
+  EXPECT_EQ(ttl(said), 0);
+  EXPECT_EQ(ttl("response_cache {}"), 0);
+  EXPECT_GT(ttl("response_cache { enable: true }"), int64_t{3600} * 1000 * 24 * 365);
+  EXPECT_EQ(ttl(concat({"response_cache { enable: true }", said})), 250);
 }
 
 }  // namespace

@@ -27,6 +27,18 @@ void ArmStats::succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms, int64_
   last_ms.store(at_ms, std::memory_order_relaxed);
 }
 
+void ArmStats::answered_from_cache(int64_t took_ns, int64_t at_ms) {
+  latency.add(took_ns);
+  successes.fetch_add(1, std::memory_order_relaxed);
+  busy_ns.fetch_add(took_ns, std::memory_order_relaxed);
+  last_ms.store(at_ms, std::memory_order_relaxed);
+}
+
+void ArmStats::looked_in_cache(bool hit, int64_t took_ns) {
+  (hit ? cache_hits : cache_misses).fetch_add(1, std::memory_order_relaxed);
+  (hit ? cache_hit_ns : cache_miss_ns).fetch_add(took_ns, std::memory_order_relaxed);
+}
+
 void ArmStats::failed(int64_t took_ns) {
   errors.fetch_add(1, std::memory_order_relaxed);
   failed_ns.fetch_add(took_ns, std::memory_order_relaxed);

@@ -22,6 +22,7 @@
 namespace slip::serving {
 
 class Batcher;
+struct ArmCache;
 
 // Latencies in buckets of 2^(1/4): within 9 % of any quantile from 1 µs to 70 min. Any thread.
 class LatencyHistogram {
@@ -68,6 +69,9 @@ struct ArmStats {
   // `model_ns`: of the model alone, which decides where it runs.
   void succeeded(int64_t took_ns, int64_t of_rows, int64_t at_ms, int64_t model_ns);
   void failed(int64_t took_ns);
+  // A request that needed no run of the model: it counts as one, its rows and time do not.
+  void answered_from_cache(int64_t took_ns, int64_t at_ms);
+  void looked_in_cache(bool hit, int64_t took_ns);
   // A request's own run of the model.
   void ran_alone(int64_t of_rows, int64_t took_ns);
   // One run of the model, for whichever requests.
@@ -87,6 +91,7 @@ struct Arm {
   // Puts requests together; null where the model takes no batches. Cheap models are run by whoever
   // asks: see goes_to_batcher().
   std::shared_ptr<Batcher> batcher = nullptr;
+  std::shared_ptr<const ArmCache> cache = nullptr;  // Null: no answer is given twice.
 
   bool goes_to_batcher() const;
 };

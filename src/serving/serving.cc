@@ -8,6 +8,7 @@
 #include "core/ledger/ledger.h"
 #include "serving/batching.h"
 #include "serving/loaded_internal.h"
+#include "serving/response_cache.h"
 #include "serving/serving_store.h"
 #include "store/caller.h"
 #include "sys/clock.h"
@@ -62,6 +63,8 @@ Serving::~Serving() {
 
 Result<Deployment> Serving::deploy(const Ctx& ctx, const DeploySpec& spec) {
   TRY(check_name(spec.name));
+  if (spec.cache_ttl_ms < 0 || spec.cache_ttl_ms > kCacheTtlMsMax)
+    return invalid("deployment.cache_ttl_ms", "cache_ttl_ms lies between 0 and ten years");
   if (ctx.project.text == kDefaultProject && deps_.local.knows(spec.name))
     return conflict("deployment.is_local",
                     concat({"`", spec.name, "` is a model of this server's own files"}));
@@ -74,10 +77,12 @@ Result<Deployment> Serving::deploy(const Ctx& ctx, const DeploySpec& spec) {
     out.model = spec.model;
     out.target = spec.target;
     out.log_ack = spec.log_ack;
+    out.cache_ttl_ms = spec.cache_ttl_ms;
     out.updated_ms = deps_.clock.now_ms();
     if (before) {
       const bool same = before->model == spec.model && before->target == spec.target &&
-                        before->log_ack == spec.log_ack && before->stable_version == version;
+                        before->log_ack == spec.log_ack && before->stable_version == version &&
+                        before->cache_ttl_ms == spec.cache_ttl_ms;
       if (same) {
         out = *before;
         return {};
@@ -339,6 +344,7 @@ Result<std::shared_ptr<const Route>> Serving::build_route(const Ctx& ctx, const 
       arm.model = std::shared_ptr<const Model>(*loaded, (*loaded)->model.get());
       arm.config = (*loaded)->config;
       if (deps_.batching != nullptr) arm.batcher = deps_.batching->batcher_for(arm, old);
+      arm.cache = cache_for(deps_.cache, *route, arm, old, d.cache_ttl_ms);
     } else {
       route->error = loaded.error().text;
       deps_.notes.error(

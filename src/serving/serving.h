@@ -42,6 +42,8 @@ namespace slip::serving {
 
 struct BatchTimes;
 struct LoadedModel;
+class CacheFlight;
+class ResponseCache;
 inline constexpr size_t kNameBytesMax = 128;
 inline constexpr size_t kClientRefBytesMax = 256;
 inline constexpr int64_t kModelBytesMax = int64_t{2} << 30;
@@ -77,6 +79,7 @@ struct Deployment {
   std::string model;
   std::string target;  // As ModelSource::resolve takes it; followed when it is not a number.
   Ack log_ack = Ack::kKernel;
+  int64_t cache_ttl_ms = 0;  // How long an answer is given again; 0: never.
   int64_t stable_version = 0;
   int64_t previous_version = 0;  // What was stable before; 0: nothing.
   std::optional<Canary> canary;  // The last one, running or not.
@@ -90,6 +93,7 @@ struct DeploySpec {
   std::string model;
   std::string target;
   Ack log_ack = Ack::kKernel;
+  int64_t cache_ttl_ms = 0;
 };
 
 struct Prediction {
@@ -112,6 +116,7 @@ class Serving {
     Log& notes;
     LocalModels& local;
     const Batching* batching = nullptr;  // Null: requests are run one by one.
+    ResponseCache* cache = nullptr;      // Null: no answer is given twice.
   };
   explicit Serving(Deps deps);
   ~Serving();
@@ -182,7 +187,8 @@ class Serving {
   // kUnavailable `batch.*`.
   using Done = std::function<void(Result<Unlogged>)>;
   void run_later(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask, Done done);
-  // run_later() for a thread that may wait.
+  // run_later() for a thread that may wait: also for the answer that somebody else's same request
+  // is about to get (serving/response_cache.h).
   Result<Unlogged> run_together(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask);
   // All of them or none. kUnavailable `prediction_log.unavailable`; Ack::kNone never fails.
   Status log(std::span<const std::string_view> records, Ack ack);
@@ -192,7 +198,13 @@ class Serving {
   struct Later;
   void give(Later& later, Result<std::vector<Tensor>> ran, const BatchTimes& times) const;
   Result<Chosen> choose(const Route& route, const Ask& ask) const;
+  // The answer that is kept; else `chosen` may have the turn to make it, or `other` does.
+  std::optional<std::vector<Tensor>> look_in_cache(const Ask& ask, bool may_wait, Chosen* chosen,
+                                                   std::shared_ptr<CacheFlight>* other) const;
   Result<Unlogged> run_on(const Ctx& ctx, const Route& route, const Ask& ask, Chosen chosen) const;
+  void submit(Later later);
+  Result<std::optional<std::vector<Tensor>>> await_other(const Ctx& ctx, CacheFlight& other,
+                                                         const Chosen& chosen) const;
   Unlogged answered(const Ctx& ctx, const Route& route, const Ask& ask, const Chosen& chosen,
                     std::vector<Tensor> outputs) const;
   Result<std::shared_ptr<const LoadedModel>> load(const Ctx& ctx, const std::string& model,

@@ -54,8 +54,11 @@ CREATE TABLE prediction_part (
 )
 )";
 
-constexpr std::array<store::Migration, 2> kMigrations = {
-    {{"serving", 1, kSchema1}, {"serving", 2, kSchema2}}};
+constexpr std::string_view kSchema3 =
+    "ALTER TABLE deployment ADD COLUMN cache_ttl_ms BIGINT NOT NULL DEFAULT 0";
+
+constexpr std::array<store::Migration, 3> kMigrations = {
+    {{"serving", 1, kSchema1}, {"serving", 2, kSchema2}, {"serving", 3, kSchema3}}};
 
 }  // namespace
 
@@ -67,7 +70,7 @@ namespace {
 constexpr std::string_view kColumns =
     "project, name, uid, model, target, log_ack, stable_version, previous_version, canary_version,"
     " canary_weight, canary_state, canary_alpha, canary_started_ms, canary_ended_ms,"
-    " canary_verdict, created_ms, updated_ms, revision";
+    " canary_verdict, created_ms, updated_ms, revision, cache_ttl_ms";
 
 Deployment decode(const store::Row& row) {
   Deployment d;
@@ -98,6 +101,7 @@ Deployment decode(const store::Row& row) {
   d.created_ms = row.i64(15);
   d.updated_ms = row.i64(16);
   d.revision = row.i64(17);
+  d.cache_ttl_ms = row.i64(18);
   return d;
 }
 
@@ -160,9 +164,9 @@ Result<std::set<std::string>> readable(store::Tx& tx, const Ctx& ctx,
 
 Status insert(store::Tx& tx, const Deployment& d) {
   TRY(tx.exec(concat({"INSERT INTO deployment (", kColumns,
-                      ") VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0.0, '', 0.0, 0, 0, '', ?, ?, ?)"}),
+                      ") VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0.0, '', 0.0, 0, 0, '', ?, ?, ?, ?)"}),
               {d.project, d.name, d.uid, d.model, d.target, ack_name(d.log_ack), d.stable_version,
-               d.created_ms, d.updated_ms, d.revision}));
+               d.created_ms, d.updated_ms, d.revision, d.cache_ttl_ms}));
   return {};
 }
 
@@ -174,10 +178,11 @@ Status update(store::Tx& tx, const Deployment& d) {
       tx.exec("UPDATE deployment SET model = ?, target = ?, log_ack = ?, stable_version = ?,"
               " previous_version = ?, canary_version = ?, canary_weight = ?, canary_state = ?,"
               " canary_alpha = ?, canary_started_ms = ?, canary_ended_ms = ?, canary_verdict = ?,"
-              " updated_ms = ?, revision = ? WHERE project = ? AND name = ? AND revision = ?",
+              " updated_ms = ?, cache_ttl_ms = ?, revision = ? WHERE project = ? AND name = ? AND "
+              "revision = ?",
               {d.model, d.target, ack_name(d.log_ack), d.stable_version, d.previous_version,
                c.version, c.weight, c.state, c.alpha, c.started_ms, c.ended_ms, verdict,
-               d.updated_ms, d.revision, d.project, d.name, d.revision - 1}));
+               d.updated_ms, d.cache_ttl_ms, d.revision, d.project, d.name, d.revision - 1}));
   if (changed == 1) return {};
   return conflict("deployment.changed", "deployment `" + d.name + "` was changed meanwhile");
 }

@@ -85,6 +85,8 @@ MODELS = {
     "floats": (identity(TensorProto.FLOAT, [None, None]), config("floats", "TYPE_FP32", [-1], ["INPUT0", "OUTPUT0"], 8)),
     "halves": (identity(TensorProto.FLOAT16, [None, None]),
                config("halves", "TYPE_FP16", [-1, -1], ["INPUT0", "OUTPUT0"], 0)),
+    "cached": (sum_and_difference(TensorProto.INT32),
+               config("cached", "TYPE_INT32", [16], FOUR, 8, "response_cache { enable: true }")),
     "one_text": (identity(TensorProto.STRING, [1]), config("one_text", "TYPE_STRING", [1], ["INPUT0", "OUTPUT0"], 0)),
 }
 
@@ -296,6 +298,37 @@ def test_statistics(server):
     for name in ("nv_inference_request_success", "nv_inference_count", "nv_inference_exec_count",
                  "nv_inference_queue_duration_us"):
         true(f'{name}{{model="simple",version="1"}}' in text, f"{name} in /metrics")
+
+
+def test_response_cache(server):
+    first, second = np.arange(16, dtype=np.int32).reshape(1, 16) + 1000, ONES
+    ids = set()
+    for kind, client in clients(server) * 2:  # Whatever the protocol: one request, one answer.
+        answer = client.infer("cached", two_inputs(kind, "INT32", first, second))
+        equal(answer.as_numpy("OUTPUT0").tolist(), (first + second).tolist(), "sum")
+        equal(answer.as_numpy("OUTPUT1").tolist(), (first - second).tolist(), "difference")
+        ids.add(plain(answer.get_response())["id"])
+    equal(len(ids), 4, "each is a prediction of its own")
+    kind, client = clients(server)[0]
+    client.infer("cached", two_inputs(kind, "INT32", first, second), outputs=[kind.InferRequestedOutput("OUTPUT1")])
+    for _, one in clients(server):
+        got = plain(one.get_inference_statistics("cached"))["model_stats"][0]
+        stats = got["inference_stats"]
+        equal([int(stats[part]["count"]) for part in ("success", "cache_hit", "cache_miss")], [5, 3, 2], "requests, hits, misses")
+        equal((int(got["inference_count"]), int(got["execution_count"])), (2, 2), "what the model answered")
+        true(0 < int(stats["cache_hit"]["ns"]) < int(stats["success"]["ns"]), "time of hits")
+    text = server.api().send("GET", "/metrics").body.decode()
+    for name, value in (("nv_cache_num_hits_per_model", 3), ("nv_cache_num_misses_per_model", 2)):
+        true(f'{name}{{model="cached",version="1"}} {value}' in text, f"{name} in /metrics")
+    # Loaded again, it may be another file: nothing that was known counts.
+    client.load_model("cached", config=json.dumps({"name": "cached", "max_batch_size": 8, "response_cache": {"enable": True}}),
+                      files={"file:1/model.onnx": onnx_bytes(
+                          [helper.make_node("Sub", ["INPUT0", "INPUT1"], ["OUTPUT0"]),
+                           helper.make_node("Add", ["INPUT0", "INPUT1"], ["OUTPUT1"])],
+                          [helper.make_tensor_value_info(n, TensorProto.INT32, [None, 16]) for n in FOUR[:2]],
+                          [helper.make_tensor_value_info(n, TensorProto.INT32, [None, 16]) for n in FOUR[2:]])})
+    answer = client.infer("cached", two_inputs(kind, "INT32", first, second))
+    equal(answer.as_numpy("OUTPUT0").tolist(), (first - second).tolist(), "the new file answers")
 
 
 def test_repository(server):

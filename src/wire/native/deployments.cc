@@ -20,6 +20,7 @@ Json arm_json(const serving::Arm& arm) {
        {"ready", arm.model != nullptr},
        {"requests", arm.stats->requests.load(std::memory_order_relaxed)},
        {"errors", arm.stats->errors.load(std::memory_order_relaxed)},
+       {"cache_hits", arm.stats->cache_hits.load(std::memory_order_relaxed)},
        {"latency_us", Json::object({{"p50", arm.stats->latency.quantile_us(0.5)},
                                     {"p99", arm.stats->latency.quantile_us(0.99)}})}});
 }
@@ -43,6 +44,7 @@ Result<Json> deployment_json(const DeploymentsApp& app, const Ctx& ctx,
                            {"model", d.model},
                            {"target", d.target},
                            {"log_ack", ack_name(d.log_ack)},
+                           {"cache_ttl_ms", d.cache_ttl_ms},
                            {"stable_version", d.stable_version}});
   if (d.previous_version != 0) out.set("previous_version", d.previous_version);
   const bool current = route && route->uid == d.uid && route->revision == d.revision;
@@ -91,6 +93,7 @@ Result<Reply> put_deployment(const DeploymentsApp& app, const Ctx& ctx, const Re
   spec.model = TRY(codec::want_string(body, "model"));
   spec.target = TRY(parse_target(body));
   spec.log_ack = TRY(parse_ack(TRY(codec::string_or(body, "log_ack", "kernel"))));
+  spec.cache_ttl_ms = TRY(codec::int_or(body, "cache_ttl_ms", 0));
   return answer(app, ctx, TRY(app.serving.deploy(ctx, spec)));
 }
 
