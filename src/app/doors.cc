@@ -2,6 +2,7 @@
 
 #include "app/feature_metrics.h"
 #include "app/inference_metrics.h"
+#include "app/later_metrics.h"
 #include "app/worker_metrics.h"
 #include "app/world.h"
 #include "base/text.h"
@@ -103,6 +104,7 @@ Status World::listen() {
   collect_inference(metrics, *serving, *response_cache);
   collect_streams(metrics, *streams);
   collect_workers(metrics, *workers);
+  collect_later(metrics, *later);
   if (redis) collect_redis(metrics, *redis);
   metrics.collect([this](std::vector<telemetry::Sample>* out) {
     out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
@@ -110,6 +112,7 @@ Status World::listen() {
   TRY(listen_http(*this, std::move(routes), tls));
   TRY(listen_grpc(*this, std::move(methods), tls));
   jobs->start(static_cast<int>(config.number("job_runners")));
+  later->start(static_cast<int>(config.number("async_runners")), async->runner());
   return {};
 }
 
@@ -118,6 +121,7 @@ void World::stop() {
   const int64_t until_ns = sys.clock.steady_ns() + patience_ms * 1'000'000;
   if (live) live->close();
   if (health) health->stop();
+  if (later) later->stop();
   if (grpc_server) grpc_server->drain(patience_ms);
   if (server) server->drain(std::max<int64_t>(0, (until_ns - sys.clock.steady_ns()) / 1'000'000));
   if (streams) streams->stop();

@@ -135,6 +135,7 @@ Status mark_blobs(World& w, const std::function<void(const store::Digest&)>& kee
   TRY(w.tracking->artifacts.mark(keep));
   TRY(w.tracking->uploads.mark(keep));
   TRY(w.registry->mark(keep));
+  TRY(w.later->each_blob(keep));
   return w.archive->mark(keep);
 }
 

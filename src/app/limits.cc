@@ -6,6 +6,7 @@
 #include "codec/json.h"
 #include "core/auth/auth.h"
 #include "core/jobs/jobs.h"
+#include "core/later/types.h"
 #include "core/ledger/ledger.h"
 #include "grpc/method.h"
 #include "grpc/server.h"
@@ -32,7 +33,7 @@ namespace {
 
 constexpr int64_t as_int(size_t value) { return static_cast<int64_t>(value); }
 
-constexpr std::array<LimitRow, 40> kLimits = {{
+constexpr std::array<LimitRow, 43> kLimits = {{
     {"json.depth", codec::kJsonDepthMax, "levels", "Nesting of JSON."},
     {"http.json_body_bytes", http::kJsonBodyBytesMax, "bytes", "A JSON body, unless a row says."},
     {"http.gzip_bytes_min", http::kGzipBytesMin, "bytes", "Smaller replies aren't compressed."},
@@ -49,6 +50,10 @@ constexpr std::array<LimitRow, 40> kLimits = {{
     {"kserve1.body_bytes", wire::kserve1::kBodyBytesMax, "bytes", "A body below /v1/models."},
     {"invocations.body_bytes", wire::invocations::kBodyBytesMax, "bytes", "A body."},
     {"invocations.rows", wire::invocations::kRowsMax, "rows", "Rows of one request."},
+    {"async.head_bytes", as_int(later::kHeadBytesMax), "bytes",
+     "Headers of an asynchronous request."},
+    {"async.body_bytes", later::kBodyBytesMax, "bytes", "Its body."},
+    {"async.attempts", later::kAttemptsMax, "attempts", "Until it has failed."},
     {"native.page", wire::native::kPageMax, "items", "One page of a list."},
     {"events.listeners", as_int(wire::native::kListenersMax), "streams", "Open at once."},
     {"auth.principal_name", as_int(auth::kPrincipalNameMax), "bytes", "A principal's name."},

@@ -31,6 +31,7 @@ std::vector<store::Migration> all_migrations() {
   add(rollout::migrations());
   add(monitor::migrations());
   add(notify::migrations());
+  add(later::migrations());
   return out;
 }
 

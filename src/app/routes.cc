@@ -128,6 +128,12 @@ wire::native::GcApp gc_app(World& w) {
           }};
 }
 
+void bound_bodies(int64_t max_bytes, std::vector<http::Route>* rows) {
+  for (http::Route& row : *rows)
+    if (row.body.kind == http::BodyKind::kMemory)
+      row.body.limit_bytes = std::min(row.body.limit_bytes, max_bytes);
+}
+
 }  // namespace
 
 std::vector<http::Route> all_routes(World& w) {
@@ -186,6 +192,7 @@ std::vector<http::Route> all_routes(World& w) {
        }}));
   add(wire::native::archive_routes({*w.serving, *w.archive}));
   add(wire::invocations::routes(*w.invocations));
+  add(w.async->routes());
   add(wire::native::dataset_routes({*w.data}));
   add(wire::native::feature_routes(features_app(w)));
   add(wire::native::feature_stream_routes({*w.streams}));
@@ -194,10 +201,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(ui::routes(w.console));
   add(manual_routes());
   out.push_back(openapi_route(w));
-  const int64_t max_body = w.config.number("max_body");
-  for (http::Route& row : out)
-    if (row.body.kind == http::BodyKind::kMemory)
-      row.body.limit_bytes = std::min(row.body.limit_bytes, max_body);
+  bound_bodies(w.config.number("max_body"), &out);
   return out;
 }
 

@@ -1,4 +1,4 @@
--- steps ce77ef2f36d99481
+-- steps 05976ca34f1358be
 CREATE TABLE ledger_event ( project TEXT NOT NULL, id TEXT NOT NULL, seq BIGINT, ts_us BIGINT NOT NULL, actor_uid TEXT NOT NULL, actor_kind TEXT NOT NULL, verb TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, version TEXT NOT NULL, object_digest TEXT NOT NULL, before_digest TEXT NOT NULL, after_digest TEXT NOT NULL, decision TEXT NOT NULL, request_id TEXT NOT NULL, trace_id TEXT NOT NULL, leaf TEXT NOT NULL, PRIMARY KEY (project, id));
 CREATE UNIQUE INDEX ledger_event_seq ON ledger_event (seq);
 CREATE INDEX ledger_event_uid ON ledger_event (uid, seq);
@@ -501,6 +501,10 @@ CREATE TABLE webhook_delivery (
 );
 CREATE INDEX webhook_delivery_due ON webhook_delivery (project, webhook_uid, state, next_ms, seq);
 CREATE INDEX webhook_delivery_age ON webhook_delivery (created_ms);
+CREATE TABLE later_request ( project TEXT NOT NULL, uid TEXT NOT NULL, actor_uid TEXT NOT NULL, actor_kind TEXT NOT NULL, credential TEXT NOT NULL, trace_id TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, method TEXT NOT NULL, target TEXT NOT NULL, head BYTEA NOT NULL, body BYTEA NOT NULL, body_digest TEXT NOT NULL, body_bytes BIGINT NOT NULL, state TEXT NOT NULL, attempts BIGINT NOT NULL, next_ms BIGINT NOT NULL, lease_token TEXT NOT NULL, lease_until_ms BIGINT NOT NULL, created_ms BIGINT NOT NULL, started_ms BIGINT NOT NULL, ended_ms BIGINT NOT NULL, expires_ms BIGINT NOT NULL, status BIGINT NOT NULL, answer_head BYTEA NOT NULL, answer BYTEA NOT NULL, answer_digest TEXT NOT NULL, answer_bytes BIGINT NOT NULL, error TEXT NOT NULL, PRIMARY KEY (project, uid));
+CREATE UNIQUE INDEX later_request_key ON later_request (project, actor_uid, key);
+CREATE INDEX later_request_queue ON later_request (state, project, actor_uid, uid, next_ms, created_ms, body_bytes);
+CREATE INDEX later_request_end ON later_request (expires_ms, state);
 INSERT INTO ledger_head (name, seq, ts_us) VALUES ('head', 0, 0);
 INSERT INTO auth_epoch (name, value) VALUES ('epoch', 1);
 INSERT INTO auth_epoch (name, value) VALUES ('number', 0);

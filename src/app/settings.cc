@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 56> kSettings = {{
+constexpr std::array<SettingRow, 59> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -102,6 +102,10 @@ constexpr std::array<SettingRow, 56> kSettings = {{
      "idle."},
     {"response_cache", kSize, "64MiB", "bytes",
      "Room for answers that are given again, of models that ask for it; 0: none are."},
+    {"async_runners", kInt, "2", "",
+     "Asynchronous predictions that run at once; 0: `Prefer: respond-async` means nothing."},
+    {"async_queue", kInt, "10000", "", "Those that may wait or run; one caller has 9 in 10."},
+    {"async_kept_s", kInt, "86400", "s", "How long their answers are kept, and may be waited for."},
     {"oip_server_name", kText, "slipway", "", "Name that /v2 gives."},
     {"allow_client_shm", kSwitch, "off", "",
      "Whether managers of the project default may register this machine's shared memory for "

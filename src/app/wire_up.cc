@@ -2,6 +2,7 @@
 
 #include "app/feature_metrics.h"
 #include "app/inference_metrics.h"
+#include "app/later_metrics.h"
 #include "app/local_models.h"
 #include "app/worker_metrics.h"
 #include "app/world.h"
@@ -135,6 +136,23 @@ Status open_webhooks(World& w) {
   return {};
 }
 
+// Of one server alone, what ran when it ended is nobody's now; where others have the database too,
+// leases tell.
+Status open_later(World& w) {
+  later::Later::Options options;
+  options.queue_max = std::max<int64_t>(1, w.config.number("async_queue"));
+  options.kept_ms = std::max<int64_t>(1, w.config.number("async_kept_s")) * 1000;
+  options.is_admin = [auth = w.auth.get()](const Ctx& ctx) {
+    return auth->has_everything(ctx, auth::Role::kManage);
+  };
+  options.give_rights = [auth = w.auth.get()](Ctx* ctx) { ctx->caller = auth->caller_of(*ctx); };
+  w.later = std::make_unique<later::Later>(
+      later::Later::Deps{*w.db, *w.blobs, *w.ledger, w.budget, w.sys.clock, w.sys.rng,
+                         w.sys.executor, w.sys.log},
+      std::move(options));
+  return w.db->kind() == "sqlite" ? w.later->adopt() : Status();
+}
+
 // Where only users of this machine come in, they may name its files; else the operator says which.
 std::vector<std::string> feature_file_roots(const World& w) {
   std::vector<std::string> out;
@@ -244,7 +262,8 @@ Status open_domains(World& w) {
   w.monitor = std::make_unique<monitor::Monitor>(
       monitor::Monitor::Deps{*w.db, *w.ledger, *w.predictions, *w.reference, *w.served, *w.outcomes,
                              w.sys.clock, w.sys.rng, w.sys.log});
-  return open_webhooks(w);
+  TRY(open_webhooks(w));
+  return open_later(w);
 }
 
 Result<std::string> admin_password(const World& w) {
@@ -338,6 +357,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   w->metrics.declare(inference_metrics());
   w->metrics.declare(stream_metrics());
   w->metrics.declare(worker_metrics());
+  w->metrics.declare(later_metrics());
   w->metrics.declare(redis_metrics());
   w->db = TRY(open_db(*w));
   w->blobs =
@@ -396,8 +416,13 @@ Result<std::vector<http::Route>> World::prepare() {
         return model_source->resolve(ctx, model, alias);
       }});
   invocations = std::make_unique<wire::invocations::App>(wire::invocations::App{*serving});
+  const auto pool_of_rows = [this]() -> Pool& { return *pool; };
+  async = std::make_unique<wire::async::Async>(
+      wire::async::Async::Deps{*later, sys.clock, pool_of_rows});
   std::vector<http::Route> rows = all_routes(*this);
-  TRY(guard_rows(*auth, [this]() -> Pool& { return *pool; }, &rows));
+  async->wrap(&rows);
+  TRY(guard_rows(*auth, pool_of_rows, &rows));
+  TRY(async->serve(rows));
   openapi = TRY(http::openapi(rows, kVersion));
   return rows;
 }

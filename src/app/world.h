@@ -23,6 +23,7 @@
 #include "core/auth/directory.h"
 #include "core/hold/hold.h"
 #include "core/jobs/jobs.h"
+#include "core/later/later.h"
 #include "core/ledger/ledger.h"
 #include "core/sign/sign.h"
 #include "core/telemetry/metrics.h"
@@ -52,6 +53,7 @@
 #include "sys/executor.h"
 #include "tracking/tracking.h"
 #include "ui/console.h"
+#include "wire/async/async.h"
 #include "wire/invocations/invocations.h"
 #include "wire/kserve1/kserve1.h"
 #include "wire/mlflow/signed_links.h"
@@ -156,6 +158,7 @@ struct World {
   std::unique_ptr<WebhookSender> webhook_sender;
   std::unique_ptr<notify::Webhooks> webhooks;
   std::unique_ptr<Pool> webhook_pool;
+  std::unique_ptr<later::Later> later;
   // The doors.
   std::shared_ptr<const ui::Console> console;
   std::unique_ptr<AuthGate> gate;
@@ -171,6 +174,7 @@ struct World {
   std::unique_ptr<wire::oip::App> oip;
   std::unique_ptr<wire::kserve1::App> kserve1;
   std::unique_ptr<wire::invocations::App> invocations;
+  std::unique_ptr<wire::async::Async> async;
   std::unique_ptr<grpc::Health> health;
   std::vector<std::string> services;  // Of gRPC; set before its server starts.
   std::string openapi;                // Set before the server starts.

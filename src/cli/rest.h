@@ -44,6 +44,9 @@ void add_runs_commands(Commands& commands, const Machine& machine, const Connect
 // exp list|show|create|delete|restore
 void add_experiment_commands(Commands& commands, const Connect& connect);
 
+// async list|show|result|cancel|retry
+void add_async_commands(Commands& commands, const Connect& connect);
+
 // webhook list|create|delete|test|deliveries|replay: a secret is read through `fs`.
 void add_webhook_commands(Commands& commands, const Connect& connect, Fs& fs);
 

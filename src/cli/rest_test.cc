@@ -114,8 +114,9 @@ TEST_F(Rest, CommandsAskForWhatTheySay) {
        R"(POST /models/m/rollback {"reason":"bad"})"},
       {{"deploy", "apply", "d", "--model", "m", "--alias", "champion", "--log-ack", "disk"},
        R"(PUT /deployments/d {"model":"m","alias":"champion","log_ack":"disk"})"},
-      {{"deploy", "apply", "d", "--model", "m", "--version", "3"},
-       R"(PUT /deployments/d {"model":"m","version":3})"},
+      {{"deploy", "apply", "d", "--model", "m", "--version", "3", "--cache-ttl-ms", "500"},
+       R"(PUT /deployments/d {"model":"m","version":3,"cache_ttl_ms":500})"},
+      {{"async", "result", "i"}, "GET /v2/async/i/result raw "},
       {{"deploy", "canary", "d", "--version", "3", "--weight", "0.25", "--alpha", "0.05"},
        R"(POST /deployments/d/canary {"version":3,"weight":0.25,)"
        R"("guard":{"kind":"label_errors","alpha":0.05}})"},

@@ -11,7 +11,7 @@ namespace {
 
 using codec::Json;
 
-constexpr std::array<EventKind, 23> kKinds = {{
+constexpr std::array<EventKind, 25> kKinds = {{
     {"registered_model", "created", true},
     {"model_version", "created", true},
     {"model_version_tag", "set", true},
@@ -35,6 +35,8 @@ constexpr std::array<EventKind, 23> kKinds = {{
     {"approval", "expired"},
     {"approval", "voided"},
     {"approval", "applied"},
+    {"async", "done"},
+    {"async", "failed"},
 }};
 
 // Verb of the ledger, and what it is called when it is about a model or about a prompt; "": not
@@ -155,6 +157,13 @@ Json example_of(std::string_view event) {
   const std::string noun = prompt ? "prompt" : "model";
   const bool of_version = event.find("_version.") != event.npos;
   Json data = Json::object({{"name", concat({"example_", noun})}});
+  if (event.starts_with("async."))
+    return Json::object({{"name", "/v2/models/example_model/infer"},
+                         {"id", "0192f3a0-0000-7000-8000-000000000000"},
+                         {"state", event.substr(6)},
+                         {"status", event == "async.done" ? 200 : 400},
+                         {"attempts", 1},
+                         {"result", "/v2/async/0192f3a0-0000-7000-8000-000000000000/result"}});
   if (event == "stage.transitioned" || event.starts_with("approval.")) {
     data.set("version", "1").set("digest", "").set("actor", "example_user").set("reason", "");
     if (event.starts_with("stage.")) return data.set("from", "Staging").set("to", "Production");

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/later/later.h"
+#include "http/route.h"
+
+// How requests that are answered later look over HTTP, and the rows below /v2/async. Private to
+// wire/async/.
+namespace slip::wire::async {
+
+// `base`: what comes before /v2/async.
+std::string place_of(const later::Job& job, std::string_view base);
+http::Reply job_reply(const later::Job& job, std::string_view base, int status = 200);
+// As the row gave it.
+http::Reply answer_reply(later::Answer answer);
+
+std::vector<http::Route> job_routes(later::Later& later);
+
+}  // namespace slip::wire::async
