@@ -51,6 +51,7 @@ class Follower {
     }
     if (concerned) {
       TRY(w_.serving->refresh(ctx));
+      w_.serving_known = true;
       if (w_.health) w_.health->refresh();
     }
     seen_ = head;

@@ -145,6 +145,8 @@ Status open_later(World& w) {
   options.is_admin = [auth = w.auth.get()](const Ctx& ctx) {
     return auth->has_everything(ctx, auth::Role::kManage);
   };
+  // Before, every model would be one that isn't there.
+  options.ready = [&w] { return w.serving_known.load(); };
   options.give_rights = [auth = w.auth.get()](Ctx* ctx) { ctx->caller = auth->caller_of(*ctx); };
   w.later = std::make_unique<later::Later>(
       later::Later::Deps{*w.db, *w.blobs, *w.ledger, w.budget, w.sys.clock, w.sys.rng,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -149,6 +150,7 @@ struct World {
   std::unique_ptr<serving::ResponseCache> response_cache;
   std::unique_ptr<serving::LocalModels> local_models;
   std::unique_ptr<serving::Serving> serving;
+  std::atomic<bool> serving_known{false};  // Its table has been made, as far as it could be.
   std::unique_ptr<serving::Archive> archive;
   std::unique_ptr<rollout::Guard> guard;
   std::unique_ptr<DatasetReference> reference;

@@ -20,6 +20,7 @@ namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
 constexpr int64_t kIdleMs = 1'000;
+constexpr int64_t kNotReadyMs = 20;
 constexpr int64_t kNoRoomMs = 1'000;
 constexpr int64_t kRowsAtOnce = 500;
 constexpr size_t kTurnsKept = 10'000;
@@ -328,13 +329,15 @@ void Later::run_loop(const Run& run) {
       if (stopping_) return;
       seen = pokes_;
     }
-    const Result<bool> ran = run_one(run);
+    const bool ready = !options_.ready || options_.ready();
+    const Result<bool> ran = ready ? run_one(run) : Result<bool>(false);
     if (!ran.ok())
       deps_.log.warn("asynchronous request", {{"reason", std::string_view(ran.error().reason)},
                                               {"error", std::string_view(ran.error().text)}});
     if (ran.ok() && *ran) continue;
     sys::Lock lock(mutex_);
-    const int64_t deadline_ns = deps_.clock.steady_ns() + kIdleMs * kNsPerMs;
+    const int64_t deadline_ns =
+        deps_.clock.steady_ns() + (ready ? kIdleMs : kNotReadyMs) * kNsPerMs;
     while (!stopping_ && pokes_ == seen)
       if (!wake_.wait_until(lock, deadline_ns)) break;
   }
