@@ -30,7 +30,7 @@ KILLS = 3
 
 def slow_model(size=384, turns=6):
     """y = x, after some multiplications of matrices that depend on x and count nothing."""
-    values = np.random.default_rng(1).uniform(-1, 1, (size, size)).astype(np.float32) / size
+    values = np.random.default_rng(1).uniform(-1, 1, (size, size)).astype(np.float32) * np.float32(1.7 / size ** 0.5)
     nodes = [helper.make_node("ReduceSum", ["x"], ["s"], keepdims=0), helper.make_node("Mul", ["W", "s"], ["m0"])]
     nodes += [helper.make_node("MatMul", [f"m{i}", "W"], [f"m{i + 1}"]) for i in range(turns)]
     nodes += [helper.make_node("ReduceSum", [f"m{turns}"], ["r"], keepdims=0), helper.make_node("Mul", ["r", "zero"], ["z"]),
@@ -46,7 +46,8 @@ def slow_model(size=384, turns=6):
 def write_models(folder):
     (folder / "sign.onnx").write_bytes(harness.linear_classifier([[-1, 0], [1, 0]]))
     (folder / "slow.onnx").write_bytes(slow_model())
-    return ["--model", f"sign={folder / 'sign.onnx'},slow={folder / 'slow.onnx'}"]
+    (folder / "slower.onnx").write_bytes(slow_model(turns=60))
+    return ["--model", ",".join(f"{name}={folder / name}.onnx" for name in ("sign", "slow", "slower"))]
 
 
 def up(server, token=None):
@@ -155,7 +156,7 @@ def test_waiting_and_keys(server):
 
 def test_cancel_and_bounds(server):
     api = server.api()
-    places = [ask_later(api, "/v2/models/slow/infer", infer_body([[float(i), 0.0]])).headers["Location"] for i in range(20)]
+    places = [ask_later(api, "/v2/models/slower/infer", infer_body([[float(i), 0.0]])).headers["Location"] for i in range(20)]
     equal(api.send("GET", places[-1] + "/result", check=False).status, 409, "not yet")
     equal(api.send("DELETE", places[-1]).json()["status"], "cancelled", "cancelled")
     equal(api.send("GET", places[-1] + "/result", check=False).status, 410, "its answer")
@@ -167,6 +168,21 @@ def test_cancel_and_bounds(server):
     text = api.send("GET", "/metrics").body.decode()
     for name in ("slipway_async_queued 0", "slipway_async_running 0", 'slipway_async_ended_total{status="done"}'):
         true(name in text, f"{name} in /metrics")
+
+
+def test_the_commands(server):
+    api = server.api()
+    good = ask_later(api, "/v2/models/sign/infer", infer_body([[2.0, 0.0]], id="cli")).json()["id"]
+    answer = result(api, f"/v2/async/{good}", server).body
+    equal(server.cli("async", "result", good).encode(), answer, "its answer")
+    equal(json.loads(server.cli("async", "show", good, "--json"))["status"], "done", "its status")
+    listed = json.loads(server.cli("async", "list", "--status", "done", "--json"))["items"]
+    equal(listed[0]["id"], good, "the list")
+    bad = ask_later(api, "/v2/models/sign/infer", b"{").json()["id"]
+    result(api, f"/v2/async/{bad}", server)
+    equal(json.loads(server.cli("async", "retry", bad, "--json"))["id"], bad, "tried again")
+    waiting = [ask_later(api, "/v2/models/slower/infer", infer_body([[float(i), 0.0]])).json()["id"] for i in range(30)][-1]
+    equal(json.loads(server.cli("async", "cancel", waiting, "--json"))["status"], "cancelled", "cancelled")
 
 
 # ---------------------------------------------------------------- servers of their own
@@ -231,7 +247,7 @@ def test_own_requests_and_rights(server):
         equal(boss.send("GET", place + "/result").status, 200, "an administrator reads it")
         equal(len(boss.get("/v2/async?all=true")["items"]), 1, "and sees all")
         # Rights are those at the moment of the answer.
-        places = [ask_later(ada, "/v2/models/slow/infer", infer_body([[float(i), 0.0]])).headers["Location"] for i in range(20)]
+        places = [ask_later(ada, "/v2/models/slower/infer", infer_body([[float(i), 0.0]])).headers["Location"] for i in range(20)]
         boss.delete(f"tokens/{made['ada']['id']}")
         last = result(boss, places[-1], one)
         true(last.status in (401, 403, 404), f"a revoked token's last request: {last.status}")

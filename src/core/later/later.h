@@ -66,7 +66,7 @@ class Later {
     int64_t kept_ms = int64_t{24} * 3'600'000;      // Of an answer; of waiting for one.
     std::function<bool(const Ctx&)> is_admin = {};  // Of the project. Null: nobody is.
     std::function<bool()> ready = {};  // Until it says so, runners wait. Null: they needn't.
-    std::function<void(Ctx*)> give_rights = {};     // To a Ctx of an actor in a project.
+    std::function<void(Ctx*)> give_rights = {};  // To a Ctx of an actor in a project.
   };
   Later(Deps deps, Options options);
   ~Later();  // stop()

@@ -347,7 +347,7 @@ TEST_P(LaterTest, WithoutMemoryItWaits) {
 // an answer that was seen never changes.
 TEST_P(LaterTest, NothingIsLostOnABadDay) {
   int64_t seen_runs = 0;
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
+  for (uint64_t seed = 1; seed <= 6; ++seed) {
     test::FaultyDb bad(db(), gen::Dice::seeded(seed), 5);
     std::unique_ptr<Later> mine = make(bad);
     const Ctx ctx = who("u" + std::to_string(seed));
@@ -382,8 +382,8 @@ TEST_P(LaterTest, NothingIsLostOnABadDay) {
     EXPECT_EQ(seen.size(), taken.size()) << "seed " << seed;
     seen_runs += runs;
   }
-  EXPECT_EQ(event_count("async.done"), 12U * 20U);
-  EXPECT_GE(seen_runs, 12 * 20);
+  EXPECT_EQ(event_count("async.done"), 6U * 20U);
+  EXPECT_GE(seen_runs, 6 * 20);
 }
 
 TEST_P(LaterTest, RunnersAnswerAndWaitersHearOfIt) {
