@@ -1,5 +1,6 @@
 #include <array>
 
+#include "app/feature_lookup.h"
 #include "app/feature_metrics.h"
 #include "app/inference_metrics.h"
 #include "app/local_models.h"
@@ -226,10 +227,11 @@ Status open_domains(World& w) {
       w.sys.executor, w.sys.clock,
       serving::Batching::Options{.threads = static_cast<size_t>(w.sys.process.cpu_count()),
                                  .objective_us = w.config.number("batch_objective_us")});
+  w.feature_lookups = std::make_unique<StoreLookups>(*w.features);
   w.local_models = TRY(open_local_models(w));
-  w.serving = std::make_unique<serving::Serving>(
-      serving::Serving::Deps{*w.db, *w.ledger, *w.model_source, *w.predictions, w.budget,
-                             w.sys.clock, w.sys.rng, w.sys.log, *w.local_models, w.batching.get()});
+  w.serving = std::make_unique<serving::Serving>(serving::Serving::Deps{
+      *w.db, *w.ledger, *w.model_source, *w.predictions, w.budget, w.sys.clock, w.sys.rng,
+      w.sys.log, *w.local_models, w.batching.get(), w.feature_lookups.get()});
   TRY(check_local_names(w));
   w.archive = std::make_unique<serving::Archive>(
       serving::Archive::Deps{*w.db, *w.blobs, *w.predictions, w.sys.clock, w.sys.log});

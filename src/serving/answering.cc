@@ -35,13 +35,16 @@ bool can_join(const Serving::Ask& ask, const Signature& signature) {
          std::ranges::all_of(ask.inputs, fits);
 }
 
-std::vector<Tensor> only(std::vector<Tensor> outputs, std::span<const std::string> wanted) {
+// The last `kept` stay as they are.
+std::vector<Tensor> only(std::vector<Tensor> outputs, std::span<const std::string> wanted,
+                         size_t kept) {
   if (wanted.empty()) return outputs;
   std::vector<Tensor> out;
   for (const std::string& name : wanted) {
     const auto found = std::ranges::find(outputs, name, &Tensor::name);
     if (found != outputs.end()) out.push_back(*found);  // One may be asked for twice.
   }
+  out.insert(out.end(), outputs.end() - static_cast<std::ptrdiff_t>(kept), outputs.end());
   return out;
 }
 
@@ -77,6 +80,13 @@ Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const As
   const int64_t took_ns = deps_.clock.steady_ns() - chosen.start_ns;
   const Arm& arm = *chosen.arm;
   arm.stats->succeeded(took_ns, rows_of(ask), chosen.ts_us / 1000, chosen.cost_ns);
+  std::vector<Tensor> laid;  // The caller's inputs, and what was looked up for them.
+  if (const size_t n = arm.model->signature().looked_up.size(); n > 0) {
+    laid = ask.inputs;
+    const auto from = outputs.end() - static_cast<std::ptrdiff_t>(n);
+    laid.insert(laid.end(), std::move_iterator(from), std::move_iterator(outputs.end()));
+    outputs.erase(from, outputs.end());
+  }
   Unlogged out;
   out.prediction.id = chosen.id;
   out.prediction.outputs = std::move(outputs);
@@ -95,7 +105,7 @@ Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const As
                       .trace_id = ctx.trace_id,
                       .actor_uid = ctx.actor_uid,
                       .actor_kind = ctx.actor_kind,
-                      .inputs = ask.inputs,
+                      .inputs = laid.empty() ? ask.inputs : laid,
                       .outputs = out.prediction.outputs};
   if (ask.version == 0) view.canary_weight = route.canary_weight();
   out.record = encode_prediction(view);
@@ -142,7 +152,8 @@ void Serving::give(Later& later, Result<std::vector<Tensor>> ran, const BatchTim
   stats.infer_ns.fetch_add(times.infer_ns, std::memory_order_relaxed);
   stats.output_ns.fetch_add(times.output_ns, std::memory_order_relaxed);
   later.done(answered(later.ctx, *later.route, later.ask, later.chosen,
-                      only(std::move(*ran), later.ask.outputs)));
+                      only(std::move(*ran), later.ask.outputs,
+                           later.chosen.arm->model->signature().looked_up.size())));
 }
 
 void Serving::run_later(const Ctx& ctx, std::shared_ptr<const Route> route, Ask ask, Done done) {

@@ -7,8 +7,10 @@
 #include "base/budget.h"
 #include "base/result.h"
 #include "serving/ensemble.h"
+#include "serving/feature_lookup.h"
 #include "serving/model.h"
 #include "serving/model_config.h"
+#include "sys/ctx.h"
 
 namespace slip {
 class Clock;
@@ -27,7 +29,9 @@ struct LoadedModel {
 struct LoadWorld {
   Budget& budget;
   Clock& clock;
-  FindMember find = {};  // Of ensembles; empty: there are none.
+  FindMember find = {};                   // Of ensembles; empty: there are none.
+  FeatureLookups* lookups = nullptr;      // Null: there is no feature store.
+  std::string project = kDefaultProject;  // Whose features.
 };
 
 // `config`: as far as somebody wrote one; it is completed. Refuses what doesn't load, doesn't fit

@@ -214,7 +214,8 @@ Result<std::shared_ptr<const Route>> LocalModels::make_route(const std::string& 
       bytes = given->second;
     else if (!path.empty())
       bytes = TRY(read_file(deps_.fs, path, kModelBytesMax));
-    auto loaded = load_configured({deps_.budget, deps_.clock, find}, name, bytes, source.config);
+    auto loaded = load_configured({deps_.budget, deps_.clock, find, deps_.lookups}, name, bytes,
+                                  source.config);
     if (!loaded.ok()) return std::move(loaded).error().within(path);
     Arm arm;
     arm.version = version;

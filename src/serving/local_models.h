@@ -35,6 +35,7 @@ class Log;
 namespace slip::serving {
 
 class Batching;
+class FeatureLookups;
 
 // What stands for a deployment's uid.
 std::string local_uid(std::string_view name);
@@ -55,6 +56,7 @@ class LocalModels {
     Log& notes;
     Ack log_ack = Ack::kKernel;          // Of their predictions.
     const Batching* batching = nullptr;  // Null: requests are run one by one.
+    FeatureLookups* lookups = nullptr;   // Null: there is no feature store.
   };
   explicit LocalModels(Deps deps) : deps_(deps) {}
 

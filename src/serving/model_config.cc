@@ -298,6 +298,10 @@ std::map<std::string, std::string> ModelConfig::label_files() const {
   return out;
 }
 
+void ModelConfig::set_parameter(const std::string& name, std::string value) {
+  (*message_->mutable_parameters())[name].set_string_value(std::move(value));
+}
+
 const std::string* ModelConfig::parameter(std::string_view name) const {
   const auto found = message_->parameters().find(std::string(name));
   return found == message_->parameters().end() ? nullptr : &found->second.string_value();
@@ -371,6 +375,8 @@ Signature ModelConfig::signature(const Signature& of_file) const {
   Signature out;
   out.platform = of_file.platform;
   out.max_batch = message_->max_batch_size();
+  out.looked_up = of_file.looked_up;
+  out.waits = of_file.waits;
   for (const inference::ModelInput& t : message_->input())
     out.inputs.push_back(told_spec(t.name(), t.data_type(), t.dims(), batches));
   for (TensorSpec& spec : out.inputs)

@@ -257,16 +257,26 @@ Result<Deployment> Serving::find(const Ctx& ctx, const std::string& name) {
   return *std::move(out);
 }
 
+Result<std::map<std::string, std::string>> ModelSource::parameters(const Ctx&, const std::string&,
+                                                                   int64_t) {
+  return std::map<std::string, std::string>();
+}
+
 Result<std::shared_ptr<const LoadedModel>> Serving::load(const Ctx& ctx, const std::string& model,
                                                          int64_t version) {
-  const std::string key =
-      concat({routing_key(ctx.project.text, model), "/", std::to_string(version)});
+  std::string key = concat({routing_key(ctx.project.text, model), "/", std::to_string(version)});
+  ModelConfig config;
+  for (auto& [name, value] : TRY(deps_.source.parameters(ctx, model, version))) {
+    key += concat({std::string_view("\0", 1), name, "=", value});
+    config.set_parameter(name, value);
+  }
   std::shared_ptr<const LoadedModel> known =
       loaded_.with([&](auto& models) { return models[key].lock(); });
   if (known) return known;
   const ModelSource::Files files = TRY(deps_.source.fetch(ctx, model, version));
   const std::shared_ptr<const LoadedModel> fresh =
-      TRY(load_configured({deps_.budget, deps_.clock}, model, files.bytes, {}));
+      TRY(load_configured({deps_.budget, deps_.clock, {}, deps_.lookups, ctx.project.text}, model,
+                          files.bytes, std::move(config)));
   loaded_.with([&](auto& models) {
     std::erase_if(models, [](const auto& entry) { return entry.second.expired(); });
     models[key] = fresh;

@@ -41,6 +41,7 @@ class Ledger;
 namespace slip::serving {
 
 struct BatchTimes;
+class FeatureLookups;
 struct LoadedModel;
 inline constexpr size_t kNameBytesMax = 128;
 inline constexpr size_t kClientRefBytesMax = 256;
@@ -58,6 +59,10 @@ class ModelSource {
   virtual Result<int64_t> resolve(const Ctx& ctx, const std::string& model,
                                   const std::string& target) = 0;
   virtual Result<Files> fetch(const Ctx& ctx, const std::string& model, int64_t version) = 0;
+  // Of how it is to be served (kLookupParameters), by name; what isn't said isn't there.
+  virtual Result<std::map<std::string, std::string>> parameters(const Ctx& ctx,
+                                                                const std::string& model,
+                                                                int64_t version);
 };
 
 struct Canary {
@@ -112,6 +117,7 @@ class Serving {
     Log& notes;
     LocalModels& local;
     const Batching* batching = nullptr;  // Null: requests are run one by one.
+    FeatureLookups* lookups = nullptr;   // Null: there is no feature store.
   };
   explicit Serving(Deps deps);
   ~Serving();
