@@ -14,6 +14,8 @@
 namespace slip::app {
 namespace {
 
+constexpr int64_t kGreetRedisMs = 2000;
+
 struct TlsFiles {
   std::string certificate;
   std::string key;
@@ -109,6 +111,8 @@ Status World::listen() {
   metrics.collect([this](std::vector<telemetry::Sample>* out) {
     out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
   });
+  // Who asks as soon as this is ready finds what fits there within this time.
+  if (redis) TRY(redis->mirror().greet(kGreetRedisMs));
   TRY(listen_http(*this, std::move(routes), tls));
   TRY(listen_grpc(*this, std::move(methods), tls));
   jobs->start(static_cast<int>(config.number("job_runners")));

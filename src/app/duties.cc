@@ -45,7 +45,8 @@ class Follower {
       const std::vector<ledger::Event> events = TRY(w_.ledger->list(filter));
       for (const ledger::Event& e : events)
         concerned = concerned || e.verb.starts_with("model") || e.verb.starts_with("stage.") ||
-                    e.verb.starts_with("deployment") || e.verb.starts_with("canary");
+                    e.verb.starts_with("deployment") || e.verb.starts_with("canary") ||
+                    e.verb.starts_with("feature_definition");
       if (events.empty()) break;
       seen_ = events.back().seq;
     }

@@ -19,9 +19,9 @@ Status check_files(const std::vector<std::string>& files, const serving::LocalMo
 
 Result<std::unique_ptr<serving::LocalModels>> open_local_models(World& w) {
   const std::optional<serving::Ack> ack = serving::parse_ack(w.config.text("model_log"));
-  auto out = std::make_unique<serving::LocalModels>(
-      serving::LocalModels::Deps{w.sys.fs, w.budget, w.sys.clock, w.sys.log, ack.value(),
-                                 w.batching.get(), w.response_cache.get()});
+  auto out = std::make_unique<serving::LocalModels>(serving::LocalModels::Deps{
+      w.sys.fs, w.budget, w.sys.clock, w.sys.log, ack.value(), w.batching.get(),
+      w.feature_lookups.get(), w.response_cache.get()});
   std::vector<std::string> files;
   for (const std::string& item : w.config.list("model")) {
     const size_t equals = item.find('=');

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "serving/feature_lookup.h"
 
 namespace slip::app {
 namespace {
@@ -63,6 +64,17 @@ Result<serving::ModelSource::Files> RegistrySource::fetch(const Ctx& ctx, const 
   Files out;
   out.bytes = TRY(blobs_.get(file.digest, serving::kModelBytesMax));
   out.digest = bundle.version.digest;
+  return out;
+}
+
+Result<std::map<std::string, std::string>> RegistrySource::parameters(const Ctx& ctx,
+                                                                      const std::string& model,
+                                                                      int64_t version) {
+  const registry::Version found = TRY(registry_.get_version(ctx, model, version));
+  std::map<std::string, std::string> out;
+  for (const std::string_view name : serving::kLookupParameters)
+    for (const registry::Tag& tag : found.tags)
+      if (tag.key == concat({"slipway.", name})) out[std::string(name)] = tag.value;
   return out;
 }
 

@@ -21,6 +21,9 @@ class RegistrySource final : public serving::ModelSource {
   Result<int64_t> resolve(const Ctx& ctx, const std::string& model,
                           const std::string& target) override;
   Result<Files> fetch(const Ctx& ctx, const std::string& model, int64_t version) override;
+  // The version's tags `slipway.NAME`.
+  Result<std::map<std::string, std::string>> parameters(const Ctx& ctx, const std::string& model,
+                                                        int64_t version) override;
 
  private:
   registry::Registry& registry_;

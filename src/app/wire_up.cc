@@ -1,5 +1,6 @@
 #include <array>
 
+#include "app/feature_lookup.h"
 #include "app/feature_metrics.h"
 #include "app/inference_metrics.h"
 #include "app/later_metrics.h"
@@ -249,10 +250,12 @@ Status open_domains(World& w) {
   w.response_cache = std::make_unique<serving::ResponseCache>(
       serving::ResponseCache::Deps{w.budget, w.sys.clock, w.sys.rng},
       w.config.number("response_cache"));
+  w.feature_lookups = std::make_unique<StoreLookups>(*w.features);
   w.local_models = TRY(open_local_models(w));
-  w.serving = std::make_unique<serving::Serving>(serving::Serving::Deps{
-      *w.db, *w.ledger, *w.model_source, *w.predictions, w.budget, w.sys.clock, w.sys.rng,
-      w.sys.log, *w.local_models, w.batching.get(), w.response_cache.get()});
+  w.serving = std::make_unique<serving::Serving>(
+      serving::Serving::Deps{*w.db, *w.ledger, *w.model_source, *w.predictions, w.budget,
+                             w.sys.clock, w.sys.rng, w.sys.log, *w.local_models, w.batching.get(),
+                             w.feature_lookups.get(), w.response_cache.get()});
   TRY(check_local_names(w));
   w.archive = std::make_unique<serving::Archive>(
       serving::Archive::Deps{*w.db, *w.blobs, *w.predictions, w.sys.clock, w.sys.log});

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "app/feature_lookup.h"
 #include "app/functions.h"
 #include "app/gate.h"
 #include "app/keeping.h"
@@ -147,6 +148,7 @@ struct World {
   std::unique_ptr<RegistrySource> model_source;
   std::unique_ptr<store::SegmentLog> predictions;
   std::unique_ptr<serving::Batching> batching;
+  std::unique_ptr<StoreLookups> feature_lookups;
   std::unique_ptr<serving::ResponseCache> response_cache;
   std::unique_ptr<serving::LocalModels> local_models;
   std::unique_ptr<serving::Serving> serving;

@@ -185,16 +185,20 @@ void RedisMirror::mark_due() {
 // ---- who writes, and for whom
 
 Status RedisMirror::write_through(bool patient) {
+  // Who only adds a row doesn't fill all of it, nor find out whether it is back.
+  if (patient) return write_until(INT64_MAX, true);
+  return write_until(deps_.clock.steady_ns() + kPatienceMs * 1'000'000, false);
+}
+
+Status RedisMirror::write_until(int64_t until_ns, bool fills) {
   sys::Lock lock(mutex_);
   const int64_t ticket = marked_;
-  const int64_t until_ns = patient ? INT64_MAX : deps_.clock.steady_ns() + kPatienceMs * 1'000'000;
   while (written_through_ < ticket) {
     if (flushing_) {
       if (!done_.wait_until(lock, until_ns)) return busy();
       continue;
     }
-    // Who only adds a row doesn't fill all of it, nor find out whether it is back.
-    if (deps_.writes.pausing() || (!patient && (lost_ || all_owed_))) {
+    if (deps_.writes.pausing() || (!fills && (lost_ || all_owed_))) {
       behind_ = true;
       return unavailable("redis.behind", "Redis is written to when it is back");
     }

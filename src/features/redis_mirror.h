@@ -103,6 +103,8 @@ class RedisMirror final : public OnlineChanges {
   // All of the table once more; what other servers wrote counts no longer, and windows are ours.
   // How many entities.
   Result<int64_t> rebuild();
+  // Before the doors open: the same as tend(), for so long; what remains is the duty's.
+  Status greet(int64_t within_ms);
   // A duty: asks Redis how it is, writes what waits.
   Status tend();
   // Whoever writes stops soon; then, once the duty is over, a last look.
@@ -138,6 +140,8 @@ class RedisMirror final : public OnlineChanges {
 
   void mark(std::string full, bool replaced);  // Under mutex_.
   void mark_all();
+  Status write_until(int64_t until_ns, bool fills);
+  Status tend_until(int64_t until_ns);
   // False: time is up, and somebody else goes on.
   Result<bool> flush(int64_t until_ns);
   Result<bool> finish(int64_t until_ns);

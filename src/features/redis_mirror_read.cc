@@ -235,7 +235,13 @@ void RedisMirror::refresh_claims() {
 
 // ---- from time to time
 
-Status RedisMirror::tend() {
+Status RedisMirror::greet(int64_t within_ms) {
+  return tend_until(deps_.clock.steady_ns() + within_ms * 1'000'000);
+}
+
+Status RedisMirror::tend() { return tend_until(INT64_MAX); }
+
+Status RedisMirror::tend_until(int64_t until_ns) {
   mark_due();
   if (deps_.writes.pausing()) return {};
   bool ask_info = false;
@@ -263,7 +269,7 @@ Status RedisMirror::tend() {
     if (told_memory.ok()) eviction_ = info_field(told_memory->front().text, "maxmemory_policy");
   }
   refresh_claims();
-  if (!write_through(true).ok()) return {};  // Told already.
+  if (!write_until(until_ns, true).ok()) return {};  // Told already.
   told({});
   return save();
 }

@@ -128,6 +128,19 @@ TEST_P(RedisMirrorTest, WhatIsTakenWhileItIsGoneComesLater) {
   EXPECT_EQ(mirror->facts().pending, 0);
 }
 
+TEST_P(RedisMirrorTest, WhoIsGreetedBeforeTheDoorsOpenAnswersAtOnce) {
+  define();
+  push({{.ts_us = kStart - kMinute, .amount = 1.0}});
+  redis.flush();
+  restart();
+  mirror->greet(2000).value();
+  EXPECT_EQ(read({1}).values[0][0], Cell(1.0));
+  redis.set_up(false);
+  restart();
+  mirror->greet(2000).value();  // The server starts all the same.
+  EXPECT_EQ(reason(), "redis.behind");
+}
+
 TEST_P(RedisMirrorTest, AnEmptiedOneAnswersNothingUntilItIsFull) {
   define();
   push({{.ts_us = kStart - kMinute, .amount = 1.0}});

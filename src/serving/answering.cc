@@ -38,13 +38,16 @@ bool can_join(const Serving::Ask& ask, const Signature& signature) {
          std::ranges::all_of(ask.inputs, fits);
 }
 
-std::vector<Tensor> only(std::vector<Tensor> outputs, std::span<const std::string> wanted) {
+// The last `kept` stay as they are.
+std::vector<Tensor> only(std::vector<Tensor> outputs, std::span<const std::string> wanted,
+                         size_t kept) {
   if (wanted.empty()) return outputs;
   std::vector<Tensor> out;
   for (const std::string& name : wanted) {
     const auto found = std::ranges::find(outputs, name, &Tensor::name);
     if (found != outputs.end()) out.push_back(*found);  // One may be asked for twice.
   }
+  out.insert(out.end(), outputs.end() - static_cast<std::ptrdiff_t>(kept), outputs.end());
   return out;
 }
 
@@ -83,6 +86,13 @@ Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const As
     arm.stats->answered_from_cache(took_ns, chosen.ts_us / 1000);
   else
     arm.stats->succeeded(took_ns, rows_of(ask), chosen.ts_us / 1000, chosen.cost_ns);
+  std::vector<Tensor> laid;  // The caller's inputs, and what was looked up for them.
+  if (const size_t n = arm.model->signature().looked_up.size(); n > 0) {
+    laid = ask.inputs;
+    const auto from = outputs.end() - static_cast<std::ptrdiff_t>(n);
+    laid.insert(laid.end(), std::move_iterator(from), std::move_iterator(outputs.end()));
+    outputs.erase(from, outputs.end());
+  }
   Unlogged out;
   out.prediction.id = chosen.id;
   out.prediction.outputs = std::move(outputs);
@@ -101,7 +111,7 @@ Serving::Unlogged Serving::answered(const Ctx& ctx, const Route& route, const As
                       .trace_id = ctx.trace_id,
                       .actor_uid = ctx.actor_uid,
                       .actor_kind = ctx.actor_kind,
-                      .inputs = ask.inputs,
+                      .inputs = laid.empty() ? ask.inputs : laid,
                       .outputs = out.prediction.outputs};
   if (ask.version == 0) view.canary_weight = route.canary_weight();
   out.record = encode_prediction(view);
@@ -168,7 +178,8 @@ void Serving::give(Later& later, Result<std::vector<Tensor>> ran, const BatchTim
   stats.input_ns.fetch_add(times.input_ns, std::memory_order_relaxed);
   stats.infer_ns.fetch_add(times.infer_ns, std::memory_order_relaxed);
   stats.output_ns.fetch_add(times.output_ns, std::memory_order_relaxed);
-  std::vector<Tensor> outputs = only(std::move(*ran), later.ask.outputs);
+  std::vector<Tensor> outputs = only(std::move(*ran), later.ask.outputs,
+                                     later.chosen.arm->model->signature().looked_up.size());
   later.chosen.turn.keep(outputs);
   later.done(answered(later.ctx, *later.route, later.ask, later.chosen, std::move(outputs)));
 }

@@ -43,9 +43,9 @@ class CachedServingTest : public testing::Test {
         store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p", {}).value();
     fs.make_dirs("/r").value();
     local.add_repository("/r").value();
-    serving =
-        std::make_unique<Serving>(Serving::Deps{*db, events, source, *log, budget, real_clock(),
-                                                real_rng(), null_log(), local, &batching, &cache});
+    serving = std::make_unique<Serving>(Serving::Deps{*db, events, source, *log, budget,
+                                                      real_clock(), real_rng(), null_log(), local,
+                                                      &batching, nullptr, &cache});
     serving->refresh(ctx).value();
     other.project.text = "other";
   }
@@ -102,7 +102,8 @@ class CachedServingTest : public testing::Test {
   std::unique_ptr<store::SegmentLog> log;
   Batching batching{real_executor(), real_clock(), {}};
   ResponseCache cache{{budget, real_clock(), real_rng()}, 8 << 20};
-  LocalModels local{{fs, budget, real_clock(), null_log(), Ack::kKernel, &batching, &cache}};
+  LocalModels local{
+      {fs, budget, real_clock(), null_log(), Ack::kKernel, &batching, nullptr, &cache}};
   std::unique_ptr<Serving> serving;
   std::shared_ptr<const Route> held_;
 };
@@ -207,6 +208,18 @@ TEST_F(CachedServingTest, TritonsWordTurnsItOnForAFile) {
   ask(ctx, 1, "m");
   ask(ctx, 1, "m");
   EXPECT_EQ(stats(ctx, "m").executions, 4);
+}
+
+TEST_F(CachedServingTest, NotWithAFeatureService) {
+  fs.make_dirs("/r/m/1").value();
+  write_file_atomic(fs, "/r/m/1/model.onnx", test::onnx_add(1, 1, 1)).value();
+  write_file_atomic(fs, "/r/m/config.pbtxt",
+                    "response_cache { enable: true }"
+                    " parameters { key: 'feature_service' value { string_value: 'f@1' } }")
+      .value();
+  const Status loaded = serving->load_local(ctx, "m", {});
+  EXPECT_EQ(loaded.error().reason, "model_config.field");
+  EXPECT_NE(loaded.error().text.find("response_cache"), std::string::npos);
 }
 
 std::string two_steps(bool cached) {

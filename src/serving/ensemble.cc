@@ -41,6 +41,13 @@ class Ensemble final : public Model {
         clock_(clock) {}
 
   const Signature& signature() const override { return signature_; }
+  // As its members are now.
+  bool repeats() const override {
+    return std::ranges::all_of(steps_, [&](const Step& step) {
+      const std::optional<Member> member = find_(step.model, step.version);
+      return !member || member->arm->model->repeats();
+    });
+  }
 
   Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
                                   std::span<const std::string> outputs) const override {

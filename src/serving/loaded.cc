@@ -30,6 +30,7 @@ class Configured final : public Model {
   }
 
   const Signature& signature() const override { return told_; }
+  bool repeats() const override { return inner_->repeats(); }
 
   Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
                                   std::span<const std::string> outputs) const override {
@@ -49,8 +50,9 @@ class Configured final : public Model {
     std::vector<Tensor> out =
         TRY(inner_->run(reshaped.empty() ? inputs : std::span<const Tensor>(reshaped),
                         outputs.empty() ? std::span<const std::string>(names_) : outputs));
-    for (Tensor& t : out)
-      if (t.shape.size() < told_.output(t.name)->shape.size()) t.shape.push_back(1);
+    const size_t shown = out.size() - told_.looked_up.size();
+    for (size_t i = 0; i < shown; ++i)
+      if (out[i].shape.size() < told_.output(out[i].name)->shape.size()) out[i].shape.push_back(1);
     return out;
   }
 
@@ -151,25 +153,49 @@ Status run_warmups(const Model& model, const ModelConfig& config) {
   return {};
 }
 
-Result<std::shared_ptr<const LoadedModel>> load_configured(LoadWorld world, std::string_view name,
-                                                           std::string_view bytes,
-                                                           ModelConfig config) {
+namespace {
+
+// Warmed up before: what the lookup finds for zeros is nobody's.
+Result<std::unique_ptr<Model>> with_rules(const LoadWorld& world, std::unique_ptr<Model> own,
+                                          const LookupRules& rules) {
+  if (world.lookups == nullptr)
+    return unsupported("lookup.unavailable", "feature_service: there is no feature store here");
+  TRY(warm_up(*own));
+  auto lookup = world.lookups->open(world.project, rules.service, rules.version);
+  if (lookup.ok()) return with_features(std::move(own), std::move(*lookup), rules);
+  // The model is there; what it names isn't.
+  if (lookup.error().code == Code::kNotFound)
+    return invalid("lookup.rule", concat({"feature_service: ", lookup.error().text}));
+  return std::move(lookup).error().within("feature_service");
+}
+
+}  // namespace
+
+Result<std::shared_ptr<LoadedModel>> load_configured(LoadWorld world, std::string_view name,
+                                                     std::string_view bytes, ModelConfig config) {
   auto out = std::make_shared<LoadedModel>();
   // The graph, its weights and the arena of a run: about three times the file.
   out->memory = TRY(world.budget.reserve(Share::kModels, 3 * static_cast<int64_t>(bytes.size())));
   std::unique_ptr<Model> own = TRY(load_by(world, bytes, config));
+  const std::optional<LookupRules> rules = TRY(lookup_rules(config));
+  if (rules && config.cache_ttl_ms() > 0)
+    return invalid("model_config.field",
+                   "response_cache: what a feature_service gives changes, and answers with it");
+  if (rules) own = TRY(with_rules(world, std::move(own), *rules));
   TRY(config.complete(name, own->signature()));
   Signature told = config.signature(own->signature());
   out->model = std::make_unique<Configured>(std::move(own), std::move(told));
-  if (config.message().model_warmup_size() > 0)
-    TRY(run_warmups(*out->model, config));
-  else
+  if (!rules) {
+    if (config.message().model_warmup_size() > 0)
+      TRY(run_warmups(*out->model, config));
+    else
+      TRY(warm_up(*out->model));
+    const int64_t start = world.clock.steady_ns();
     TRY(warm_up(*out->model));
-  const int64_t start = world.clock.steady_ns();
-  TRY(warm_up(*out->model));
-  out->cost_ns = world.clock.steady_ns() - start;
+    out->cost_ns = world.clock.steady_ns() - start;
+  }
   out->config = std::make_shared<const ModelConfig>(std::move(config));
-  return std::shared_ptr<const LoadedModel>(out);
+  return out;
 }
 
 }  // namespace slip::serving

@@ -215,7 +215,8 @@ Result<std::shared_ptr<const Route>> LocalModels::make_route(const std::string& 
       bytes = given->second;
     else if (!path.empty())
       bytes = TRY(read_file(deps_.fs, path, kModelBytesMax));
-    auto loaded = load_configured({deps_.budget, deps_.clock, find}, name, bytes, source.config);
+    auto loaded = load_configured({deps_.budget, deps_.clock, find, deps_.lookups}, name, bytes,
+                                  source.config);
     if (!loaded.ok()) return std::move(loaded).error().within(path);
     Arm arm;
     arm.version = version;
@@ -243,6 +244,7 @@ std::shared_ptr<const ArmCache> LocalModels::make_cache(const Route& route, cons
   if (!made || arm.config->backend() != Backend::kEnsemble) return made;
   auto out = std::make_shared<ArmCache>(*made);
   out->changes = &changes_;
+  out->ensemble = arm.model;
   return out;
 }
 

@@ -36,6 +36,7 @@ class Log;
 namespace slip::serving {
 
 class Batching;
+class FeatureLookups;
 class ResponseCache;
 
 // What stands for a deployment's uid.
@@ -57,6 +58,7 @@ class LocalModels {
     Log& notes;
     Ack log_ack = Ack::kKernel;          // Of their predictions.
     const Batching* batching = nullptr;  // Null: requests are run one by one.
+    FeatureLookups* lookups = nullptr;   // Null: there is no feature store.
     ResponseCache* cache = nullptr;      // Null: no answer is given twice.
   };
   explicit LocalModels(Deps deps) : deps_(deps) {}

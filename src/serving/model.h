@@ -21,6 +21,10 @@ struct Signature {
   // The first dimension of every input and output counts rows, which may be run together with
   // others' in batches of at most so many; 0: the model takes its tensors as they are.
   int64_t max_batch = 0;
+  // What run() lays into its own inputs besides what it is given (feature_lookup.h): tensors that
+  // come behind the outputs, in this order, for the record of the prediction and for nobody else.
+  std::vector<std::string> looked_up = {};
+  bool waits = false;  // For another process: no thread of an I/O loop runs it.
 
   const TensorSpec* input(std::string_view name) const;
   const TensorSpec* output(std::string_view name) const;
@@ -36,10 +40,12 @@ class Model {
   virtual ~Model() = default;
   virtual const Signature& signature() const = 0;
   // `inputs`: one for each input of the signature, any order, checked against it here.
-  // `outputs`: names wanted, in that order; empty: all. kInvalid for what the caller did wrong,
-  // kInternal `model.failed` for what the model did.
+  // `outputs`: names wanted, in that order; empty: all. Then what was looked up. kInvalid for what
+  // the caller did wrong, kInternal `model.failed` for what the model did.
   virtual Result<std::vector<Tensor>> run(std::span<const Tensor> inputs,
                                           std::span<const std::string> outputs) const = 0;
+  // The same inputs have the same outputs at any time: nothing is looked up.
+  virtual bool repeats() const { return signature().looked_up.empty(); }
 };
 
 struct OnnxOptions {

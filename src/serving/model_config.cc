@@ -313,6 +313,10 @@ std::map<std::string, std::string> ModelConfig::label_files() const {
   return out;
 }
 
+void ModelConfig::set_parameter(const std::string& name, std::string value) {
+  (*message_->mutable_parameters())[name].set_string_value(std::move(value));
+}
+
 int64_t ModelConfig::cache_ttl_ms() const {
   return message_->response_cache().enable() ? said_ttl_ms(*this).value_or(0) : 0;
 }
@@ -390,6 +394,8 @@ Signature ModelConfig::signature(const Signature& of_file) const {
   Signature out;
   out.platform = of_file.platform;
   out.max_batch = message_->max_batch_size();
+  out.looked_up = of_file.looked_up;
+  out.waits = of_file.waits;
   for (const inference::ModelInput& t : message_->input())
     out.inputs.push_back(told_spec(t.name(), t.data_type(), t.dims(), batches));
   for (TensorSpec& spec : out.inputs)

@@ -68,6 +68,7 @@ class ModelConfig {
   int64_t cache_ttl_ms() const;
   std::map<std::string, std::string> label_files() const;     // Output → name beside config.pbtxt.
   const std::string* parameter(std::string_view name) const;  // Null: not there.
+  void set_parameter(const std::string& name, std::string value);
 
   // Which of the versions that are there are served; ascending.
   std::vector<int64_t> choose(std::vector<int64_t> there) const;

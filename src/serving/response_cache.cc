@@ -168,6 +168,7 @@ CacheStoreStats ResponseCache::stats() const {
 
 ResponseCache::Looked ArmCache::look(const Request& request, const std::shared_ptr<ArmStats>& stats,
                                      ResponseCache::May may) const {
+  if (ensemble && !ensemble->repeats()) return {};
   const int64_t start_ns = cache->now_ns();
   std::string whose = scope;
   if (changes != nullptr) whose += concat({"\n", std::to_string(changes->load())});
@@ -181,6 +182,7 @@ ResponseCache::Looked ArmCache::look(const Request& request, const std::shared_p
 std::shared_ptr<const ArmCache> cache_for(ResponseCache* cache, const Route& route, const Arm& arm,
                                           const Arm* before, int64_t ttl_ms) {
   if (cache == nullptr || !cache->on() || !arm.model || ttl_ms <= 0) return nullptr;
+  if (!arm.model->signature().looked_up.empty()) return nullptr;
   auto out = std::make_shared<ArmCache>();
   out->cache = cache;
   out->ttl_ns = std::min(ttl_ms, kCacheTtlMsMax) * kNsPerMs;

@@ -31,6 +31,7 @@ namespace slip::serving {
 
 struct Arm;
 struct ArmStats;
+class Model;
 struct Route;
 class ResponseCache;
 
@@ -138,6 +139,7 @@ struct ArmCache {
   int64_t ttl_ns = 0;  // Not longer than that.
   // Of an ensemble: grows whenever one of its members may be another. Else null.
   const std::atomic<int64_t>* changes = nullptr;
+  std::shared_ptr<const Model> ensemble = nullptr;  // Itself: its members may look something up.
 
   struct Request {
     std::span<const Tensor> inputs;
@@ -148,8 +150,8 @@ struct ArmCache {
                              ResponseCache::May may) const;
 };
 
-// Null where nothing is kept (`ttl_ms` 0, or no cache). `before`: what the arm was in the last
-// table; what is known stays known while the model is the same.
+// Null where nothing is kept (`ttl_ms` 0, no cache, or a model that looks features up). `before`:
+// what the arm was in the last table; what is known stays known while the model is the same.
 std::shared_ptr<const ArmCache> cache_for(ResponseCache* cache, const Route& route, const Arm& arm,
                                           const Arm* before, int64_t ttl_ms);
 

@@ -200,5 +200,41 @@ TEST_F(ResponseCacheTest, ManyThreads) {
   EXPECT_EQ(budget.used(Share::kCaches), cache.stats().bytes);
 }
 
+class FakeModel final : public Model {
+ public:
+  const Signature& signature() const override { return told; }
+  bool repeats() const override { return same; }
+  Result<std::vector<Tensor>> run(std::span<const Tensor>,
+                                  std::span<const std::string>) const override {
+    return internal("test", "never runs");
+  }
+  Signature told;
+  bool same = true;
+};
+
+// What is looked up changes, and answers with it.
+TEST_F(ResponseCacheTest, NotWhereFeaturesAreLookedUp) {
+  ResponseCache cache = make();
+  const auto model = std::make_shared<FakeModel>();
+  Arm arm;
+  arm.model = model;
+  arm.stats = std::make_shared<ArmStats>();
+  const auto kept = cache_for(&cache, {}, arm, nullptr, 1000);
+  ASSERT_TRUE(kept);
+  EXPECT_FALSE(cache_for(&cache, {}, arm, nullptr, 0));
+  EXPECT_FALSE(cache_for(nullptr, {}, arm, nullptr, 1000));
+  model->told.looked_up = {"spend"};
+  EXPECT_FALSE(cache_for(&cache, {}, arm, nullptr, 1000));
+  // Of an ensemble, what its members do now counts.
+  ArmCache both = *kept;
+  both.ensemble = model;
+  const std::vector<Tensor> inputs = {number("x", 1)};
+  both.look({inputs, {}}, arm.stats, {}).turn.keep({number("y", 2)});
+  EXPECT_TRUE(both.look({inputs, {}}, arm.stats, {}).hit);
+  model->same = false;
+  const ResponseCache::Looked changed = both.look({inputs, {}}, arm.stats, {});
+  EXPECT_FALSE(changed.hit || changed.turn.holds() || changed.other);
+}
+
 }  // namespace
 }  // namespace slip::serving

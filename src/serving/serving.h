@@ -41,6 +41,7 @@ class Ledger;
 namespace slip::serving {
 
 struct BatchTimes;
+class FeatureLookups;
 struct LoadedModel;
 class CacheFlight;
 class ResponseCache;
@@ -60,6 +61,10 @@ class ModelSource {
   virtual Result<int64_t> resolve(const Ctx& ctx, const std::string& model,
                                   const std::string& target) = 0;
   virtual Result<Files> fetch(const Ctx& ctx, const std::string& model, int64_t version) = 0;
+  // Of how it is to be served (kLookupParameters), by name; what isn't said isn't there.
+  virtual Result<std::map<std::string, std::string>> parameters(const Ctx& ctx,
+                                                                const std::string& model,
+                                                                int64_t version);
 };
 
 struct Canary {
@@ -116,6 +121,7 @@ class Serving {
     Log& notes;
     LocalModels& local;
     const Batching* batching = nullptr;  // Null: requests are run one by one.
+    FeatureLookups* lookups = nullptr;   // Null: there is no feature store.
     ResponseCache* cache = nullptr;      // Null: no answer is given twice.
   };
   explicit Serving(Deps deps);
@@ -207,6 +213,9 @@ class Serving {
                                                          const Chosen& chosen) const;
   Unlogged answered(const Ctx& ctx, const Route& route, const Ask& ask, const Chosen& chosen,
                     std::vector<Tensor> outputs) const;
+  Result<std::string> load_key(const Ctx& ctx, const std::string& model, int64_t version,
+                               ModelConfig* config);
+  bool is_outdated(const Ctx& ctx, const Route& route);
   Result<std::shared_ptr<const LoadedModel>> load(const Ctx& ctx, const std::string& model,
                                                   int64_t version);
   Result<std::shared_ptr<const Route>> build_route(const Ctx& ctx, const Deployment& d);

@@ -199,12 +199,7 @@ void add(const Tensor& t, int64_t index, Column* to) {
     default:
       break;
   }
-  if (t.type == DataType::kInt64 || t.type == DataType::kUint64) {
-    int64_t exact = 0;
-    std::memcpy(&exact, t.data.data() + static_cast<size_t>(index) * 8, 8);
-    return to->add_i64(exact);
-  }
-  to->add_i64(static_cast<int64_t>(t.number(index)));
+  to->add_i64(t.integer(index));
 }
 
 }  // namespace

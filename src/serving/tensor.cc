@@ -86,6 +86,15 @@ int64_t Tensor::elements() const {
   return n;
 }
 
+int64_t Tensor::integer(int64_t index) const {
+  if (type != DataType::kInt64 && type != DataType::kUint64)
+    return static_cast<int64_t>(number(index));
+  CHECK(index >= 0 && (static_cast<size_t>(index) + 1) * 8 <= data.size());
+  int64_t out = 0;
+  std::memcpy(&out, data.data() + static_cast<size_t>(index) * 8, 8);
+  return out;
+}
+
 double Tensor::number(int64_t index) const {
   CHECK(index >= 0 && type != DataType::kBytes);
   CHECK((static_cast<size_t>(index) + 1) * data_type_bytes(type) <= data.size());

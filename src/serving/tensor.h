@@ -49,6 +49,7 @@ struct Tensor {
   int64_t rows() const { return shape.empty() ? 1 : shape.front(); }
   // Reads an element of any numeric type. CHECKs the index.
   double number(int64_t index) const;
+  int64_t integer(int64_t index) const;  // Of a type of whole numbers, exactly; UINT64's 64 bits.
 };
 
 // Values a row when the request has `rows` rows; 0 when the tensor does not have one row for each.

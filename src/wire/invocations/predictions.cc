@@ -24,13 +24,9 @@ Result<Json> element_to_json(const Tensor& t, int64_t index) {
   }
   if (t.type == DataType::kFp64 || t.type == DataType::kFp16 || t.type == DataType::kBf16)
     return Json(t.number(index));
-  if (t.type == DataType::kInt64 || t.type == DataType::kUint64) {
-    int64_t exact = 0;
-    std::memcpy(&exact, t.data.data() + at * 8, 8);
-    if (t.type == DataType::kUint64 && exact < 0) return Json(t.number(index));  // Beyond 2^63.
-    return Json(exact);
-  }
-  return Json(static_cast<int64_t>(t.number(index)));
+  if (t.type == DataType::kUint64 && t.integer(index) < 0)
+    return Json(t.number(index));  // Beyond 2^63.
+  return Json(t.integer(index));
 }
 
 Result<Json> nested(const Tensor& t, size_t depth, int64_t* index) {

@@ -89,7 +89,7 @@ Status for_each_served(const App& app, const Ctx& ctx,
 
 bool belongs_on_pool(const Target& target) {
   const auto dear = [](const serving::Arm& arm) {
-    return arm.goes_to_batcher() ||
+    return arm.goes_to_batcher() || (arm.model && arm.model->signature().waits) ||
            arm.stats->cost_ns.load(std::memory_order_relaxed) > serving::kInlineCostNs;
   };
   return target.route->log_ack == serving::Ack::kDisk ||
