@@ -436,8 +436,10 @@ Result<std::vector<grpc::Method>> World::prepare_methods() {
   health = std::make_unique<grpc::Health>(
       [this](const std::string& service) { return takes_calls(*this, service); });
   std::vector<grpc::Method> rows = all_methods(*this);
+  async->wrap_methods(&rows);
   services = grpc::service_names(rows);
   TRY(guard_methods(*auth, [this]() -> Pool& { return *pool; }, &rows));
+  async->serve_methods(rows);
   return rows;
 }
 

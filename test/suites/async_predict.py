@@ -15,13 +15,20 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
+HERE = pathlib.Path(__file__).resolve().parent  # Its grpc.py is not the library.
+sys.path = [entry for entry in sys.path if pathlib.Path(entry or ".").resolve() != HERE]
+sys.path.insert(0, str(HERE.parent / "e2e"))
 import harness  # noqa: E402
 from harness import equal, refused, true, until  # noqa: E402
 from receiver import LOOPBACK, Receiver, arrived  # noqa: E402
 
+from dev import setup  # noqa: E402
+
+sys.path.append(str(setup.packages("pip_serving")))
 import numpy as np  # noqa: E402
+import tritonclient.grpc as triton  # noqa: E402
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+from tritonclient.utils import InferenceServerException  # noqa: E402
 
 LATER = {"Prefer": "respond-async"}
 SECRET = "whsec-later"
@@ -183,6 +190,48 @@ def test_the_commands(server):
     equal(json.loads(server.cli("async", "retry", bad, "--json"))["id"], bad, "tried again")
     waiting = [ask_later(api, "/v2/models/slower/infer", infer_body([[float(i), 0.0]])).json()["id"] for i in range(30)][-1]
     equal(json.loads(server.cli("async", "cancel", waiting, "--json"))["status"], "cancelled", "cancelled")
+
+
+def test_over_grpc(server):
+    client = triton.InferenceServerClient(server.ready["grpc"])
+    api = server.api()
+
+    def ask(values, model="sign", **headers):
+        tensor = triton.InferInput("x", [1, len(values)], "FP32")
+        tensor.set_data_from_numpy(np.array([values], np.float32))
+        return client.infer(model, [tensor], request_id="g", headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def known(uid, seconds=20):
+        def fetched():
+            try:
+                return ask([0.0, 0.0], slipway_async=uid)
+            except InferenceServerException as error:
+                true("async" in str(error) or "the request is" in str(error), str(error))
+                return None
+        return until(f"the answer of {uid}", fetched, seconds, server)
+
+    now = ask([2.0, 0.0]).get_response()
+    uid = ask([2.0, 0.0], prefer="respond-async").get_response().id
+    later = known(uid).get_response()
+    for message in (now, later):
+        message.parameters["prediction_id"].string_param = ""
+    equal(later.SerializeToString(deterministic=True), now.SerializeToString(deterministic=True), "the same message")
+    equal(api.get(f"/v2/async/{uid}")["status"], "done", "and the queue is one")
+    raw = api.send("GET", f"/v2/async/{uid}/result")
+    equal(raw.headers["Content-Type"], "application/x-protobuf", "over HTTP its bytes")
+    true(len(raw.body) > 0 and raw.body == api.send("GET", f"/v2/async/{uid}/result").body, "the same again")
+    waited = ask([2.0, 0.0], prefer="respond-async, wait=20").get_response()
+    equal(list(waited.raw_output_contents), list(now.raw_output_contents), "in time")
+    bad = ask([1.0, 2.0, 3.0], prefer="respond-async").get_response().id
+    result(api, f"/v2/async/{bad}", server)
+    equal(api.get(f"/v2/async/{bad}")["result_status"], 400, "what is refused")
+    for wrong in (lambda: ask([0.0, 0.0], slipway_async=bad), lambda: ask([0.0, 0.0], slipway_async="nothing"),
+                  lambda: ask([0.0, 0.0], model="nobody", prefer="respond-async")):
+        try:
+            wrong()
+        except InferenceServerException:
+            continue
+        raise AssertionError("let through")
 
 
 # ---------------------------------------------------------------- servers of their own

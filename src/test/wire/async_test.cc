@@ -44,10 +44,9 @@ TEST(Prefer, IsReadAsTheRfcSays) {
       {{"return=minimal"}, false, 0},
   };
   for (const Case& c : cases) {
-    http::Request request;
-    request.headers.emplace_back("accept", "respond-async");
-    for (const std::string_view h : c.headers) request.headers.emplace_back("prefer", h);
-    const Preferences got = preferences_of(request);
+    Received headers = {{"accept", "respond-async"}};
+    for (const std::string_view h : c.headers) headers.emplace_back("prefer", h);
+    const Preferences got = preferences_of(headers);
     EXPECT_EQ(got.respond_async, c.async) << c.headers[0];
     EXPECT_EQ(got.wait_s, c.wait_s) << c.headers[0];
   }

@@ -55,7 +55,7 @@ later::Asked asked_of(const Request& request) {
   out.method = http::method_name(request.method);
   out.target = concat({request.path, query_of(request.target)});
   for (const auto& [name, value] : request.headers)
-    if (std::ranges::find(kNotKept, name) == kNotKept.end()) out.headers.emplace_back(name, value);
+    if (is_kept(name)) out.headers.emplace_back(name, value);
   out.body = request.body;
   return out;
 }
@@ -84,12 +84,16 @@ std::string base_of(const Ctx& ctx, const Request& request) {
   return concat({before, "/~", ctx.project.text});
 }
 
-bool is_transient(int status) {
-  return status == 408 || status == 429 || status == 499 || status == 500 ||
-         (status >= 502 && status <= 504);
+}  // namespace
+
+bool is_kept(std::string_view lower_name) {
+  return std::ranges::find(kNotKept, lower_name) == kNotKept.end();
 }
 
-}  // namespace
+bool is_transient(int http_status) {
+  return http_status == 408 || http_status == 429 || http_status == 499 || http_status == 500 ||
+         (http_status >= 502 && http_status <= 504);
+}
 
 bool predicts(const http::Route& row) {
   return row.method == http::Method::kPost && row.permission.right == http::Right::kUse &&
@@ -98,36 +102,35 @@ bool predicts(const http::Route& row) {
           row.path == "/invocations");
 }
 
-// The answer if it is there in time; else `ended` stays false.
-Result<Reply> Async::await(const Ctx& ctx, const later::Job& job, int64_t wait_s, bool* ended) {
-  *ended = false;
+Result<std::optional<later::Answer>> Async::await(const Ctx& ctx, const later::Job& job,
+                                                  int64_t wait_s) {
+  std::optional<later::Answer> none;
   if (waiters_.fetch_add(1) >= kWaitersMax) {
     waiters_.fetch_sub(1);
-    return Reply();
+    return none;
   }
   const int64_t until_ns = deps_.clock.steady_ns() + wait_s * kNsPerSecond;
   const Result<later::Job> now =
       deps_.later.wait(ctx, job.uid, std::min(until_ns, ctx.deadline_ns));
   waiters_.fetch_sub(1);
   if (!now.ok()) return now.error();
-  if (now->state != later::State::kDone && now->state != later::State::kFailed) return Reply();
-  later::Later::Outcome outcome = TRY(deps_.later.outcome(ctx, job.uid));
-  if (!outcome.answer) return Reply();
-  *ended = true;
-  Reply reply = answer_reply(std::move(*outcome.answer));
-  reply.headers.emplace_back("Preference-Applied", concat({"wait=", std::to_string(wait_s)}));
-  return reply;
+  if (now->state != later::State::kDone && now->state != later::State::kFailed) return none;
+  return TRY(deps_.later.outcome(ctx, job.uid)).answer;
 }
 
 Result<Reply> Async::answer_later(const Ctx& ctx, const Request& request) {
-  const Preferences wanted = preferences_of(request);
+  const Preferences wanted = preferences_of(request.headers);
   const later::Asked asked = asked_of(request);
   const later::Later::Key key = TRY(key_of(request, asked));
   const later::Later::Accepted accepted = TRY(deps_.later.accept(ctx, asked, key));
   if (wanted.wait_s > 0) {
-    bool ended = false;
-    Reply reply = TRY(await(ctx, accepted.job, wanted.wait_s, &ended));
-    if (ended) return reply;
+    std::optional<later::Answer> answer = TRY(await(ctx, accepted.job, wanted.wait_s));
+    if (answer) {
+      Reply reply = answer_reply(std::move(*answer));
+      reply.headers.emplace_back("Preference-Applied",
+                                 concat({"wait=", std::to_string(wanted.wait_s)}));
+      return reply;
+    }
   }
   const std::string base = base_of(ctx, request);
   Reply reply = job_reply(accepted.job, base, 202);
@@ -141,7 +144,7 @@ void Async::wrap(std::vector<http::Route>* rows) {
     if (!predicts(row)) continue;
     const auto wants = [this](const Request& request) {
       return !request.header("prefer").empty() && deps_.later.on() &&
-             preferences_of(request).respond_async;
+             preferences_of(request.headers).respond_async;
     };
     http::Route like;  // For errors in the protocol's own form.
     like.render_error = row.render_error;
@@ -182,20 +185,24 @@ Status Async::serve(const std::vector<http::Route>& rows) {
 }
 
 later::Later::Run Async::runner() const {
-  return [inside = inside_.get()](const Ctx& ctx, const later::Asked& asked) {
-    http::Inside::Call call;
-    call.target = asked.target;
-    call.headers = asked.headers;
-    call.body = asked.body;
-    Reply reply = inside->call(ctx, std::move(call));
-    later::Answer out;
-    out.status = reply.status;
-    out.content_type = std::move(reply.content_type);
-    out.headers = std::move(reply.headers);
-    out.body = std::move(reply.body);
-    out.transient = is_transient(out.status);
-    return out;
+  return [this](const Ctx& ctx, const later::Asked& asked) {
+    return asked.method == kGrpcMethod ? run_call(ctx, asked) : run_row(ctx, asked);
   };
+}
+
+later::Answer Async::run_row(const Ctx& ctx, const later::Asked& asked) const {
+  http::Inside::Call call;
+  call.target = asked.target;
+  call.headers = asked.headers;
+  call.body = asked.body;
+  Reply reply = inside_->call(ctx, std::move(call));
+  later::Answer out;
+  out.status = reply.status;
+  out.content_type = std::move(reply.content_type);
+  out.headers = std::move(reply.headers);
+  out.body = std::move(reply.body);
+  out.transient = is_transient(out.status);
+  return out;
 }
 
 }  // namespace slip::wire::async

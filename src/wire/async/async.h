@@ -3,9 +3,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/later/later.h"
+#include "grpc/inside.h"
+#include "grpc/method.h"
 #include "http/inside.h"
 #include "http/route.h"
 
@@ -42,15 +46,24 @@ class Async {
   void wrap(std::vector<http::Route>* rows);
   // Finds among all rows, guarded, those that are called later.
   Status serve(const std::vector<http::Route>& rows);
-  // For Later::start(), after serve().
+  // The same for ModelInfer of gRPC.
+  void wrap_methods(std::vector<grpc::Method>* rows);
+  void serve_methods(const std::vector<grpc::Method>& rows);
+  // For Later::start(), after both.
   later::Later::Run runner() const;
 
  private:
   Result<http::Reply> answer_later(const Ctx& ctx, const http::Request& request);
-  Result<http::Reply> await(const Ctx& ctx, const later::Job& job, int64_t wait_s, bool* ended);
+  // The answer, if it is there in time.
+  Result<std::optional<later::Answer>> await(const Ctx& ctx, const later::Job& job, int64_t wait_s);
+  Result<grpc::Reply> accept_call(const Ctx& ctx, const grpc::Request& request);
+  Result<grpc::Reply> fetch(const Ctx& ctx, const std::string& uid);
+  later::Answer run_row(const Ctx& ctx, const later::Asked& asked) const;
+  later::Answer run_call(const Ctx& ctx, const later::Asked& asked) const;
 
   const Deps deps_;
   std::unique_ptr<http::Inside> inside_;
+  std::unique_ptr<grpc::Inside> inside_calls_;
   std::atomic<int> waiters_{0};
 };
 

@@ -11,6 +11,12 @@
 // wire/async/.
 namespace slip::wire::async {
 
+inline constexpr const char* kGrpcMethod = "GRPC";  // Instead of HTTP's.
+
+// Of the connection, of one exchange, or credentials: not kept with the request.
+bool is_kept(std::string_view lower_name);
+bool is_transient(int http_status);
+
 // `base`: what comes before /v2/async.
 std::string place_of(const later::Job& job, std::string_view base);
 http::Reply job_reply(const later::Job& job, std::string_view base, int status = 200);

@@ -1,6 +1,7 @@
 #include "wire/async/prefer.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/text.h"
 
@@ -34,10 +35,10 @@ std::string_view unquoted(std::string_view text) {
 
 }  // namespace
 
-Preferences preferences_of(const http::Request& request) {
+Preferences preferences_of(const Received& headers) {
   Preferences out;
   bool waits = false;
-  for (const auto& [header, value] : request.headers) {
+  for (const auto& [header, value] : headers) {
     if (header != "prefer") continue;
     std::string_view rest = value;
     while (!rest.empty()) {

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-
-#include "http/route.h"
+#include <string_view>
+#include <utility>
+#include <vector>
 
 // What a client prefers (RFC 7240), as far as it means something here. Pure.
 namespace slip::wire::async {
@@ -14,8 +14,9 @@ struct Preferences {
   bool respond_async = false;
   int64_t wait_s = 0;  // Before that, at most kWaitSecondsMax.
 };
-// Of all `Prefer` headers; of a preference that comes twice the first counts, what isn't
-// understood means nothing.
-Preferences preferences_of(const http::Request& request);
+// Of all `Prefer` headers, names in lower case, or metadata of gRPC; of a preference that comes
+// twice the first counts, what isn't understood means nothing.
+using Received = std::vector<std::pair<std::string_view, std::string_view>>;
+Preferences preferences_of(const Received& headers);
 
 }  // namespace slip::wire::async
