@@ -235,14 +235,14 @@ TEST(ScoreStream, DocumentsAreReadAndSaid) {
 
 TEST_P(ScoringTest, StreamsAreRowsWithOneTask) {
   kafka.break_connection(true);  // Of nobody's concern here.
-  const auto open = [&] {
+  const auto open = [&](const std::string& self) {
     return std::make_unique<ScoreStreams>(
-        ScoreStreams::Deps{db(), *events, real_executor(), real_rng(), deps()});
+        ScoreStreams::Deps{db(), *events, real_executor(), real_rng(), deps(), self});
   };
   const Ctx ctx;
   const codec::Json document = codec::parse_json(kDocument).value();
-  auto one = open();
-  auto two = open();
+  auto one = open("one");
+  auto two = open("two");
   one->put(ctx, "s", document).value();
   one->put(ctx, "s", document).value();
   EXPECT_EQ(one->put(ctx, "", document).error().reason, "score_stream.field");

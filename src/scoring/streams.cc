@@ -124,9 +124,6 @@ struct ScoreStreams::Running {
   std::unique_ptr<Task> task;
 };
 
-ScoreStreams::ScoreStreams(Deps deps)
-    : deps_(std::move(deps)), self_(new_uuid7(deps_.scorer.clock, deps_.rng).text()) {}
-
 // ---- the table
 
 Result<std::vector<ScoreStreams::Row>> ScoreStreams::rows() const {
@@ -266,9 +263,9 @@ Result<bool> ScoreStreams::lease(const Row& row) {
     ours = false;
     TRY(tx.exec("UPDATE score_stream SET owner = ?, owner_until_ms = ? WHERE uid = ? AND"
                 " (owner = ? OR owner_until_ms < ?)",
-                {self_, now_ms + kLeaseMs, row.stream.uid, self_, now_ms}));
+                {deps_.self, now_ms + kLeaseMs, row.stream.uid, deps_.self, now_ms}));
     TRY(tx.first("SELECT owner FROM score_stream WHERE uid = ?", {row.stream.uid},
-                 [&](const store::Row& r) { ours = r.text(0) == self_; }));
+                 [&](const store::Row& r) { ours = r.text(0) == deps_.self; }));
     return {};
   }));
   return ours;
@@ -277,7 +274,7 @@ Result<bool> ScoreStreams::lease(const Row& row) {
 Status ScoreStreams::release(const std::string& uid) {
   return deps_.db.write([&](store::Tx& tx) -> Status {
     TRY(tx.exec("UPDATE score_stream SET owner_until_ms = 0 WHERE uid = ? AND owner = ?",
-                {uid, self_}));
+                {uid, deps_.self}));
     return {};
   });
 }

@@ -52,8 +52,9 @@ class ScoreStreams {
     Executor& executor;
     Rng& rng;
     Scorer::Deps scorer;
+    std::string self;  // Of the data directory, among servers of one database; "": there is one.
   };
-  explicit ScoreStreams(Deps deps);
+  explicit ScoreStreams(Deps deps) : deps_(std::move(deps)) {}
   ~ScoreStreams() { stop(); }
 
   // Creates or changes; a changed one goes on where it was.
@@ -90,7 +91,6 @@ class ScoreStreams {
   Told told_of(const Row& row) const;
 
   Deps deps_;
-  std::string self_;  // Of this process.
   sys::Mutex changing_;
   struct State {
     std::map<std::string, std::shared_ptr<Running>> running;  // By uid.
