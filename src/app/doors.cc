@@ -105,6 +105,7 @@ Status World::listen() {
   collect_features(metrics, *features);
   collect_inference(metrics, *serving, *response_cache);
   collect_streams(metrics, *streams);
+  collect_score_streams(metrics, *score_streams);
   collect_workers(metrics, *workers);
   collect_later(metrics, *later);
   if (redis) collect_redis(metrics, *redis);
@@ -129,6 +130,7 @@ void World::stop() {
   if (grpc_server) grpc_server->drain(patience_ms);
   if (server) server->drain(std::max<int64_t>(0, (until_ns - sys.clock.steady_ns()) / 1'000'000));
   if (streams) streams->stop();
+  if (score_streams) score_streams->stop();
   if (workers) workers->stop();
   if (redis) redis->mirror().stop();
   if (jobs) jobs->stop();

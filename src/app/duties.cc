@@ -195,6 +195,8 @@ void add_duties(World& w) {
     jobs.every("features.redis", kRedisMs, [&w](const Ctx&) { return w.redis->mirror().tend(); });
   jobs.every("features.tidy", kFeaturesMs, [&w](const Ctx&) { return w.features->tidy(); });
   jobs.every("features.streams", kStreamsMs, [&w](const Ctx&) { return w.streams->reconcile(); });
+  jobs.every("score.streams", kStreamsMs,
+             [&w](const Ctx&) { return w.score_streams->reconcile(); });
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,
              [&w](const Ctx&) { return w.auth->flush_last_used(); });

@@ -367,6 +367,19 @@ CREATE TABLE prediction_part (
   end_us BIGINT NOT NULL,
   PRIMARY KEY (project, deployment_uid, segment)
 );
+CREATE TABLE score_stream (
+  project TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  document TEXT NOT NULL,
+  paused BIGINT NOT NULL,
+  owner TEXT NOT NULL,
+  owner_until_ms BIGINT NOT NULL,
+  created_ms BIGINT NOT NULL,
+  updated_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, name)
+);
+CREATE UNIQUE INDEX score_stream_uid ON score_stream (uid);
 CREATE TABLE canary_guard (
   project TEXT NOT NULL,
   deployment_uid TEXT NOT NULL,

@@ -44,6 +44,7 @@
 #include "registry/governance.h"
 #include "registry/registry.h"
 #include "rollout/guard.h"
+#include "scoring/streams.h"
 #include "serving/archive.h"
 #include "serving/batching.h"
 #include "serving/response_cache.h"
@@ -153,6 +154,7 @@ struct World {
   std::unique_ptr<serving::LocalModels> local_models;
   std::unique_ptr<serving::Serving> serving;
   std::atomic<bool> serving_known{false};  // Its table has been made, as far as it could be.
+  std::unique_ptr<scoring::ScoreStreams> score_streams;
   std::unique_ptr<serving::Archive> archive;
   std::unique_ptr<rollout::Guard> guard;
   std::unique_ptr<DatasetReference> reference;
