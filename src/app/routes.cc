@@ -17,7 +17,6 @@
 #include "wire/native/datasets.h"
 #include "wire/native/deployments.h"
 #include "wire/native/feature_streams.h"
-#include "wire/native/score_streams.h"
 #include "wire/native/features.h"
 #include "wire/native/gc.h"
 #include "wire/native/imports.h"
@@ -28,6 +27,7 @@
 #include "wire/native/requests.h"
 #include "wire/native/run_pages.h"
 #include "wire/native/runs.h"
+#include "wire/native/score_streams.h"
 #include "wire/native/signing.h"
 #include "wire/native/status.h"
 #include "wire/native/webhooks.h"
@@ -128,6 +128,21 @@ wire::native::GcApp gc_app(World& w) {
           }};
 }
 
+wire::native::DeploymentsApp deployments_app(World& w) {
+  return {*w.serving,
+          [&w](const Ctx& ctx, const serving::Deployment& d) -> Result<codec::Json> {
+            codec::Json known;
+            TRY(w.db->read([&](store::Tx& tx) -> Status {
+              known = TRY(w.guard->evidence(tx, ctx, d.uid, *d.canary));
+              return {};
+            }));
+            return known;
+          },
+          [&w](const Ctx& ctx, const std::string& model) -> Result<std::string> {
+            return TRY(w.registry->get_model(ctx, model)).uid;
+          }};
+}
+
 }  // namespace
 
 std::vector<http::Route> all_routes(World& w) {
@@ -163,19 +178,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::otlp::routes({*w.tracking}));
   add(wire::oip::routes(*w.oip));
   add(wire::kserve1::routes(*w.kserve1));
-  add(wire::native::deployment_routes(
-      {*w.serving,
-       [&w](const Ctx& ctx, const serving::Deployment& d) -> Result<codec::Json> {
-         codec::Json known;
-         TRY(w.db->read([&](store::Tx& tx) -> Status {
-           known = TRY(w.guard->evidence(tx, ctx, d.uid, *d.canary));
-           return {};
-         }));
-         return known;
-       },
-       [&w](const Ctx& ctx, const std::string& model) -> Result<std::string> {
-         return TRY(w.registry->get_model(ctx, model)).uid;
-       }}));
+  add(wire::native::deployment_routes(deployments_app(w)));
   add(wire::native::monitor_routes(
       {*w.monitor,
        [&w](const Ctx& ctx, const std::string& deployment) -> Result<std::string> {

@@ -75,8 +75,8 @@ class Answering {
     if (!answered.ok()) return halves(fit, answered.error());
     for (const Tensor& t : answered->outputs)
       if (t.shape.empty() || t.rows() != static_cast<int64_t>(fit.size()))
-        return unsupported("record.outputs", concat({"output `", t.name,
-                                                     "` hasn't a row for each record"}));
+        return unsupported("record.outputs",
+                           concat({"output `", t.name, "` hasn't a row for each record"}));
     for (size_t k = 0; k < fit.size(); ++k)
       batch_->answers[fit[k]] = answer_of(*batch_, fit[k], *answered, static_cast<int64_t>(k));
     return {};
@@ -146,7 +146,8 @@ Status Scorer::open() {
   next_ = TRY(consumer_->committed(partitions));
   for (const int32_t p : partitions) {
     if (std::ranges::find(next_, p, &kafka::Position::partition) != next_.end()) continue;
-    next_.push_back({p, TRY(start_of(p, stream_.from.start))});
+    const int64_t start = TRY(start_of(p, stream_.from.start));
+    next_.push_back({p, start});
   }
   looked_ms_ = deps_.clock.now_ms();
   return consumer_->assign(next_);
@@ -161,9 +162,8 @@ Status Scorer::handle(const std::vector<kafka::Note>& notes) {
       return not_found("kafka.topic", concat({"topic ", stream_.from.topic, " has no partition ",
                                               std::to_string(note.partition)}));
     if (stream_.from.on_reset == features::KafkaFrom::kStop)
-      return conflict("score_stream.lost",
-                      concat({"partition ", std::to_string(note.partition),
-                              ": what was to be read next is no more"}))
+      return conflict("score_stream.lost", concat({"partition ", std::to_string(note.partition),
+                                                   ": what was to be read next is no more"}))
           .with_hint("`on_reset: earliest` or `latest` passes over it");
     const int64_t at = TRY(start_of(note.partition, stream_.from.on_reset));
     for (kafka::Position& p : next_)
@@ -220,8 +220,8 @@ Status Scorer::score_some() {
     const std::vector<int32_t> now = TRY(consumer_->partitions());
     if (now.size() != next_.size()) TRY(open());
   }
-  const kafka::Polled polled = consumer_->poll(
-      {.records = static_cast<size_t>(stream_.rows_max), .wait_ms = kWaitMs});
+  const kafka::Polled polled =
+      consumer_->poll({.records = static_cast<size_t>(stream_.rows_max), .wait_ms = kWaitMs});
   if (!polled.trouble.empty() && polled.records.empty())
     return unavailable("kafka.unavailable", polled.trouble);
   TRY(handle(polled.notes));

@@ -42,7 +42,8 @@ class ScoringTest : public test::DbTest {
       steps.insert(steps.end(), all.begin(), all.end());
     migrated(steps);
     events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), real_clock(), real_rng()});
-    log = store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p", {}).value();
+    log =
+        store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p", {}).value();
     served = std::make_unique<serving::Serving>(serving::Serving::Deps{
         db(), *events, source, *log, budget, real_clock(), real_rng(), null_log(), local});
     served->deploy({}, {.name = "add", .model = "m", .target = "1"}).value();
@@ -181,8 +182,7 @@ TEST_P(ScoringTest, OfTwoTheLastToBeginPublishes) {
 TEST_P(ScoringTest, WhatIsGoneStopsItUnlessItMayBePassedOver) {
   for (const bool passes : {false, true}) {
     kafka = FakeKafka(1);
-    stream.from.on_reset =
-        passes ? features::KafkaFrom::kEarliest : features::KafkaFrom::kStop;
+    stream.from.on_reset = passes ? features::KafkaFrom::kEarliest : features::KafkaFrom::kStop;
     Scorer scorer(deps(), stream);
     kafka.add(0, "[1, 1, 1]");
     scorer.step();
@@ -217,18 +217,19 @@ TEST(ScoreStream, DocumentsAreReadAndSaid) {
   EXPECT_EQ(s.dead_letters, "out.dead-letters");
   EXPECT_EQ(codec::to_json(document_of(parse_score_stream(document_of(s)).value())),
             codec::to_json(document_of(s)));
+  const std::string from = R"("deployment": "d", "from": {"brokers": ["h:1"], "topic": "in"})";
   const std::string bad[] = {
-      R"([])",
-      R"({})",
+      "[]",
+      "{}",
       R"({"deployment": "d"})",
-      R"({"deployment": "d", "from": {"brokers": ["h:1"], "topic": "in"}})",
-      R"({"deployment": "d", "from": {"brokers": ["h:1"], "topic": "in"}, "to": "in"})",
-      R"({"deployment": "d", "from": {"brokers": ["h:1"], "topic": "in"}, "to": "o", "dead_letters": "o"})",
-      R"({"deployment": "d", "from": {"brokers": ["h:1"], "topic": "in"}, "to": "a b"})",
-      R"({"deployment": "d", "from": {"brokers": [], "topic": "in"}, "to": "o"})",
-      R"({"deployment": "d", "from": {"brokers": ["h:1"], "topic": "in"}, "to": "o", "rows_max": 0})",
-      R"({"deployment": "d", "from": {"brokers": ["h:1"], "topic": "in"}, "to": "o", "keep": "x"})",
-      R"({"deployment": "d", "from": {"brokers": ["h:1"], "topic": "in"}, "to": "o", "mode": 1})"};
+      "{" + from + "}",
+      "{" + from + R"(, "to": "in"})",
+      "{" + from + R"(, "to": "o", "dead_letters": "o"})",
+      "{" + from + R"(, "to": "a b"})",
+      R"({"deployment": "d", "from": {"brokers": [], "topic": "i"}, "to": "o"})",
+      "{" + from + R"(, "to": "o", "rows_max": 0})",
+      "{" + from + R"(, "to": "o", "keep": "x"})",
+      "{" + from + R"(, "to": "o", "mode": 1})"};
   for (const std::string& text : bad)
     EXPECT_FALSE(parse_score_stream(codec::parse_json(text).value()).ok()) << text;
 }
@@ -265,8 +266,7 @@ TEST_P(ScoringTest, StreamsAreRowsWithOneTask) {
   EXPECT_EQ(two->running().size(), 0U);
   EXPECT_EQ(two->list("").value().size(), 0U);
   EXPECT_EQ(two->remove(ctx, "s").error().reason, "score_stream.not_found");
-  while (events->number_pending().value() > 0) {
-  }
+  while (events->number_pending().value() > 0) {}
   std::string verbs;
   for (const ledger::Event& e : events->list({.limit = 1000}).value())
     if (e.verb.starts_with("score_stream")) verbs += e.verb.substr(13) + " ";

@@ -9,8 +9,9 @@
 
 #include "store/kafka/kafka.h"
 
-// A broker with one topic to read, in memory, and any to write to: partitions that grow, are cut at the front, go and come anew,
-// and a connection that breaks. Consumers read what is there when they poll. One thread.
+// A broker with one topic to read, in memory, and any to write to: partitions that grow, are cut at
+// the front, go and come anew, and a connection that breaks. Consumers read what is there when they
+// poll. One thread.
 namespace slip::test {
 
 class FakeKafka final : public kafka::Client {
