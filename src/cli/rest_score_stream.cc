@@ -10,10 +10,14 @@ namespace {
 using codec::Json;
 
 constexpr std::array kStreamColumns = {
-    Column{"STREAM", "name"},       Column{"DEPLOYMENT", "stream.deployment"},
-    Column{"FROM", "stream.from.topic"}, Column{"TO", "stream.to"},
-    Column{"STATE", "state"},       Column{"LAG", "lag"},
-    Column{"RECORDS", "records"},   Column{"DEAD", "dead_letters_count"},
+    Column{"STREAM", "name"},
+    Column{"DEPLOYMENT", "stream.deployment"},
+    Column{"FROM", "stream.from.topic"},
+    Column{"TO", "stream.to"},
+    Column{"STATE", "state"},
+    Column{"LAG", "lag"},
+    Column{"RECORDS", "records"},
+    Column{"DEAD", "dead_letters_count"},
     Column{"ERROR", "error"},
 };
 constexpr std::array kPartitionColumns = {
@@ -100,12 +104,8 @@ void add_score_stream_commands(Commands& commands, const Connect& connect, Fs& f
                 ""});
   commands.add(
       {"score-stream resume", "Goes on where it was paused.", name, {}, remote(resume), ""});
-  commands.add({"score-stream delete",
-                "Scores it no more; its topics stay.",
-                name,
-                {},
-                remote(remove),
-                ""});
+  commands.add(
+      {"score-stream delete", "Scores it no more; its topics stay.", name, {}, remote(remove), ""});
 }
 
 }  // namespace slip::cli

@@ -23,8 +23,8 @@ Status check(const codec::Field& field, const Json* value) {
     if (field.type == ColumnType::kDouble) return {};
     return invalid("record.column", concat({"there is no `", field.name, "`"}));
   }
-  const bool whole = value->is_int() || (value->is_number() && std::abs(value->as_double()) < 0x1p53 &&
-                                         value->as_double() == std::floor(value->as_double()));
+  const auto is_whole = [](double d) { return std::abs(d) < 0x1p53 && d == std::floor(d); };
+  const bool whole = value->is_int() || (value->is_number() && is_whole(value->as_double()));
   const bool fits = field.type == ColumnType::kText     ? value->is_string()
                     : field.type == ColumnType::kBool   ? value->is_bool()
                     : field.type == ColumnType::kDouble ? value->is_number()
@@ -43,8 +43,7 @@ void put(codec::Column* column, const Json* value) {
     case ColumnType::kDouble:
       return column->add_f64(value->as_double());
     default:
-      column->add_i64(value->is_int() ? value->as_int()
-                                      : static_cast<int64_t>(value->as_double()));
+      column->add_i64(value->is_int() ? value->as_int() : static_cast<int64_t>(value->as_double()));
   }
 }
 
@@ -67,8 +66,8 @@ Result<RecordRows> RecordRows::make(const serving::Signature& signature) {
     columns = spec.columns;
     list = columns.empty();
     if (list && spec.shape[1] < 0)
-      return unsupported("record.inputs", concat({"input `", spec.name,
-                                                  "` takes rows of any length"}));
+      return unsupported("record.inputs",
+                         concat({"input `", spec.name, "` takes rows of any length"}));
     for (int64_t i = 0; list && i < spec.shape[1]; ++i) columns.push_back(std::to_string(i));
     for (const std::string& name : columns) schema.push_back(codec::make_field(name, type));
   }

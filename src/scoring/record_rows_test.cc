@@ -78,12 +78,11 @@ TEST(RecordRows, OneWideInput) {
 }
 
 TEST(RecordRows, FormsThatARecordHasNot) {
-  const Signature cases[] = {
-      of({{"x", DataType::kFp32, {-1, -1}}}), of({{"x", DataType::kFp32, {}}}),
-      of({{"x", DataType::kFp32, {-1, 2, 2}}}),
-      of({{"x", DataType::kFp32, {-1, 2}}, {"y", DataType::kFp32, {-1}}})};
-  for (const Signature& s : cases)
-    EXPECT_EQ(RecordRows::make(s).error().reason, "record.inputs");
+  const Signature cases[] = {of({{"x", DataType::kFp32, {-1, -1}}}),
+                             of({{"x", DataType::kFp32, {}}}),
+                             of({{"x", DataType::kFp32, {-1, 2, 2}}}),
+                             of({{"x", DataType::kFp32, {-1, 2}}, {"y", DataType::kFp32, {-1}}})};
+  for (const Signature& s : cases) EXPECT_EQ(RecordRows::make(s).error().reason, "record.inputs");
 }
 
 }  // namespace

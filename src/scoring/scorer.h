@@ -38,8 +38,8 @@ struct ScoreStream {
   std::string uid;
   std::string deployment;
   features::KafkaSource from;
-  std::string to;            // Topic of the answers, on the same brokers.
-  std::string dead_letters;  // Topic.
+  std::string to;                 // Topic of the answers, on the same brokers.
+  std::string dead_letters;       // Topic.
   std::vector<std::string> keep;  // Members of a record that stand in its answer, too.
   int64_t rows_max = 256;         // Of a batch.
 

@@ -66,7 +66,7 @@ std::span<const store::Migration> migrations() { return kMigrations; }
 
 Result<ScoreStream> parse_score_stream(const Json& document) {
   if (!document.is_object()) return bad_field("document", "an object is wanted");
-  const std::set<std::string_view> known = {"deployment", "from", "to",
+  const std::set<std::string_view> known = {"deployment",   "from", "to",
                                             "dead_letters", "keep", "rows_max"};
   for (const auto& [key, value] : document.members())
     if (!known.contains(key)) return bad_field(key, "there is no such member");
@@ -131,7 +131,8 @@ Result<std::vector<ScoreStreams::Row>> ScoreStreams::rows() const {
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     out.clear();
     Status bad;
-    TRY(tx.each("SELECT project, name, uid, document, paused, created_ms, updated_ms"
+    TRY(
+        tx.each("SELECT project, name, uid, document, paused, created_ms, updated_ms"
                 " FROM score_stream ORDER BY project, name",
                 {}, [&](const store::Row& row) {
                   Row one{.stream = {}, .document = row.str(3)};
@@ -163,8 +164,7 @@ Result<ScoreStreams::Row> ScoreStreams::find(const Ctx& ctx, const std::string& 
 }
 
 Status ScoreStreams::put(const Ctx& ctx, const std::string& name, const Json& document) {
-  if (name.empty() || name.size() > kStreamNameBytesMax)
-    return bad_field("name", "1 to 128 bytes");
+  if (name.empty() || name.size() > kStreamNameBytesMax) return bad_field("name", "1 to 128 bytes");
   const ScoreStream stream = TRY(parse_score_stream(document));
   // Whether the brokers may be dialled, and secrets are there; nothing is dialled yet.
   TRY(deps_.scorer.connect(stream.from));
@@ -184,7 +184,8 @@ Status ScoreStreams::put(const Ctx& ctx, const std::string& name, const Json& do
                  [&](const store::Row& row) { others = row.i64(0); }));
     if (before.empty() && others >= static_cast<int64_t>(kStreamsMax))
       return exhausted("score_stream.too_many", "too many streams are scored");
-    TRY(tx.exec("INSERT INTO score_stream (project, name, uid, document, paused, owner,"
+    TRY(
+        tx.exec("INSERT INTO score_stream (project, name, uid, document, paused, owner,"
                 " owner_until_ms, created_ms, updated_ms) VALUES (?, ?, ?, ?, 0, '', 0, ?, ?)"
                 " ON CONFLICT (project, name) DO UPDATE SET document = excluded.document,"
                 " updated_ms = excluded.updated_ms",
@@ -261,7 +262,8 @@ Result<bool> ScoreStreams::lease(const Row& row) {
   const int64_t now_ms = deps_.scorer.clock.now_ms();
   TRY(deps_.db.write([&](store::Tx& tx) -> Status {
     ours = false;
-    TRY(tx.exec("UPDATE score_stream SET owner = ?, owner_until_ms = ? WHERE uid = ? AND"
+    TRY(
+        tx.exec("UPDATE score_stream SET owner = ?, owner_until_ms = ? WHERE uid = ? AND"
                 " (owner = ? OR owner_until_ms < ?)",
                 {deps_.self, now_ms + kLeaseMs, row.stream.uid, deps_.self, now_ms}));
     TRY(tx.first("SELECT owner FROM score_stream WHERE uid = ?", {row.stream.uid},
@@ -316,10 +318,10 @@ Status ScoreStreams::reconcile() {
   const int64_t now_ms = deps_.scorer.clock.now_ms();
   state_.with([&](State& s) {
     std::erase_if(s.running, [&](const auto& entry) {
-      const auto row = std::ranges::find_if(
-          wanted, [&](const Row& r) { return r.stream.uid == entry.first; });
-      const bool stays = row != wanted.end() && !row->paused &&
-                         row->document == entry.second->document;
+      const auto row =
+          std::ranges::find_if(wanted, [&](const Row& r) { return r.stream.uid == entry.first; });
+      const bool stays =
+          row != wanted.end() && !row->paused && row->document == entry.second->document;
       if (!stays) over.push_back(entry.second);
       return !stays;
     });

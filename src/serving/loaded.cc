@@ -171,8 +171,7 @@ Result<std::unique_ptr<Model>> with_rules(const LoadWorld& world, std::unique_pt
 }  // namespace
 
 Result<std::shared_ptr<LoadedModel>> load_configured(LoadWorld world, std::string_view name,
-                                                           std::string_view bytes,
-                                                           ModelConfig config) {
+                                                     std::string_view bytes, ModelConfig config) {
   auto out = std::make_shared<LoadedModel>();
   // The graph, its weights and the arena of a run: about three times the file.
   out->memory = TRY(world.budget.reserve(Share::kModels, 3 * static_cast<int64_t>(bytes.size())));

@@ -38,8 +38,7 @@ struct LoadWorld {
 // `config`: as far as somebody wrote one; it is completed. Refuses what doesn't load, doesn't fit
 // its configuration, or can't run its own warm-ups.
 Result<std::shared_ptr<LoadedModel>> load_configured(LoadWorld world, std::string_view name,
-                                                           std::string_view bytes,
-                                                           ModelConfig config);
+                                                     std::string_view bytes, ModelConfig config);
 
 // Runs what model_warmup asks for. kInvalid `model_config.field`, and Model::run's.
 Status run_warmups(const Model& model, const ModelConfig& config);

@@ -64,8 +64,7 @@ class FakeLookups final : public FeatureLookups, public FeatureLookup {
     out.rows.rows = rows;
     out.states.assign(3, std::vector<FeatureState>(static_cast<size_t>(rows)));
     for (codec::Column& c : out.rows.columns)
-      for (int64_t i = 0; i < rows; ++i)
-        c.add_f64(10 * static_cast<double>(asked[0]->integer(i)));
+      for (int64_t i = 0; i < rows; ++i) c.add_f64(10 * static_cast<double>(asked[0]->integer(i)));
     return out;
   }
 
@@ -90,9 +89,9 @@ class ServingTest : public test::DbTest {
     start();
   }
   void start() {
-    serving =
-        std::make_unique<Serving>(Serving::Deps{db(), *events, source, *log, budget, real_clock(),
-                                                real_rng(), null_log(), local, &batching, &lookups});
+    serving = std::make_unique<Serving>(Serving::Deps{db(), *events, source, *log, budget,
+                                                      real_clock(), real_rng(), null_log(), local,
+                                                      &batching, &lookups});
     serving->refresh(ctx).value();
   }
   DeploySpec spec(const std::string& target) {
