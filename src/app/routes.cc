@@ -135,6 +135,21 @@ void bound_bodies(int64_t max_bytes, std::vector<http::Route>* rows) {
       row.body.limit_bytes = std::min(row.body.limit_bytes, max_bytes);
 }
 
+wire::native::DeploymentsApp deployments_app(World& w) {
+  return {*w.serving,
+          [&w](const Ctx& ctx, const serving::Deployment& d) -> Result<codec::Json> {
+            codec::Json known;
+            TRY(w.db->read([&](store::Tx& tx) -> Status {
+              known = TRY(w.guard->evidence(tx, ctx, d.uid, *d.canary));
+              return {};
+            }));
+            return known;
+          },
+          [&w](const Ctx& ctx, const std::string& model) -> Result<std::string> {
+            return TRY(w.registry->get_model(ctx, model)).uid;
+          }};
+}
+
 }  // namespace
 
 std::vector<http::Route> all_routes(World& w) {
@@ -170,19 +185,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::otlp::routes({*w.tracking}));
   add(wire::oip::routes(*w.oip));
   add(wire::kserve1::routes(*w.kserve1));
-  add(wire::native::deployment_routes(
-      {*w.serving,
-       [&w](const Ctx& ctx, const serving::Deployment& d) -> Result<codec::Json> {
-         codec::Json known;
-         TRY(w.db->read([&](store::Tx& tx) -> Status {
-           known = TRY(w.guard->evidence(tx, ctx, d.uid, *d.canary));
-           return {};
-         }));
-         return known;
-       },
-       [&w](const Ctx& ctx, const std::string& model) -> Result<std::string> {
-         return TRY(w.registry->get_model(ctx, model)).uid;
-       }}));
+  add(wire::native::deployment_routes(deployments_app(w)));
   add(wire::native::monitor_routes(
       {*w.monitor,
        [&w](const Ctx& ctx, const std::string& deployment) -> Result<std::string> {

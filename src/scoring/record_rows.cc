@@ -23,9 +23,8 @@ Status check(const codec::Field& field, const Json* value) {
     if (field.type == ColumnType::kDouble) return {};
     return invalid("record.column", concat({"there is no `", field.name, "`"}));
   }
-  const bool whole =
-      value->is_int() || (value->is_number() && std::abs(value->as_double()) < 0x1p53 &&
-                          value->as_double() == std::floor(value->as_double()));
+  const auto is_whole = [](double d) { return std::abs(d) < 0x1p53 && d == std::floor(d); };
+  const bool whole = value->is_int() || (value->is_number() && is_whole(value->as_double()));
   const bool fits = field.type == ColumnType::kText     ? value->is_string()
                     : field.type == ColumnType::kBool   ? value->is_bool()
                     : field.type == ColumnType::kDouble ? value->is_number()

@@ -146,7 +146,8 @@ Status Scorer::open() {
   next_ = TRY(consumer_->committed(partitions));
   for (const int32_t p : partitions) {
     if (std::ranges::find(next_, p, &kafka::Position::partition) != next_.end()) continue;
-    next_.push_back({p, TRY(start_of(p, stream_.from.start))});
+    const int64_t start = TRY(start_of(p, stream_.from.start));
+    next_.push_back({p, start});
   }
   looked_ms_ = deps_.clock.now_ms();
   return consumer_->assign(next_);
