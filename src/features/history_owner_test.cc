@@ -80,11 +80,11 @@ class HistoryOwnerTest : public FeaturesTest {
   Server one{db(), clock, "one"};
   Server two{db(), clock, "two"};
 };
+// The fixture's own store has defined them, and is the one that knows their columns.
 SLIP_EVERY_DB(HistoryOwnerTest);
 
 TEST_P(HistoryOwnerTest, OneServerKeepsAllRows) {
   define();
-  features.reset();
   one.open();
   two.open();  // Nothing is there yet: it is nobody's.
   push_to(one, 1, 5.0);
@@ -119,7 +119,6 @@ TEST_P(HistoryOwnerTest, OneServerKeepsAllRows) {
 // Two servers whose versions didn't note it have both taken rows: nothing of them is lost.
 TEST_P(HistoryOwnerTest, RowsOfASecondOneStayInItsLog) {
   define();
-  features.reset();
   two.open(false);
   push_to(two, 2, 2.0);
   two.features->history().rotate().value();
@@ -140,7 +139,6 @@ TEST_P(HistoryOwnerTest, RowsOfASecondOneStayInItsLog) {
 
 TEST_P(HistoryOwnerTest, WhoeverHasTheRowsHasItAfterAnUpgrade) {
   define();
-  features.reset();
   one.open(false);
   push_to(one, 1, 5.0);
   one.archive();
@@ -155,7 +153,6 @@ TEST_P(HistoryOwnerTest, WhoeverHasTheRowsHasItAfterAnUpgrade) {
 
 TEST_P(HistoryOwnerTest, ItIsHandedOverByHand) {
   define();
-  features.reset();
   one.open();
   for (int i = 0; i < 20; ++i) push_to(one, 1, i);
   one.archive();
