@@ -157,7 +157,8 @@ features::Streams::Rules stream_rules(const World& w) {
   return out;
 }
 
-// Who keeps features and reads topics here, where servers with other data directories may have the same database.
+// Who keeps features and reads topics here, where servers with other data directories may have the
+// same database.
 Result<features::StreamOwner> stream_owner(World& w) {
   constexpr int64_t kBytesMax = 64;
   if (w.db->kind() == "sqlite") return features::StreamOwner();
@@ -179,8 +180,8 @@ Status open_features(World& w) {
       {w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log}, w.data_dir + "/served-features", {}));
   w.functions = std::make_unique<WorkerFunctions>(*w.workers, w.sys.clock);
   features::StreamOwner self = TRY(stream_owner(w));
-  w.feature_owner = std::make_unique<features::HistoryOwner>(
-      *w.db, w.sys.clock, self, w.config.text("take_features_from"));
+  w.feature_owner = std::make_unique<features::HistoryOwner>(*w.db, w.sys.clock, self,
+                                                             w.config.text("take_features_from"));
   if (!w.config.text("redis_url").empty()) w.redis = TRY(OnlineRedis::open(w.sys, w.config));
   w.features = std::make_unique<features::Features>(features::Features::Deps{
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,

@@ -101,8 +101,7 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   const auto writer =
       TRY(SegmentWriter::make(deps_.blobs, segment_of(ctx, loading.source, file.schema())));
   Pushed out;
-  QuarantineLoad apart(quarantine_, ctx, loading.source,
-                       new_uuid7(deps_.clock, deps_.rng).text());
+  QuarantineLoad apart(quarantine_, ctx, loading.source, new_uuid7(deps_.clock, deps_.rng).text());
   for (;;) {
     std::optional<Batch> next = TRY(file.next());
     if (!next) break;

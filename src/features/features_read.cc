@@ -2,8 +2,8 @@
 
 #include "base/text.h"
 #include "features/features.h"
-#include "features/history_owner.h"
 #include "features/functions.h"
+#include "features/history_owner.h"
 #include "features/packed.h"
 #include "features/redis_mirror.h"
 #include "sys/clock.h"

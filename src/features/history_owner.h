@@ -17,9 +17,9 @@ class Clock;
 
 // Which of several servers on one database keeps the history of features. Rows are numbered in the
 // log of a data directory, their segments are its blobs, and what the database says of them (the
-// manifest, archived parts of the log, offsets of topics, erasures, materialisations) is of that one
-// history. So it belongs to the directory that took the first row; every other server refuses rows,
-// and readings that aren't of a Redis, and says whose they are. Only a person hands it over.
+// manifest, archived parts of the log, offsets of topics, erasures, materialisations) is of that
+// one history. So it belongs to the directory that took the first row; every other server refuses
+// rows, and readings that aren't of a Redis, and says whose they are. Only a person hands it over.
 //
 // Invariant: at most one directory is noted; nothing in a directory's log that isn't the owner's is
 // archived or removed. Any thread; but for check() all block.
@@ -30,13 +30,14 @@ namespace slip::features {
 class HistoryOwner {
  public:
   // `self`: as of topics; without a uid the database is in the data directory, so all is ours.
-  // `taken_from`: the uid of an owner that is gone for good, "unknown" when none is noted; "": none.
+  // `taken_from`: the uid of an owner that is gone for good, "unknown" when none is noted; "":
+  // none.
   HistoryOwner(store::Db& db, Clock& clock, StreamOwner self, std::string taken_from)
       : db_(db), clock_(clock), self_(std::move(self)), taken_from_(std::move(taken_from)) {}
 
   enum class Whose : uint8_t { kOurs, kNobodys, kOthers };
-  // Before anything else. `here`: whether something of a history lies in this directory; it is asked
-  // when nobody is noted.
+  // Before anything else. `here`: whether something of a history lies in this directory; it is
+  // asked when nobody is noted.
   Status open(const std::function<Result<bool>()>& here);
   // Rows that no longer count since their bytes lay with the owner from whom open() took it.
   int64_t lost_rows() const { return lost_rows_; }

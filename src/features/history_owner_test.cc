@@ -105,7 +105,8 @@ TEST_P(HistoryOwnerTest, OneServerKeepsAllRows) {
   what.keys.emplace_back("user_id", codec::Json(1));
   EXPECT_EQ(two.features->erase(ctx, what).error().reason, kTaken);
   RequestColumns r = request({1});
-  const ReadPlan p = plan_service(*two.features->catalog().shelf("default"), "fraud", 0, false).value();
+  const ReadPlan p =
+      plan_service(*two.features->catalog().shelf("default"), "fraud", 0, false).value();
   OnlineReply out;  // Not: there is no such entity.
   EXPECT_EQ(two.features->read(p, r, {}, &out).error().reason, kTaken);
   EXPECT_EQ(two.features->join("default", p, r, {kStart}, {}).error().reason, kTaken);

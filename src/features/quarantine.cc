@@ -42,11 +42,11 @@ Result<int64_t> insert(store::Tx& tx, const std::string& project, const std::str
                        const std::string& load, std::span<const Quarantined> rows) {
   int64_t bytes = 0;
   for (const Quarantined& q : rows) {
-    const int64_t fresh = TRY(tx.exec(
-        "INSERT INTO feature_quarantine (project, source, uid, created_ms, reason, record,"
-        " bytes, load_uid) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (project, source, uid) DO NOTHING",
-        {project, source, q.uid, q.created_ms, q.reason, q.record, bytes_of(q), load}));
+    const int64_t fresh = TRY(
+        tx.exec("INSERT INTO feature_quarantine (project, source, uid, created_ms, reason, record,"
+                " bytes, load_uid) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (project, source, uid) DO NOTHING",
+                {project, source, q.uid, q.created_ms, q.reason, q.record, bytes_of(q), load}));
     if (fresh > 0) bytes += bytes_of(q);
   }
   return bytes;
@@ -85,8 +85,8 @@ Status Quarantine::keep(const Ctx& ctx, const std::string& source,
   for (size_t from = 0; from < rows.size();) {
     const size_t end = step_end(rows, from);
     TRY(deps_.db.write([&](store::Tx& tx) -> Status {
-      const int64_t bytes = TRY(insert(tx, ctx.project.text, source, "",
-                                       std::span(rows).subspan(from, end - from)));
+      const int64_t bytes =
+          TRY(insert(tx, ctx.project.text, source, "", std::span(rows).subspan(from, end - from)));
       return bytes == 0 ? Status() : add_bytes(tx, ctx.project.text, source, bytes);
     }));
     TRY(trim(ctx, source));  // Before more comes.
@@ -167,8 +167,7 @@ Status Quarantine::tell(store::Tx& tx, const Ctx& ctx, const std::string& source
 QuarantineLoad::~QuarantineLoad() {
   if (published_ || rows_ == 0) return;
   ignore(of_.deps_.db.write([&](store::Tx& tx) -> Status {
-    TRY(
-        tx.exec("DELETE FROM feature_quarantine WHERE project = ? AND source = ? AND load_uid = ?",
+    TRY(tx.exec("DELETE FROM feature_quarantine WHERE project = ? AND source = ? AND load_uid = ?",
                 {ctx_.project.text, source_, uid_}));
     return {};
   }),
@@ -181,8 +180,8 @@ Status QuarantineLoad::add(const std::vector<Quarantined>& rows) {
     rows_ += static_cast<int64_t>(end - from);
     int64_t bytes = 0;
     TRY(of_.deps_.db.write([&](store::Tx& tx) -> Status {
-      bytes = TRY(insert(tx, ctx_.project.text, source_, uid_,
-                         std::span(rows).subspan(from, end - from)));
+      bytes = TRY(
+          insert(tx, ctx_.project.text, source_, uid_, std::span(rows).subspan(from, end - from)));
       return {};
     }));
     bytes_ += bytes;
@@ -283,10 +282,11 @@ Result<int64_t> Quarantine::release(const Ctx& ctx, const std::string& source,
 Result<Quarantine::Hashes> Quarantine::hashes(const Ctx& ctx, const std::string& source) {
   Hashes out;
   TRY(deps_.db.read([&](store::Tx& tx) {
-    return tx.each("SELECT record FROM feature_quarantine WHERE project = ? AND source = ?"
-                   " AND load_uid = ''",
-                   {ctx.project.text, source},
-                   [&](const store::Row& row) { out.insert(codec::xxh3(row.text(0))); });
+    return tx.each(
+        "SELECT record FROM feature_quarantine WHERE project = ? AND source = ?"
+        " AND load_uid = ''",
+        {ctx.project.text, source},
+        [&](const store::Row& row) { out.insert(codec::xxh3(row.text(0))); });
   }));
   return out;
 }
@@ -296,11 +296,12 @@ Result<int64_t> Quarantine::erase(const std::string& project, const Erasing& wha
   std::map<std::string, std::vector<std::string>> found;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     found.clear();
-    return tx.each("SELECT source, uid, record FROM feature_quarantine WHERE project = ?"
-                   " AND load_uid = ''",
-                   {project}, [&](const store::Row& row) {
-                     if (may_concern(row.text(2), what)) found[row.str(0)].push_back(row.str(1));
-                   });
+    return tx.each(
+        "SELECT source, uid, record FROM feature_quarantine WHERE project = ?"
+        " AND load_uid = ''",
+        {project}, [&](const store::Row& row) {
+          if (may_concern(row.text(2), what)) found[row.str(0)].push_back(row.str(1));
+        });
   }));
   Ctx ctx;
   ctx.project.text = project;

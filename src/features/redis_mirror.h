@@ -166,7 +166,8 @@ class RedisMirror final : public OnlineChanges {
   Status note_removal();
   Status settle_numbers();
   void remember_gone(const RedisDrop& what);
-  // Of one entity: what lies there can't be read. It is written again, or goes when nobody knows it.
+  // Of one entity: what lies there can't be read. It is written again, or goes when nobody knows
+  // it.
   void mend(const RedisAsk& asked);
   using Servers = std::map<std::string, std::string>;  // What they say of themselves.
   Status mend_unknown(const store::RedisReply& listed, const Servers& servers);

@@ -176,8 +176,7 @@ Status RedisMirror::forget_absent() {
 
 void RedisMirror::mend(const RedisAsk& asked) {
   damaged_.fetch_add(1, std::memory_order_relaxed);
-  const bool known =
-      table_->online.state(*asked.view, asked.key, asked.want.now_us).has_value();
+  const bool known = table_->online.state(*asked.view, asked.key, asked.want.now_us).has_value();
   std::string place = known ? "" : layout_->place_of(*asked.view, asked.key);
   const sys::Lock lock(mutex_);
   if (known)
@@ -193,8 +192,7 @@ std::optional<RedisMirror::Found> RedisMirror::find_place(std::string_view place
     for (const auto& [name, view] : shelf->views) {
       if (!view->view().online) continue;
       const std::string prefix = layout_->place_of(*view, "");
-      if (place.starts_with(prefix))
-        return Found{view, std::string(place.substr(prefix.size()))};
+      if (place.starts_with(prefix)) return Found{view, std::string(place.substr(prefix.size()))};
     }
   return std::nullopt;
 }

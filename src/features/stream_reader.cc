@@ -23,8 +23,7 @@ bool is_anothers(const Error& e) {
 }
 bool stops(const Error& e) {
   // Another server's windows or topic may become ours, a file of secrets comes back.
-  if (e.reason == "feature.redis_writer" || e.reason == "feature.kafka_secret" ||
-      is_anothers(e))
+  if (e.reason == "feature.redis_writer" || e.reason == "feature.kafka_secret" || is_anothers(e))
     return false;
   return e.code == Code::kConflict || e.code == Code::kForbidden || e.reason == "kafka.property";
 }

@@ -76,7 +76,8 @@ TEST_P(StreamsTest, AResetHoldsForPartitionsThatWereNeverRead) {
     reader.reset();
     Intake what;
     what.source = "txn";
-    what.marks = marks_of_reset(features->history().stream_marks("default", "txn"), "payments", next);
+    what.marks =
+        marks_of_reset(features->history().stream_marks("default", "txn"), "payments", next);
     features->take_in(ctx, what).value();
   };
   kafka.add(0, payment(1, kStart, 1, "a"));
@@ -103,8 +104,7 @@ TEST_P(StreamsTest, AResetHoldsForPartitionsThatWereNeverRead) {
   EXPECT_EQ(kept(), (std::map<std::string, int>{{"b", 1}, {"d", 1}, {"e", 1}}));
   reset(kStreamBeginning);
   step(4);
-  EXPECT_EQ(kept(),
-            (std::map<std::string, int>{{"a", 1}, {"b", 2}, {"c", 1}, {"d", 2}, {"e", 2}}));
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"a", 1}, {"b", 2}, {"c", 1}, {"d", 2}, {"e", 2}}));
 }
 
 TEST_P(StreamsTest, StraysStopNothingAndAreKeptApartOnce) {

@@ -159,7 +159,8 @@ std::vector<Streams::Told> Streams::list(const std::string& project) const {
       }
       one.status.state = s.paused.contains(key) ? "paused" : "starting";
       for (const StreamMark& m : deps_.features.history().stream_marks(key.first, key.second))
-        if (m.topic == of.topic && m.partition >= 0) one.status.partitions.push_back({m.partition, m.next, {}, 0});
+        if (m.topic == of.topic && m.partition >= 0)
+          one.status.partitions.push_back({m.partition, m.next, {}, 0});
     }
   });
   return out;
@@ -226,9 +227,8 @@ Status Streams::reset(const Ctx& ctx, const std::string& source, KafkaFrom to) {
   if (one) end(one);  // The next reconciling begins it anew.
   Intake what;
   what.source = source;
-  what.marks = marks_of_reset(
-      deps_.features.history().stream_marks(ctx.project.text, source), of.topic,
-      to == KafkaFrom::kEarliest ? kStreamBeginning : kStreamEnd);
+  what.marks = marks_of_reset(deps_.features.history().stream_marks(ctx.project.text, source),
+                              of.topic, to == KafkaFrom::kEarliest ? kStreamBeginning : kStreamEnd);
   TRY(owners_.take_over(ctx, source));
   TRY(deps_.features.take_in(ctx, what));
   return deps_.db.write([&](store::Tx& tx) -> Status {

@@ -102,13 +102,13 @@ class OtherServer {
         RedisMirror::open({*client_, *client_, fs, clock_, real_rng(), null_log(), "/features"}, {})
             .value();
     events_ = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db_, clock_, real_rng()});
-    log_ = store::open_segment_log({fs, clock_, real_executor(), null_log()}, "/arrivals", {})
-               .value();
+    log_ =
+        store::open_segment_log({fs, clock_, real_executor(), null_log()}, "/arrivals", {}).value();
     served_ =
         store::open_segment_log({fs, clock_, real_executor(), null_log()}, "/served", {}).value();
-    features = std::make_unique<Features>(
-        Features::Deps{db_, *events_, blobs_, *log_, *served_, fs, clock_, real_rng(), null_log(),
-                       "/features", nullptr, false, &mirror()});
+    features = std::make_unique<Features>(Features::Deps{db_, *events_, blobs_, *log_, *served_, fs,
+                                                         clock_, real_rng(), null_log(),
+                                                         "/features", nullptr, false, &mirror()});
     features->open().value();
   }
   RedisMirror& mirror() { return *owned_; }
