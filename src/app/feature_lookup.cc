@@ -80,7 +80,8 @@ class StoreLookup final : public serving::FeatureLookup {
     for (const std::vector<FeatureField>* fields : {&plan->keys, &plan->request})
       for (const FeatureField& f : *fields) {
         if (std::ranges::find(asks_, f.name, &serving::TensorSpec::name) != asks_.end()) continue;
-        asks_.push_back({.name = f.name, .type = TRY(tensor_type(f)), .shape = {-1}});
+        const auto type = TRY(tensor_type(f));
+        asks_.push_back({.name = f.name, .type = type, .shape = {-1}});
         fields_.push_back(f);
       }
     for (const features::ReadPlan::Out& out : plan->outs) {

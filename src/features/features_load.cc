@@ -87,6 +87,12 @@ Segment segment_of(const Ctx& ctx, const std::string& source, std::vector<Featur
   return out;
 }
 
+void number(const Turn& turn, Segment* segment) {
+  segment->first_seq = turn.first_seq;
+  segment->last_seq = turn.first_seq + segment->rows - 1;
+  segment->ingest_us = turn.ingest_us;
+}
+
 }  // namespace
 
 Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
@@ -127,15 +133,12 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   const int64_t n = out.rows;
   out.quarantined = apart.rows();
   if (n == 0) {
-    TRY(deps_.db.write([&](store::Tx& tx) { return apart.publish(tx); }));
-    ignore(apart.published(), "what comes next makes room");
+    TRY(apart.publish_alone());
     return out;
   }
   Segment segment = TRY(writer->finish());
   const Turn turn = turns_.take(n);
-  segment.first_seq = turn.first_seq;
-  segment.last_seq = turn.first_seq + n - 1;
-  segment.ingest_us = turn.ingest_us;
+  number(turn, &segment);
   const ledger::Draft event = loaded_event(loading, segment, out.quarantined);
   const Status kept = [&]() -> Status {
     if (loading.computed) TRY(history_.erasures().check(ctx.project.text, *loading.computed));

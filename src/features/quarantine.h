@@ -102,6 +102,7 @@ class QuarantineLoad {
   int64_t rows() const { return rows_; }  // That were added.
   // Inside the caller's body: they are there from the commit on.
   Status publish(store::Tx& tx);
+  Status publish_alone();  // Of a load that has nothing else.
   // After the commit: what has no room goes.
   Status published();
 

@@ -124,6 +124,29 @@ TEST_P(QuarantineTest, RowsOfALoadAreThereWithItOrNotAtAll) {
   EXPECT_EQ(left(q).size(), 5u);
 }
 
+// A file whose second half can't be read; `between` comes before that.
+class Broken final : public codec::TableReader {
+ public:
+  Broken(std::string text, std::function<void()> between)
+      : source_(codec::text_source(std::move(text))),
+        rows_(codec::open_table(codec::Format::kCsv, *source_).value()),
+        between_(std::move(between)) {}
+  const std::vector<codec::Field>& schema() const override { return rows_->schema(); }
+  Result<std::optional<codec::Table>> next() override {
+    if (std::exchange(read_, true)) {
+      between_();
+      return unavailable("test.broken", "no more can be read");
+    }
+    return rows_->next();
+  }
+
+ private:
+  std::unique_ptr<codec::ByteSource> source_;
+  std::unique_ptr<codec::TableReader> rows_;
+  std::function<void()> between_;
+  bool read_ = false;
+};
+
 TEST_P(QuarantineTest, WhatALoadHasLeftGoesAtTheNextStart) {
   define(R"yaml(
 kind: DataContract
@@ -145,28 +168,6 @@ columns: {user_id: int64, amount: int64}
 event_time: ts
 contract: sane#txn
 )yaml");
-  // The file's second half can't be read; the process dies while it is in the middle.
-  class Broken final : public codec::TableReader {
-   public:
-    Broken(std::string text, std::function<void()> between)
-        : source_(codec::text_source(std::move(text))),
-          rows_(codec::open_table(codec::Format::kCsv, *source_).value()),
-          between_(std::move(between)) {}
-    const std::vector<codec::Field>& schema() const override { return rows_->schema(); }
-    Result<std::optional<codec::Table>> next() override {
-      if (std::exchange(read_, true)) {
-        between_();
-        return unavailable("test.broken", "no more can be read");
-      }
-      return rows_->next();
-    }
-
-   private:
-    std::unique_ptr<codec::ByteSource> source_;
-    std::unique_ptr<codec::TableReader> rows_;
-    std::function<void()> between_;
-    bool read_ = false;
-  };
   const auto lying = [&](std::string_view where) {
     int64_t n = 0;
     db().read([&](store::Tx& tx) -> Status {
