@@ -127,6 +127,7 @@ def two_servers(bin_dir, folder):
             one.api().post("features:apply", {"yaml": PUSHED})
             rows = {"rows": [{"user_id": 1, "amount": 2.5, "ts": "2026-01-01T00:00:00Z"}]}
             one.api().post("feature-sources/pushed/rows", rows)
+            until("definitions to arrive", lambda: two.api().refused("POST", "feature-sources/pushed/rows", rows).status != 404, 20)
             for path, body in (("feature-sources/pushed/rows", rows), ("feature-streams/txn/reset", {"to": "earliest"}),
                                ("features:apply", {"yaml": PUSHED}), ("features:erase", {"keys": {"user_id": 1}})):
                 no = two.api().refused("POST", path, body)
