@@ -104,6 +104,7 @@ Status World::listen() {
   collect_features(metrics, *features);
   collect_inference(metrics, *serving);
   collect_streams(metrics, *streams);
+  collect_score_streams(metrics, *score_streams);
   collect_workers(metrics, *workers);
   if (redis) collect_redis(metrics, *redis);
   metrics.collect([this](std::vector<telemetry::Sample>* out) {
@@ -125,6 +126,7 @@ void World::stop() {
   if (grpc_server) grpc_server->drain(patience_ms);
   if (server) server->drain(std::max<int64_t>(0, (until_ns - sys.clock.steady_ns()) / 1'000'000));
   if (streams) streams->stop();
+  if (score_streams) score_streams->stop();
   if (workers) workers->stop();
   if (redis) redis->mirror().stop();
   if (jobs) jobs->stop();

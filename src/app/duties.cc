@@ -45,7 +45,8 @@ class Follower {
       const std::vector<ledger::Event> events = TRY(w_.ledger->list(filter));
       for (const ledger::Event& e : events)
         concerned = concerned || e.verb.starts_with("model") || e.verb.starts_with("stage.") ||
-                    e.verb.starts_with("deployment") || e.verb.starts_with("canary");
+                    e.verb.starts_with("deployment") || e.verb.starts_with("canary") ||
+                    e.verb.starts_with("feature_definition");
       if (events.empty()) break;
       seen_ = events.back().seq;
     }
@@ -193,6 +194,8 @@ void add_duties(World& w) {
     jobs.every("features.redis", kRedisMs, [&w](const Ctx&) { return w.redis->mirror().tend(); });
   jobs.every("features.tidy", kFeaturesMs, [&w](const Ctx&) { return w.features->tidy(); });
   jobs.every("features.streams", kStreamsMs, [&w](const Ctx&) { return w.streams->reconcile(); });
+  jobs.every("score.streams", kStreamsMs,
+             [&w](const Ctx&) { return w.score_streams->reconcile(); });
   jobs.every("events.live", wire::native::kPumpMs, [&w](const Ctx&) { return w.live->pump(); });
   jobs.every("auth.flush_used", kFlushUsedMs,
              [&w](const Ctx&) { return w.auth->flush_last_used(); });

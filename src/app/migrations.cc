@@ -28,6 +28,7 @@ std::vector<store::Migration> all_migrations() {
   add(registry::migrations());
   add(sign::migrations());
   add(serving::migrations());
+  add(scoring::migrations());
   add(rollout::migrations());
   add(monitor::migrations());
   add(notify::migrations());

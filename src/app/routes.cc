@@ -17,6 +17,7 @@
 #include "wire/native/datasets.h"
 #include "wire/native/deployments.h"
 #include "wire/native/feature_streams.h"
+#include "wire/native/score_streams.h"
 #include "wire/native/features.h"
 #include "wire/native/gc.h"
 #include "wire/native/imports.h"
@@ -188,6 +189,7 @@ std::vector<http::Route> all_routes(World& w) {
   add(wire::native::dataset_routes({*w.data}));
   add(wire::native::feature_routes(features_app(w)));
   add(wire::native::feature_stream_routes({*w.streams}));
+  add(wire::native::score_stream_routes({*w.score_streams}));
   add(wire::feast::routes({*w.features, *w.feature_files, *w.function_pool, *w.redis_pool}));
   add(wire::native::gc_routes(gc_app(w)));
   add(ui::routes(w.console));

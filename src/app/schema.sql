@@ -1,4 +1,4 @@
--- steps b70787990ab1356b
+-- steps f93fe37c58f8b517
 CREATE TABLE ledger_event ( project TEXT NOT NULL, id TEXT NOT NULL, seq BIGINT, ts_us BIGINT NOT NULL, actor_uid TEXT NOT NULL, actor_kind TEXT NOT NULL, verb TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, version TEXT NOT NULL, object_digest TEXT NOT NULL, before_digest TEXT NOT NULL, after_digest TEXT NOT NULL, decision TEXT NOT NULL, request_id TEXT NOT NULL, trace_id TEXT NOT NULL, leaf TEXT NOT NULL, PRIMARY KEY (project, id));
 CREATE UNIQUE INDEX ledger_event_seq ON ledger_event (seq);
 CREATE INDEX ledger_event_uid ON ledger_event (uid, seq);
@@ -368,6 +368,19 @@ CREATE TABLE prediction_part (
   end_us BIGINT NOT NULL,
   PRIMARY KEY (project, deployment_uid, segment)
 );
+CREATE TABLE score_stream (
+  project TEXT NOT NULL,
+  name TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  document TEXT NOT NULL,
+  paused BIGINT NOT NULL,
+  owner TEXT NOT NULL,
+  owner_until_ms BIGINT NOT NULL,
+  created_ms BIGINT NOT NULL,
+  updated_ms BIGINT NOT NULL,
+  PRIMARY KEY (project, name)
+);
+CREATE UNIQUE INDEX score_stream_uid ON score_stream (uid);
 CREATE TABLE canary_guard (
   project TEXT NOT NULL,
   deployment_uid TEXT NOT NULL,

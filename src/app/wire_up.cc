@@ -237,6 +237,14 @@ Status open_domains(World& w) {
       *w.db, *w.ledger, *w.model_source, *w.predictions, w.budget, w.sys.clock, w.sys.rng,
       w.sys.log, *w.local_models, w.batching.get(), w.feature_lookups.get()});
   TRY(check_local_names(w));
+  features::StreamOwner self = TRY(stream_owner(w));
+  w.score_streams = std::make_unique<scoring::ScoreStreams>(scoring::ScoreStreams::Deps{
+      *w.db, *w.ledger, w.sys.executor, w.sys.rng,
+      scoring::Scorer::Deps{*w.kafka, *w.serving, w.sys.clock, w.sys.log,
+                            [streams = w.streams.get()](const features::KafkaSource& of) {
+                              return streams->options_of(of);
+                            }},
+      std::move(self.uid)});
   w.archive = std::make_unique<serving::Archive>(
       serving::Archive::Deps{*w.db, *w.blobs, *w.predictions, w.sys.clock, w.sys.log});
   w.guard = std::make_unique<rollout::Guard>(rollout::Guard::Deps{*w.serving});
@@ -340,6 +348,7 @@ Result<std::unique_ptr<World>> World::open(Sys sys, Config config) {
   w->metrics.declare(feature_metrics());
   w->metrics.declare(inference_metrics());
   w->metrics.declare(stream_metrics());
+  w->metrics.declare(score_stream_metrics());
   w->metrics.declare(worker_metrics());
   w->metrics.declare(redis_metrics());
   w->db = TRY(open_db(*w));

@@ -43,6 +43,7 @@
 #include "registry/governance.h"
 #include "registry/registry.h"
 #include "rollout/guard.h"
+#include "scoring/streams.h"
 #include "serving/archive.h"
 #include "serving/batching.h"
 #include "serving/serving.h"
@@ -149,6 +150,7 @@ struct World {
   std::unique_ptr<StoreLookups> feature_lookups;
   std::unique_ptr<serving::LocalModels> local_models;
   std::unique_ptr<serving::Serving> serving;
+  std::unique_ptr<scoring::ScoreStreams> score_streams;
   std::unique_ptr<serving::Archive> archive;
   std::unique_ptr<rollout::Guard> guard;
   std::unique_ptr<DatasetReference> reference;

@@ -62,6 +62,8 @@ void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& 
 void add_feature_verify_command(Commands& commands, const Connect& connect);
 // feature streams, feature stream show|pause|resume|reset
 void add_feature_stream_commands(Commands& commands, const Connect& connect);
+// score-streams, score-stream show|apply|pause|resume|delete: files are read through `fs`.
+void add_score_stream_commands(Commands& commands, const Connect& connect, Fs& fs);
 // feature join: files to a file.
 void add_feature_commands(Commands& commands, const Machine& machine);
 

@@ -162,6 +162,7 @@ void add_rest_commands(Commands& commands, const Machine& machine, const Connect
   add_feature_store_commands(commands, connect, machine.fs);
   add_feature_verify_command(commands, connect);
   add_feature_stream_commands(commands, connect);
+  add_score_stream_commands(commands, connect, machine.fs);
   add_contract_commands(commands, machine);
   add_predict_command(commands, machine);
   add_batch_command(commands, machine);

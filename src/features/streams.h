@@ -81,6 +81,8 @@ class Streams {
 
   // Whether the definitions' brokers may be dialled: kForbidden `feature.kafka_brokers`.
   Status check(const std::vector<Definition>& definitions) const;
+  // How a topic is reached, if it may be, with its secrets; also for whoever scores one.
+  Result<kafka::ConsumerOptions> options_of(const KafkaSource& of) const;
 
  private:
   struct Running;
@@ -97,7 +99,6 @@ class Streams {
   void run(Running& one);
   void end(const std::shared_ptr<Running>& one);
   Status set_paused(const Ctx& ctx, const std::string& source, bool paused);
-  Result<kafka::ConsumerOptions> options_of(const KafkaSource& of) const;
   Result<std::string> value_of(const KafkaValue& value) const;
   Status check_brokers(const KafkaSource& of) const;
   void tell_reset(const Ctx& ctx, const std::string& source, const StreamMark& to);

@@ -160,13 +160,17 @@ Result<std::unique_ptr<Model>> with_rules(const LoadWorld& world, std::unique_pt
   if (world.lookups == nullptr)
     return unsupported("lookup.unavailable", "feature_service: there is no feature store here");
   TRY(warm_up(*own));
-  auto lookup = TRY(world.lookups->open(world.project, rules.service, rules.version));
-  return with_features(std::move(own), std::move(lookup), rules);
+  auto lookup = world.lookups->open(world.project, rules.service, rules.version);
+  if (lookup.ok()) return with_features(std::move(own), std::move(*lookup), rules);
+  // The model is there; what it names isn't.
+  if (lookup.error().code == Code::kNotFound)
+    return invalid("lookup.rule", concat({"feature_service: ", lookup.error().text}));
+  return std::move(lookup).error().within("feature_service");
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const LoadedModel>> load_configured(LoadWorld world, std::string_view name,
+Result<std::shared_ptr<LoadedModel>> load_configured(LoadWorld world, std::string_view name,
                                                            std::string_view bytes,
                                                            ModelConfig config) {
   auto out = std::make_shared<LoadedModel>();
@@ -188,7 +192,7 @@ Result<std::shared_ptr<const LoadedModel>> load_configured(LoadWorld world, std:
     out->cost_ns = world.clock.steady_ns() - start;
   }
   out->config = std::make_shared<const ModelConfig>(std::move(config));
-  return std::shared_ptr<const LoadedModel>(out);
+  return out;
 }
 
 }  // namespace slip::serving

@@ -24,6 +24,7 @@ struct LoadedModel {
   std::shared_ptr<const ModelConfig> config;
   Budget::Lease memory;
   int64_t cost_ns = 0;  // Of one warm run.
+  std::string key;      // Of whoever loaded it.
 };
 
 struct LoadWorld {
@@ -36,7 +37,7 @@ struct LoadWorld {
 
 // `config`: as far as somebody wrote one; it is completed. Refuses what doesn't load, doesn't fit
 // its configuration, or can't run its own warm-ups.
-Result<std::shared_ptr<const LoadedModel>> load_configured(LoadWorld world, std::string_view name,
+Result<std::shared_ptr<LoadedModel>> load_configured(LoadWorld world, std::string_view name,
                                                            std::string_view bytes,
                                                            ModelConfig config);
 

@@ -87,6 +87,7 @@ struct Arm {
   // Puts requests together; null where the model takes no batches. Cheap models are run by whoever
   // asks: see goes_to_batcher().
   std::shared_ptr<Batcher> batcher = nullptr;
+  std::string loaded_as = {};  // Of a deployment: the version, and its parameters then.
 
   bool goes_to_batcher() const;
 };

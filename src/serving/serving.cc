@@ -262,21 +262,41 @@ Result<std::map<std::string, std::string>> ModelSource::parameters(const Ctx&, c
   return std::map<std::string, std::string>();
 }
 
-Result<std::shared_ptr<const LoadedModel>> Serving::load(const Ctx& ctx, const std::string& model,
-                                                         int64_t version) {
+// Which version, and how it is to be served.
+Result<std::string> Serving::load_key(const Ctx& ctx, const std::string& model, int64_t version,
+                                      ModelConfig* config) {
   std::string key = concat({routing_key(ctx.project.text, model), "/", std::to_string(version)});
-  ModelConfig config;
   for (auto& [name, value] : TRY(deps_.source.parameters(ctx, model, version))) {
     key += concat({std::string_view("\0", 1), name, "=", value});
-    config.set_parameter(name, value);
+    config->set_parameter(name, std::move(value));
   }
+  return key;
+}
+
+// Whether the version's parameters are no longer those that it was loaded with.
+bool Serving::is_outdated(const Ctx& ctx, const Route& route) {
+  Ctx own = ctx;
+  own.project.text = route.project;
+  for (const Arm& arm : route.arms) {
+    ModelConfig config;
+    const Result<std::string> key = load_key(own, route.model, arm.version, &config);
+    if (key.ok() && *key != arm.loaded_as) return true;
+  }
+  return false;
+}
+
+Result<std::shared_ptr<const LoadedModel>> Serving::load(const Ctx& ctx, const std::string& model,
+                                                         int64_t version) {
+  ModelConfig config;
+  const std::string key = TRY(load_key(ctx, model, version, &config));
   std::shared_ptr<const LoadedModel> known =
       loaded_.with([&](auto& models) { return models[key].lock(); });
   if (known) return known;
   const ModelSource::Files files = TRY(deps_.source.fetch(ctx, model, version));
-  const std::shared_ptr<const LoadedModel> fresh =
+  const std::shared_ptr<LoadedModel> fresh =
       TRY(load_configured({deps_.budget, deps_.clock, {}, deps_.lookups, ctx.project.text}, model,
                           files.bytes, std::move(config)));
+  fresh->key = key;
   loaded_.with([&](auto& models) {
     std::erase_if(models, [](const auto& entry) { return entry.second.expired(); });
     models[key] = fresh;
@@ -348,9 +368,15 @@ Result<std::shared_ptr<const Route>> Serving::build_route(const Ctx& ctx, const 
       if (arm.stats->cost_ns.load() == 0) arm.stats->cost_ns.store((*loaded)->cost_ns);
       arm.model = std::shared_ptr<const Model>(*loaded, (*loaded)->model.get());
       arm.config = (*loaded)->config;
+      arm.loaded_as = (*loaded)->key;
       if (deps_.batching != nullptr) arm.batcher = deps_.batching->batcher_for(arm, old);
     } else {
       route->error = loaded.error().text;
+      if (old != nullptr && old->model) {  // What serves isn't replaced by what doesn't load.
+        const double share = std::exchange(arm, *old).weight;
+        arm.role = role;
+        arm.weight = share;
+      }
       deps_.notes.error(
           "cannot load",
           {{"deployment", d.name}, {"version", version}, {"error", loaded.error().text}});
@@ -379,7 +405,8 @@ Status Serving::refresh(const Ctx& ctx) {
   bool changed = before->routes.size() != all.size() + local.size();
   for (const Deployment& d : all) {
     std::shared_ptr<const Route> route = before->hold(d.project, d.name);
-    if (!route || route->revision != d.revision || route->uid != d.uid || !route->error.empty()) {
+    if (!route || route->revision != d.revision || route->uid != d.uid || !route->error.empty() ||
+        is_outdated(ctx, *route)) {
       route = TRY(build_route(ctx, d));
       changed = true;
     }

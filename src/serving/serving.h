@@ -201,6 +201,9 @@ class Serving {
   Result<Unlogged> run_on(const Ctx& ctx, const Route& route, const Ask& ask, Chosen chosen) const;
   Unlogged answered(const Ctx& ctx, const Route& route, const Ask& ask, const Chosen& chosen,
                     std::vector<Tensor> outputs) const;
+  Result<std::string> load_key(const Ctx& ctx, const std::string& model, int64_t version,
+                               ModelConfig* config);
+  bool is_outdated(const Ctx& ctx, const Route& route);
   Result<std::shared_ptr<const LoadedModel>> load(const Ctx& ctx, const std::string& model,
                                                   int64_t version);
   Result<std::shared_ptr<const Route>> build_route(const Ctx& ctx, const Deployment& d);

@@ -9,6 +9,7 @@
 #include "base/budget.h"
 #include "core/ledger/ledger.h"
 #include "serving/batching.h"
+#include "serving/feature_lookup.h"
 #include "sys/clock.h"
 #include "sys/executor.h"
 #include "sys/log.h"
@@ -39,7 +40,40 @@ class FakeSource final : public ModelSource {
     const auto v = static_cast<float>(version);
     return Files{test::onnx_add(v, v, v), "sha256:" + std::to_string(version)};
   }
+  Result<std::map<std::string, std::string>> parameters(const Ctx&, const std::string&,
+                                                        int64_t) override {
+    return said;
+  }
   int fetched = 0;
+  std::map<std::string, std::string> said;
+};
+
+// A service "known": to `who` belong a, b and c, ten times who.
+class FakeLookups final : public FeatureLookups, public FeatureLookup {
+ public:
+  Result<std::shared_ptr<const FeatureLookup>> open(const std::string&, const std::string& service,
+                                                    int64_t) override {
+    if (service != "known") return not_found("feature_service.not_found", "no such service");
+    return std::shared_ptr<const FeatureLookup>(std::shared_ptr<const FeatureLookup>(), this);
+  }
+  const std::vector<TensorSpec>& asks() const override { return asks_; }
+  const std::vector<codec::Field>& gives() const override { return gives_; }
+  bool waits() const override { return false; }
+  Result<Found> find(std::span<const Tensor* const> asked, int64_t rows, bool) const override {
+    Found out{.rows = codec::make_table(gives_), .states = {}};
+    out.rows.rows = rows;
+    out.states.assign(3, std::vector<FeatureState>(static_cast<size_t>(rows)));
+    for (codec::Column& c : out.rows.columns)
+      for (int64_t i = 0; i < rows; ++i)
+        c.add_f64(10 * static_cast<double>(asked[0]->integer(i)));
+    return out;
+  }
+
+ private:
+  std::vector<TensorSpec> asks_ = {{.name = "who", .type = DataType::kInt64, .shape = {-1}}};
+  std::vector<codec::Field> gives_ = {codec::make_field("a", codec::ColumnType::kDouble),
+                                      codec::make_field("b", codec::ColumnType::kDouble),
+                                      codec::make_field("c", codec::ColumnType::kDouble)};
 };
 
 class ServingTest : public test::DbTest {
@@ -58,7 +92,7 @@ class ServingTest : public test::DbTest {
   void start() {
     serving =
         std::make_unique<Serving>(Serving::Deps{db(), *events, source, *log, budget, real_clock(),
-                                                real_rng(), null_log(), local, &batching});
+                                                real_rng(), null_log(), local, &batching, &lookups});
     serving->refresh(ctx).value();
   }
   DeploySpec spec(const std::string& target) {
@@ -98,6 +132,7 @@ class ServingTest : public test::DbTest {
   sim::SimFs fs{1};
   Budget budget{1 << 30};
   FakeSource source;
+  FakeLookups lookups;
   std::unique_ptr<ledger::Ledger> events;
   std::unique_ptr<store::SegmentLog> log;
   Batching batching{real_executor(), real_clock(), {}};
@@ -105,6 +140,49 @@ class ServingTest : public test::DbTest {
   std::unique_ptr<Serving> serving;
 };
 SLIP_EVERY_DB(ServingTest);
+
+// What was looked up is in the record and in nobody's answer; another rule loads the version anew,
+// and one that can't be followed leaves what serves.
+TEST_P(ServingTest, FeaturesAreLookedUpAndRecorded) {
+  source.said = {{"feature_service", "known@1"}};
+  serving->deploy(ctx, spec("3")).value();
+  const auto asked = [&](const std::vector<std::string>& outputs) {
+    Tensor who;
+    who.name = "who";
+    who.type = DataType::kInt64;
+    who.shape = {1};
+    who.data.assign("\4\0\0\0\0\0\0\0", 8);
+    Serving::Ask a;
+    a.inputs = {who};
+    a.outputs = outputs;
+    return serving->predict(ctx, serving->table().load()->hold("default", "d"), std::move(a));
+  };
+  const Prediction p = asked({}).value();
+  ASSERT_EQ(p.outputs.size(), 2U);
+  EXPECT_EQ(p.outputs[0].number(2), 43);
+  EXPECT_EQ(p.outputs[1].strings, std::vector<std::string>{""});
+  ASSERT_EQ(asked({"feature_status"}).value().outputs.size(), 1U);
+  const std::vector<PredictionRecord> records = logged();
+  ASSERT_EQ(records.size(), 2U);
+  for (const PredictionRecord& r : records) {
+    ASSERT_EQ(r.inputs.size(), 2U);
+    EXPECT_EQ(r.inputs[0].name, "who");
+    EXPECT_EQ(r.inputs[1].name, "x");
+    EXPECT_EQ(r.inputs[1].number(0), 40);
+  }
+  const int fetched = source.fetched;
+  serving->refresh(ctx).value();
+  EXPECT_EQ(source.fetched, fetched);
+  source.said["feature_service"] = "never@1";
+  serving->refresh(ctx).value();
+  EXPECT_NE(serving->table().load()->hold("default", "d")->error, "");
+  EXPECT_TRUE(asked({}).ok());
+  source.said.clear();
+  serving->refresh(ctx).value();
+  EXPECT_EQ(serving->table().load()->hold("default", "d")->error, "");
+  EXPECT_EQ(asked({}).error().reason, "tensor.unknown_input");
+  EXPECT_TRUE(ask().ok());
+}
 
 // Requests go together where the configuration says so, and each gets its own rows.
 TEST_P(ServingTest, RequestsGoTogether) {

@@ -1,38 +1,17 @@
 #include <algorithm>
 
-#include <librdkafka/rdkafka.h>
-
 #include "base/text.h"
-#include "store/kafka/kafka.h"
+#include "store/kafka/rd.h"
 #include "sys/log.h"
-#include "sys/sync.h"
 
-// The only file that knows librdkafka.
+// Reading. This, rd.h and producer.cc alone know librdkafka.
 namespace slip::kafka {
 namespace {
 
-constexpr int kAskMs = 5000;  // For metadata and offsets.
-
-struct ConfDestroy {
-  void operator()(rd_kafka_conf_t* c) const { rd_kafka_conf_destroy(c); }
-};
-using Conf = std::unique_ptr<rd_kafka_conf_t, ConfDestroy>;
-struct ListDestroy {
-  void operator()(rd_kafka_topic_partition_list_t* l) const {
-    rd_kafka_topic_partition_list_destroy(l);
-  }
-};
 struct MessageDestroy {
   void operator()(rd_kafka_message_t* m) const { rd_kafka_message_destroy(m); }
 };
 using Message = std::unique_ptr<rd_kafka_message_t, MessageDestroy>;
-
-// What librdkafka's threads tell, for whoever polls next.
-struct Told {
-  explicit Told(Log& to) : log(to) {}
-  Log& log;
-  sys::Guarded<std::string> trouble;
-};
 
 void on_log(const rd_kafka_t* rk, int level, const char* facility, const char* text) {
   auto* told = static_cast<Told*>(rd_kafka_opaque(rk));
@@ -48,6 +27,18 @@ void on_error(rd_kafka_t*, int code, const char* text, void* opaque) {
   const std::string_view name = rd_kafka_err2name(static_cast<rd_kafka_resp_err_t>(code));
   told->trouble.with([&](std::string& t) { t = concat({name, ": ", text}); });
 }
+
+Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  char why[256] = "";
+  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why, sizeof why) == RD_KAFKA_CONF_OK)
+    return {};
+  // librdkafka's text may hold the value.
+  const Property* known = property(name);
+  const bool tells = known == nullptr || !known->secret;
+  return invalid("kafka.property", concat({name, ": ", tells ? why : "it isn't taken"}));
+}
+
+}  // namespace
 
 Error error_of(rd_kafka_resp_err_t code, std::string_view what) {
   std::string text = concat({what, ": ", rd_kafka_err2str(code)});
@@ -67,15 +58,30 @@ Error error_of(rd_kafka_resp_err_t code, std::string_view what) {
   }
 }
 
-Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
-  char why[256] = "";
-  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), why, sizeof why) == RD_KAFKA_CONF_OK)
-    return {};
-  // librdkafka's text may hold the value.
-  const Property* known = property(name);
-  const bool tells = known == nullptr || !known->secret;
-  return invalid("kafka.property", concat({name, ": ", tells ? why : "it isn't taken"}));
+Result<Conf> make_conf(const std::vector<std::pair<std::string, std::string>>& fixed,
+                       const std::vector<std::pair<std::string, std::string>>& properties,
+                       Told* told) {
+  Conf conf(rd_kafka_conf_new());
+  for (const auto& [name, value] : fixed) TRY(set(conf.get(), name, value));
+  for (const auto& [name, value] : properties) {
+    if (property(name) == nullptr)
+      return invalid("kafka.property", concat({name, " may not be set"}));
+    TRY(set(conf.get(), name, value));
+  }
+  rd_kafka_conf_set_opaque(conf.get(), told);
+  rd_kafka_conf_set_log_cb(conf.get(), on_log);
+  rd_kafka_conf_set_error_cb(conf.get(), on_error);
+  return conf;
 }
+
+PartitionList list_of(const std::string& topic, const std::vector<Position>& positions) {
+  PartitionList out(rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
+  for (const Position& p : positions)
+    rd_kafka_topic_partition_list_add(out.get(), topic.c_str(), p.partition)->offset = p.offset;
+  return out;
+}
+
+namespace {
 
 class RdConsumer final : public Consumer {
  public:
@@ -128,10 +134,7 @@ class RdConsumer final : public Consumer {
   }
 
   Status assign(const std::vector<Position>& from) override {
-    const std::unique_ptr<rd_kafka_topic_partition_list_t, ListDestroy> list(
-        rd_kafka_topic_partition_list_new(static_cast<int>(from.size())));
-    for (const Position& p : from)
-      rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), p.partition)->offset = p.offset;
+    const PartitionList list = list_of(topic_, from);
     const rd_kafka_resp_err_t code = rd_kafka_assign(handle_, list.get());
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return error_of(code, topic_);
     return {};
@@ -156,6 +159,22 @@ class RdConsumer final : public Consumer {
     told_->trouble.with([&](std::string& t) {
       if (!t.empty()) out.trouble = std::exchange(t, "");
     });
+    return out;
+  }
+
+  Result<std::vector<Position>> committed(const std::vector<int32_t>& partitions) override {
+    std::vector<Position> all;
+    for (const int32_t p : partitions) all.push_back({p, RD_KAFKA_OFFSET_INVALID});
+    const PartitionList list = list_of(topic_, all);
+    const rd_kafka_resp_err_t code = rd_kafka_committed(handle_, list.get(), kAskMs);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return asked(code, topic_);
+    std::vector<Position> out;
+    for (int i = 0; i < list->cnt; ++i) {
+      if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return asked(list->elems[i].err, topic_);
+      if (list->elems[i].offset >= 0)
+        out.push_back({list->elems[i].partition, list->elems[i].offset});
+    }
     return out;
   }
 
@@ -186,6 +205,7 @@ class RdConsumer final : public Consumer {
     if (kind != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE) out.timestamp_ms = ms;
     out.tombstone = m.payload == nullptr;
     if (!out.tombstone) out.value.assign(static_cast<const char*>(m.payload), m.len);
+    if (m.key != nullptr) out.key.emplace(static_cast<const char*>(m.key), m.key_len);
     return out;
   }
 
@@ -220,11 +240,10 @@ class RdClient final : public Client {
   explicit RdClient(Log& log) : log_(log) {}
 
   Result<std::unique_ptr<Consumer>> consumer(const ConsumerOptions& options) override {
-    Conf conf(rd_kafka_conf_new());
     // A topic that is gone is told at once; that it is only slow to appear the reader bears.
-    const std::pair<const char*, std::string> fixed[] = {
+    const std::vector<std::pair<std::string, std::string>> fixed = {
         {"bootstrap.servers", options.brokers},
-        {"group.id", "slipway"},  // Wanted by librdkafka; nothing joins it.
+        {"group.id", options.group},  // Wanted by librdkafka; nothing joins it.
         {"client.id", "slipway"},
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
@@ -243,19 +262,15 @@ class RdClient final : public Client {
         {"message.max.bytes", std::to_string(std::min(options.queue_bytes, size_t{1} << 20))},
         {"receive.message.max.bytes", std::to_string(2 * kRecordBytesMax)},
         {"isolation.level", options.uncommitted ? "read_uncommitted" : "read_committed"}};
-    for (const auto& [name, value] : fixed) TRY(set(conf.get(), name, value));
-    for (const auto& [name, value] : options.properties) {
-      if (property(name) == nullptr)
-        return invalid("kafka.property", concat({name, " may not be set"}));
-      TRY(set(conf.get(), name, value));
-    }
     auto told = std::make_unique<Told>(log_);
-    rd_kafka_conf_set_opaque(conf.get(), told.get());
-    rd_kafka_conf_set_log_cb(conf.get(), on_log);
-    rd_kafka_conf_set_error_cb(conf.get(), on_error);
+    Conf conf = TRY(make_conf(fixed, options.properties, told.get()));
     auto out = std::make_unique<RdConsumer>(options.topic, std::move(told));
     TRY(out->open(std::move(conf)));
     return std::unique_ptr<Consumer>(std::move(out));
+  }
+
+  Result<std::unique_ptr<Producer>> producer(const ProducerOptions& options) override {
+    return make_producer(options, log_);
   }
 
  private:

@@ -15,15 +15,17 @@ class Log;
 }
 
 // Kafka's topics as those above read them: partitions by hand, from offsets that the reader keeps
-// itself. No group is joined and nothing is committed to the brokers, so what was read and what
-// was made of it can be kept in one place.
+// itself. No group is joined and a consumer commits nothing to the brokers, so what was read and
+// what was made of it can be kept in one place. What is made of a topic for another topic goes
+// there with the positions in one transaction (Producer).
 //
 // Invariants: of a partition records come in the order of their offsets, from the assigned one on;
 // records of transactions that were aborted never come unless they are asked for; what waits in
 // memory is bounded by `queue_bytes`. A consumer is one thread's; it may be destroyed at any time.
 //
 // Errors: kUnavailable `kafka.unavailable` (worth trying again), kNotFound `kafka.topic`, kInvalid
-// `kafka.property`, kForbidden `kafka.denied`.
+// `kafka.property`, kForbidden `kafka.denied`, kConflict `kafka.fenced` (another producer of the
+// same name has begun: what this one had not published, it never will).
 namespace slip::kafka {
 
 // limits
@@ -35,6 +37,7 @@ struct Record {
   int64_t timestamp_ms = -1;  // By the producer or the broker; -1: none.
   bool tombstone = false;     // Without a value.
   std::string value;
+  std::optional<std::string> key = {};
 };
 
 struct Position {
@@ -78,6 +81,8 @@ class Consumer {
     int64_t wait_ms = 500;   // For the first one.
   };
   virtual Polled poll(const Limits& limits) = 0;
+  // Where the group went on, by transactions that have ended; only partitions that it ever did.
+  virtual Result<std::vector<Position>> committed(const std::vector<int32_t>& partitions) = 0;
   // The end of a partition as far as it is known without asking.
   virtual std::optional<int64_t> known_end(int32_t partition) = 0;
 };
@@ -89,6 +94,33 @@ struct ConsumerOptions {
   bool uncommitted = false;                                     // Also records of open or
                                                                 // aborted transactions.
   size_t queue_bytes = 16 << 20;
+  std::string group = "slipway";  // Whose positions committed() tells; nothing joins it.
+};
+
+struct Outgoing {
+  std::string topic;
+  std::optional<std::string> key;  // Decides the partition, as Kafka's own clients do.
+  std::string value;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+};
+
+// Writes of one name; each of its publications is there whole or not at all. One thread's.
+class Producer {
+ public:
+  virtual ~Producer() = default;
+  // Once, before anything else: what an earlier one of this name had open is ended, and it
+  // publishes no more. Waits for the brokers, but not for ever.
+  virtual Status begin() = 0;
+  // All of them, and that `group` has read `topic` so far. After an error nothing of it is visible,
+  // and this producer is of no use: the positions are to be asked for again.
+  virtual Status publish(const std::vector<Outgoing>& records, const std::string& group,
+                         const std::string& topic, const std::vector<Position>& read) = 0;
+};
+
+struct ProducerOptions {
+  std::string brokers;
+  std::vector<std::pair<std::string, std::string>> properties;  // See property().
+  std::string name;  // transactional.id: one at a time in the whole cluster.
 };
 
 class Client {
@@ -96,6 +128,7 @@ class Client {
   virtual ~Client() = default;
   // Begins to connect; a broker that isn't there is no error.
   virtual Result<std::unique_ptr<Consumer>> consumer(const ConsumerOptions& options) = 0;
+  virtual Result<std::unique_ptr<Producer>> producer(const ProducerOptions& options) = 0;
 };
 
 // The real one (librdkafka). Threads exist only while a consumer does.

@@ -9,7 +9,7 @@
 
 #include "store/kafka/kafka.h"
 
-// A broker with one topic, in memory: partitions that grow, are cut at the front, go and come anew,
+// A broker with one topic to read, in memory, and any to write to: partitions that grow, are cut at the front, go and come anew,
 // and a connection that breaks. Consumers read what is there when they poll. One thread.
 namespace slip::test {
 
@@ -45,8 +45,20 @@ class FakeKafka final : public kafka::Client {
   int32_t partitions() const { return static_cast<int32_t>(partitions_.size()); }
   int64_t polls() const { return polls_; }
 
-  Result<std::unique_ptr<kafka::Consumer>> consumer(const kafka::ConsumerOptions&) override {
-    return std::unique_ptr<kafka::Consumer>(std::make_unique<Reader>(*this));
+  // What was published, in order, by topic; and where groups went on.
+  std::map<std::string, std::vector<kafka::Outgoing>> published;
+  std::map<std::string, std::map<int32_t, int64_t>> groups;
+  // The next publication fails: before anything is visible, or behind it, its answer lost.
+  enum class Fail : uint8_t { kNot, kBefore, kAfter };
+  void fail_publishing(Fail how) { fail_ = how; }
+
+  Result<std::unique_ptr<kafka::Consumer>> consumer(
+      const kafka::ConsumerOptions& options) override {
+    return std::unique_ptr<kafka::Consumer>(std::make_unique<Reader>(*this, options.group));
+  }
+  Result<std::unique_ptr<kafka::Producer>> producer(
+      const kafka::ProducerOptions& options) override {
+    return std::unique_ptr<kafka::Producer>(std::make_unique<Writer>(*this, options.name));
   }
 
  private:
@@ -59,7 +71,17 @@ class FakeKafka final : public kafka::Client {
 
   class Reader final : public kafka::Consumer {
    public:
-    explicit Reader(FakeKafka& broker) : broker_(broker) {}
+    Reader(FakeKafka& broker, std::string group) : broker_(broker), group_(std::move(group)) {}
+
+    Result<std::vector<kafka::Position>> committed(
+        const std::vector<int32_t>& partitions) override {
+      if (broker_.broken_) return unavailable("kafka.unavailable", "broken");
+      std::vector<kafka::Position> out;
+      for (const auto& [p, offset] : broker_.groups[group_])
+        if (std::find(partitions.begin(), partitions.end(), p) != partitions.end())
+          out.push_back({p, offset});
+      return out;
+    }
 
     Result<std::vector<int32_t>> partitions() override {
       if (broker_.broken_) return unavailable("kafka.unavailable", "broken");
@@ -117,13 +139,42 @@ class FakeKafka final : public kafka::Client {
 
    private:
     FakeKafka& broker_;
+    const std::string group_;
     std::map<int32_t, int64_t> at_;
+  };
+
+  class Writer final : public kafka::Producer {
+   public:
+    Writer(FakeKafka& broker, std::string name) : broker_(broker), name_(std::move(name)) {}
+    Status begin() override {
+      if (broker_.broken_) return unavailable("kafka.unavailable", "broken");
+      epoch_ = ++broker_.epochs_[name_];
+      return {};
+    }
+    Status publish(const std::vector<kafka::Outgoing>& records, const std::string& group,
+                   const std::string&, const std::vector<kafka::Position>& read) override {
+      if (broker_.broken_) return unavailable("kafka.unavailable", "broken");
+      if (epoch_ != broker_.epochs_[name_]) return conflict("kafka.fenced", "another began");
+      const Fail how = std::exchange(broker_.fail_, Fail::kNot);
+      if (how == Fail::kBefore) return unavailable("kafka.unavailable", "failed");
+      for (const kafka::Outgoing& r : records) broker_.published[r.topic].push_back(r);
+      for (const kafka::Position& p : read) broker_.groups[group][p.partition] = p.offset;
+      if (how == Fail::kAfter) return unavailable("kafka.unavailable", "no answer");
+      return {};
+    }
+
+   private:
+    FakeKafka& broker_;
+    const std::string name_;
+    int64_t epoch_ = 0;
   };
 
   std::vector<Partition> partitions_;
   bool there_ = true;
   bool broken_ = false;
   int64_t polls_ = 0;
+  Fail fail_ = Fail::kNot;
+  std::map<std::string, int64_t> epochs_;  // Of producers, by name.
 };
 
 }  // namespace slip::test

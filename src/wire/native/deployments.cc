@@ -47,8 +47,9 @@ Result<Json> deployment_json(const DeploymentsApp& app, const Ctx& ctx,
   if (d.previous_version != 0) out.set("previous_version", d.previous_version);
   const bool current = route && route->uid == d.uid && route->revision == d.revision;
   const bool failed = current && !route->error.empty();
-  out.set("state", failed ? "FAILED" : current ? "READY" : "LOADING");
-  if (failed) out.set("error", route->error);
+  const bool serves = current && !route->arms.empty() && route->arms.front().model;
+  out.set("state", !current ? "LOADING" : failed && !serves ? "FAILED" : "READY");
+  if (failed) out.set("error", route->error);  // Of what doesn't load; what serves goes on.
   Json arms = Json::array();
   if (route && route->uid == d.uid)
     for (const serving::Arm& arm : route->arms) arms.push(arm_json(arm));
