@@ -1,4 +1,4 @@
--- steps f93fe37c58f8b517
+-- steps 6446df93f9a7a76a
 CREATE TABLE ledger_event ( project TEXT NOT NULL, id TEXT NOT NULL, seq BIGINT, ts_us BIGINT NOT NULL, actor_uid TEXT NOT NULL, actor_kind TEXT NOT NULL, verb TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, version TEXT NOT NULL, object_digest TEXT NOT NULL, before_digest TEXT NOT NULL, after_digest TEXT NOT NULL, decision TEXT NOT NULL, request_id TEXT NOT NULL, trace_id TEXT NOT NULL, leaf TEXT NOT NULL, PRIMARY KEY (project, id));
 CREATE UNIQUE INDEX ledger_event_seq ON ledger_event (seq);
 CREATE INDEX ledger_event_uid ON ledger_event (uid, seq);
