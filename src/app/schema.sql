@@ -1,4 +1,4 @@
--- steps b136b5f4000b9e09
+-- steps ebcee769db5e0f48
 CREATE TABLE ledger_event ( project TEXT NOT NULL, id TEXT NOT NULL, seq BIGINT, ts_us BIGINT NOT NULL, actor_uid TEXT NOT NULL, actor_kind TEXT NOT NULL, verb TEXT NOT NULL, kind TEXT NOT NULL, uid TEXT NOT NULL, version TEXT NOT NULL, object_digest TEXT NOT NULL, before_digest TEXT NOT NULL, after_digest TEXT NOT NULL, decision TEXT NOT NULL, request_id TEXT NOT NULL, trace_id TEXT NOT NULL, leaf TEXT NOT NULL, PRIMARY KEY (project, id));
 CREATE UNIQUE INDEX ledger_event_seq ON ledger_event (seq);
 CREATE INDEX ledger_event_uid ON ledger_event (uid, seq);
@@ -53,7 +53,7 @@ CREATE UNIQUE INDEX feature_definition_uid ON feature_definition (uid);
 CREATE TABLE feature_segment ( project TEXT NOT NULL, source TEXT NOT NULL, first_seq BIGINT NOT NULL, last_seq BIGINT NOT NULL, loaded BIGINT NOT NULL, ingest_us BIGINT NOT NULL, digest TEXT NOT NULL, schema_json TEXT NOT NULL, rows_count BIGINT NOT NULL, bytes BIGINT NOT NULL, min_event_us BIGINT NOT NULL, max_event_us BIGINT NOT NULL, went_to BIGINT NOT NULL DEFAULT 3, view_name TEXT NOT NULL DEFAULT '', PRIMARY KEY (project, source, first_seq));
 CREATE TABLE feature_archived ( log_segment BIGINT NOT NULL, last_seq BIGINT NOT NULL, PRIMARY KEY (log_segment));
 CREATE TABLE feature_materialized ( project TEXT NOT NULL, view_uid TEXT NOT NULL, through_seq BIGINT NOT NULL, end_us BIGINT NOT NULL, updated_ms BIGINT NOT NULL, PRIMARY KEY (project, view_uid));
-CREATE TABLE feature_quarantine ( project TEXT NOT NULL, source TEXT NOT NULL, uid TEXT NOT NULL, created_ms BIGINT NOT NULL, reason TEXT NOT NULL, record TEXT NOT NULL, bytes BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (project, source, uid));
+CREATE TABLE feature_quarantine ( project TEXT NOT NULL, source TEXT NOT NULL, uid TEXT NOT NULL, created_ms BIGINT NOT NULL, reason TEXT NOT NULL, record TEXT NOT NULL, bytes BIGINT NOT NULL DEFAULT 0, load_uid TEXT NOT NULL DEFAULT '', PRIMARY KEY (project, source, uid));
 CREATE TABLE feature_materialization ( project TEXT NOT NULL, view_uid TEXT NOT NULL, begin_us BIGINT NOT NULL, end_us BIGINT NOT NULL, after_seq BIGINT NOT NULL, through_seq BIGINT NOT NULL, start_us BIGINT NOT NULL, until_us BIGINT NOT NULL, after_until_us BIGINT NOT NULL, PRIMARY KEY (project, view_uid, begin_us));
 CREATE TABLE feature_erasure ( project TEXT NOT NULL, uid TEXT NOT NULL, actor_uid TEXT NOT NULL, actor_kind TEXT NOT NULL, keys_json TEXT NOT NULL, reason TEXT NOT NULL, begin_us BIGINT NOT NULL, done_us BIGINT NOT NULL, through_seq BIGINT NOT NULL, rows_count BIGINT NOT NULL, PRIMARY KEY (project, uid));
 CREATE TABLE feature_file ( project TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, size BIGINT NOT NULL, modified_us BIGINT NOT NULL, columns_text TEXT NOT NULL, PRIMARY KEY (project, source, path));
@@ -63,6 +63,7 @@ CREATE TABLE feature_stream_mark ( project TEXT NOT NULL, source TEXT NOT NULL, 
 CREATE TABLE feature_stream ( project TEXT NOT NULL, source TEXT NOT NULL, paused BIGINT NOT NULL, updated_ms BIGINT NOT NULL, updated_by TEXT NOT NULL, owner TEXT NOT NULL DEFAULT '', owner_shown TEXT NOT NULL DEFAULT '', PRIMARY KEY (project, source));
 CREATE INDEX feature_quarantine_by_age ON feature_quarantine (project, source, created_ms, uid);
 CREATE TABLE feature_quarantine_tally ( project TEXT NOT NULL, source TEXT NOT NULL, bytes BIGINT NOT NULL, dropped_rows BIGINT NOT NULL, told_rows BIGINT NOT NULL, told_ms BIGINT NOT NULL, PRIMARY KEY (project, source));
+CREATE TABLE feature_history_owner ( only_one BIGINT NOT NULL, owner TEXT NOT NULL, owner_shown TEXT NOT NULL, since_ms BIGINT NOT NULL, PRIMARY KEY (only_one));
 CREATE TABLE experiment (
   project TEXT NOT NULL, experiment_id BIGINT NOT NULL, name TEXT NOT NULL,
   artifact_location TEXT NOT NULL, lifecycle BIGINT NOT NULL, author TEXT NOT NULL,

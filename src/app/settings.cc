@@ -14,7 +14,7 @@ namespace {
 
 using enum SettingType;
 
-constexpr std::array<SettingRow, 59> kSettings = {{
+constexpr std::array<SettingRow, 60> kSettings = {{
     {"data_dir", kText, "slipway-data", "", "Where everything lies; made when missing."},
     {"host", kText, "127.0.0.1", "", "Address to listen on, or localhost."},
     {"port", kInt, "7070", "", "Port of HTTP; 0 picks a free one."},
@@ -33,6 +33,9 @@ constexpr std::array<SettingRow, 59> kSettings = {{
     {"quarantine_bytes", kSize, "64MiB", "bytes",
      "Of each feature source: rows and messages that are kept apart; the oldest go when there are "
      "more."},
+    {"take_features_from", kText, "", "",
+     "The server that kept the rows of features in this database and is gone for good, as the "
+     "refusal names it: this one keeps them from now on, without what lay there."},
     {"kafka_brokers", kList, "", "",
      "Brokers (host:port, or host) that feature sources may read from, or off; empty: any when no "
      "credentials are needed, else none."},

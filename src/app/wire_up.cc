@@ -177,7 +177,8 @@ features::Streams::Rules stream_rules(const World& w) {
   return out;
 }
 
-// Who reads topics here, where servers with other data directories may have the same database.
+// Who keeps features and reads topics here, where servers with other data directories may have the
+// same database.
 Result<features::StreamOwner> stream_owner(World& w) {
   constexpr int64_t kBytesMax = 64;
   if (w.db->kind() == "sqlite") return features::StreamOwner();
@@ -198,12 +199,16 @@ Status open_features(World& w) {
   w.served_features = TRY(store::open_segment_log(
       {w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log}, w.data_dir + "/served-features", {}));
   w.functions = std::make_unique<WorkerFunctions>(*w.workers, w.sys.clock);
+  features::StreamOwner self = TRY(stream_owner(w));
+  w.feature_owner = std::make_unique<features::HistoryOwner>(*w.db, w.sys.clock, self,
+                                                             w.config.text("take_features_from"));
   if (!w.config.text("redis_url").empty()) w.redis = TRY(OnlineRedis::open(w.sys, w.config));
   w.features = std::make_unique<features::Features>(features::Features::Deps{
       *w.db, *w.ledger, *w.blobs, *w.arrivals, *w.served_features, w.sys.fs, w.sys.clock, w.sys.rng,
       w.sys.log, w.data_dir + "/features", w.functions.get(), w.config.on("feast_ignore_ttl"),
       w.redis ? &w.redis->mirror() : nullptr,
-      std::max(features::kQuarantineBytesLeast, w.config.number("quarantine_bytes"))});
+      std::max(features::kQuarantineBytesLeast, w.config.number("quarantine_bytes")),
+      w.feature_owner.get()});
   w.staging = std::make_unique<features::Staging>(features::Staging::Deps{
       *w.features, *w.db, w.sys.fs, w.sys.clock, w.sys.executor, w.sys.log,
       real_path(w.data_dir, w.sys.process.working_dir()) + "/sql", w.config.number("sql_memory")});
@@ -213,7 +218,6 @@ Status open_features(World& w) {
   w.kept_objects = std::make_unique<features::KeptObjects>(
       features::KeptObjects::Deps{*w.db, *w.ledger, w.sys.clock});
   w.kafka = kafka::make_client(w.sys.log);
-  features::StreamOwner self = TRY(stream_owner(w));
   w.streams = std::make_unique<features::Streams>(features::Streams::Deps{
       *w.features, *w.db, *w.ledger, *w.kafka, w.sys.executor, w.sys.clock, w.sys.fs, w.sys.process,
       w.sys.log, stream_rules(w), std::move(self)});

@@ -33,6 +33,7 @@
 #include "data/data.h"
 #include "features/features.h"
 #include "features/files.h"
+#include "features/history_owner.h"
 #include "features/kept_objects.h"
 #include "features/staging.h"
 #include "features/streams.h"
@@ -128,6 +129,7 @@ struct World {
   std::unique_ptr<store::SegmentLog> served_features;  // Vectors that features served.
   std::unique_ptr<WorkerFunctions> functions;
   std::unique_ptr<OnlineRedis> redis;  // Null: features are served from memory.
+  std::unique_ptr<features::HistoryOwner> feature_owner;
   std::unique_ptr<features::Features> features;
   std::unique_ptr<features::Staging> staging;
   std::unique_ptr<features::SourceFiles> feature_files;

@@ -25,16 +25,17 @@ inline constexpr int64_t kBatchRowsMax = 8192;  // Of one record; a larger push 
 // are one record, there together or not at all.
 struct StreamMark {
   std::string topic;
-  int32_t partition = 0;
-  int64_t from = 0;    // The offset that reading began at.
-  int64_t next = 0;    // That it goes on at; negative: the topic's beginning or end (kStream…).
-  int64_t last = -1;   // Of the last message that was read; -1: none yet.
-  uint64_t print = 0;  // Of that message: a topic that was made anew has another one there.
-  bool moved = false;  // Set by hand or by rule: what was read before doesn't lead here.
+  int32_t partition = 0;  // kAnyPartition: of those that nothing is known of yet.
+  int64_t from = 0;       // The offset that reading began at.
+  int64_t next = 0;       // That it goes on at; negative: the topic's beginning or end (kStream…).
+  int64_t last = -1;      // Of the last message that was read; -1: none yet.
+  uint64_t print = 0;     // Of that message: a topic that was made anew has another one there.
+  bool moved = false;     // Set by hand or by rule: what was read before doesn't lead here.
   bool operator==(const StreamMark&) const = default;
 };
 inline constexpr int64_t kStreamEnd = -1;
 inline constexpr int64_t kStreamBeginning = -2;
+inline constexpr int32_t kAnyPartition = -1;
 
 struct Batch {
   std::string project;

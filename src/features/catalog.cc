@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/text.h"
+#include "codec/hash.h"
 #include "contract/contract.h"
 #include "contract/physical.h"
 #include "core/ledger/ledger.h"
@@ -307,13 +308,21 @@ Result<std::shared_ptr<const Shelf>> Catalog::compile(const std::string& project
   return std::shared_ptr<const Shelf>(std::move(out));
 }
 
-Status Catalog::load() {
+Status Catalog::load() { return take(false); }
+
+Status Catalog::reload() { return take(true); }
+
+Status Catalog::take(bool unless_same) {
   std::map<std::string, std::vector<AppliedPtr>> by_project;
   std::vector<sql::Stored> stored;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     stored.clear();
     return sql::each_definition(tx, [&](sql::Stored s) { stored.push_back(std::move(s)); });
   }));
+  uint64_t hash = 0;
+  for (const sql::Stored& s : stored) hash = codec::xxh3(concat({s.applied.uid, s.document}), hash);
+  const sys::Lock lock(changing_);
+  if (unless_same && hash == loaded_) return {};
   for (sql::Stored& s : stored) {
     const int64_t version = s.applied.definition.version;
     const codec::Json document = TRY(codec::parse_json(s.document));
@@ -321,11 +330,11 @@ Status Catalog::load() {
     s.applied.definition.version = version;
     by_project[s.project].push_back(std::make_shared<const Applied>(std::move(s.applied)));
   }
-  const sys::Lock lock(changing_);
   auto next = std::make_shared<Shelves>();
   for (auto& [project, applied] : by_project)
     (*next)[project] = TRY(compile(project, std::move(applied)));
   shelves_.publish(std::move(next));
+  loaded_ = hash;
   return {};
 }
 

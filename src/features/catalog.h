@@ -98,6 +98,7 @@ class Catalog {
 
   // Reads everything; at start and when another node has applied something.
   Status load();
+  Status reload();  // If anything has changed since load() or reload().
   const Snapshot<Shelves>& shelves() const { return shelves_; }
   std::shared_ptr<const Shelf> shelf(const std::string& project) const;
 
@@ -111,6 +112,7 @@ class Catalog {
   Status remove(const Ctx& ctx, Kind kind, const std::string& name);
 
  private:
+  Status take(bool unless_same);
   struct Draft;
   Result<Draft> draft(const Ctx& ctx, std::vector<Definition> definitions);
   Result<std::shared_ptr<const Shelf>> compile(const std::string& project,
@@ -120,6 +122,7 @@ class Catalog {
   Deps deps_;
   Snapshot<Shelves> shelves_;
   sys::Mutex changing_;
+  uint64_t loaded_ = 0;  // A hash of what was read last; guarded by changing_.
   // Of views by uid; guarded by changing_.
   std::map<std::string, uint32_t> numbers_;
   std::map<std::string, std::shared_ptr<ViewClocks>> clocks_;

@@ -80,6 +80,11 @@ constexpr store::Migration kSteps[] = {
     {"feature_streams", 2,
      "ALTER TABLE feature_stream ADD COLUMN owner TEXT NOT NULL DEFAULT '';"
      "ALTER TABLE feature_stream ADD COLUMN owner_shown TEXT NOT NULL DEFAULT ''"},
+    {"features", 6,
+     "ALTER TABLE feature_quarantine ADD COLUMN load_uid TEXT NOT NULL DEFAULT '';"
+     "CREATE TABLE feature_history_owner ("
+     " only_one BIGINT NOT NULL, owner TEXT NOT NULL, owner_shown TEXT NOT NULL,"
+     " since_ms BIGINT NOT NULL, PRIMARY KEY (only_one))"},
 };
 
 }  // namespace

@@ -5,12 +5,14 @@
 #include "base/text.h"
 #include "core/ledger/ledger.h"
 #include "features/building.h"
+#include "features/history_owner.h"
 #include "features/packed.h"
 #include "features/ready.h"
 #include "features/redis_mirror.h"
 #include "features/screened.h"
 #include "features/windows.h"
 #include "sys/clock.h"
+#include "sys/fs.h"
 #include "sys/log.h"
 
 namespace slip::features {
@@ -24,6 +26,8 @@ Features::Features(Deps deps)
 
 Status Features::open() {
   TRY(catalog_.load());
+  TRY(open_owner());
+  if (owned()) TRY(quarantine_.open());
   if (deps_.mirror != nullptr)
     deps_.mirror->attach({online_, catalog_, [this] { return applied_seq(); }});
   int64_t from = 0;
@@ -33,6 +37,8 @@ Status Features::open() {
   saved_seq_ = from;
   turns_.go_on(std::max(last.seq, from), last.ingest_us);
   if (deps_.mirror != nullptr) deps_.mirror->begin(from);
+  begun_ = true;
+  if (!owned()) return {};  // Should it become ours, tidy() finishes what others have begun.
   const Status erased = finish_erasures();
   if (!erased.ok() && (deps_.mirror == nullptr || erased.error().code != Code::kUnavailable))
     return erased;  // A mirror that doesn't answer is asked again by tidy(); it isn't read till
@@ -44,6 +50,34 @@ Status Features::open() {
                      {{"reason", std::string_view(online.error().reason)}});
   if (deps_.mirror != nullptr) ignore(deps_.mirror->write_through(), "its duty goes on");
   return {};
+}
+
+Status Features::open_owner() {
+  if (deps_.owner == nullptr) return {};
+  deps_.owner->set_blobs(&deps_.blobs);
+  TRY(deps_.owner->open([this]() -> Result<bool> {
+    if (deps_.fs.stat(deps_.dir + "/online").ok()) return true;
+    return history_.lies_here();
+  }));
+  if (const Status ours = deps_.owner->check(); !ours.ok())
+    deps_.notes.warn("this server doesn't keep the rows of features",
+                     {{"reason", std::string_view(ours.error().text)},
+                      {"hint", std::string_view(ours.error().hint)}});
+  if (deps_.owner->lost_rows() > 0)
+    deps_.notes.warn("rows of features lay in the directory from which they were taken over",
+                     {{"rows", deps_.owner->lost_rows()}});
+  return {};
+}
+
+Status Features::own() { return deps_.owner == nullptr ? Status() : deps_.owner->claim(); }
+
+bool Features::owned() const {
+  return deps_.owner == nullptr || deps_.owner->whose() == HistoryOwner::Whose::kOurs;
+}
+
+Status Features::remove(const Ctx& ctx, Kind kind, const std::string& name) {
+  TRY(own());
+  return catalog_.remove(ctx, kind, name);
 }
 
 Status Features::replay(int64_t after_seq, const History::Last& last) {
@@ -230,6 +264,7 @@ Result<int64_t> Features::moment(std::string_view text) const {
 }
 
 Result<Features::Pushed> Features::push(const Ctx& ctx, Batch batch) {
+  TRY(own());
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   const Source source = TRY(source_for(ctx, batch.source, batch.view));
   if (batch.view.empty()) TRY(check_given(source, batch.source));
@@ -304,6 +339,7 @@ Result<std::vector<Change>> Features::plan(const Ctx& ctx, std::vector<Definitio
 
 Result<std::vector<Change>> Features::apply(const Ctx& ctx, std::vector<Definition> definitions,
                                             Severity allow) {
+  TRY(own());
   if (deps_.mirror != nullptr) TRY(deps_.mirror->fits(definitions));
   std::vector<Change> changes = TRY(catalog_.apply(ctx, std::move(definitions), allow));
   begun_ = true;

@@ -41,6 +41,7 @@ struct Intake;
 struct Intaken;
 struct Materialization;
 class Functions;
+class HistoryOwner;
 class RedisMirror;
 class Features {
  public:
@@ -59,11 +60,13 @@ class Features {
     bool ignore_ttl = false;                      // Of what is served: as Feast's own servers do.
     RedisMirror* mirror = nullptr;                // Where what is served lies besides, and is read.
     int64_t quarantine_bytes = kQuarantineBytes;  // Of one source.
+    HistoryOwner* owner = nullptr;                // Null: the history is this server's.
   };
   explicit Features(Deps deps);
 
   // Catalogue, snapshot, then the log from there on. Once, before anything else.
   Status open();
+  Status own();  // That rows are taken here, and definitions: kConflict `feature.history_owner`.
   Catalog& catalog() { return catalog_; }
   const Catalog& catalog() const { return catalog_; }
   History& history() { return history_; }
@@ -74,6 +77,7 @@ class Features {
   // Then brings the history online for views that are new.
   Result<std::vector<Change>> apply(const Ctx& ctx, std::vector<Definition> definitions,
                                     Severity allow = Severity::kBreaking);
+  Status remove(const Ctx& ctx, Kind kind, const std::string& name);
 
   // `batch`: source (or view, with its source left empty), columns, event and created times.
   struct Pushed {
@@ -158,7 +162,6 @@ class Features {
   // Rows older than their source's `retention` go, small segments become large ones. Rows gone.
   Result<int64_t> retain();
 
-  // Duties.
   Status snapshot();
   Status tidy();
   Status mark(const std::function<void(const store::Digest&)>& keep) { return history_.mark(keep); }
@@ -205,6 +208,8 @@ class Features {
   struct Begun;
   Status finish_erasing(const Begun& begun, Erased* out);
   Result<int64_t> erase_served(const std::string& project, const Erasing& what);
+  bool owned() const;  // The history is this server's.
+  Status open_owner();
   Status settle();  // Every turn that was taken has been applied.
   Status log_served(const ReadPlan& plan, const RequestColumns& request, const OnlineReply& reply,
                     const ServedVector& as);

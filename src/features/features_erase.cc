@@ -291,6 +291,7 @@ Status erase_mirrored(RedisMirror& mirror, const Shelf& shelf, const Erasing& wh
 // ---- the whole of it
 
 Result<Erased> Features::erase(const Ctx& ctx, const Erasing& what) {
+  TRY(own());
   if (what.keys.empty()) return invalid("feature.erase", "which entity? no key is named");
   for (const auto& [name, value] : what.keys)
     if (value.is_null() || value.is_object() || value.is_array())

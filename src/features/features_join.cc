@@ -6,6 +6,7 @@
 #include "engine/pit/pit.h"
 #include "features/features.h"
 #include "features/functions.h"
+#include "features/history_owner.h"
 #include "features/materialized.h"
 #include "features/packed.h"
 #include "features/rebuild.h"
@@ -360,6 +361,7 @@ Result<Features::Joined> Features::join(const std::string& project, const ReadPl
                                         const RequestColumns& request,
                                         const std::vector<int64_t>& times_us,
                                         const Joining& joining) {
+  if (deps_.owner != nullptr) TRY(deps_.owner->check());
   Frame frame;
   for (const int64_t t : times_us) t == INT64_MIN ? frame.times.add_null() : frame.times.add_i64(t);
   const size_t rows = times_us.size();

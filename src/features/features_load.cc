@@ -8,6 +8,7 @@
 #include "engine/window/bytes.h"
 #include "features/features.h"
 #include "features/file_batches.h"
+#include "features/history_owner.h"
 #include "features/materialized.h"
 #include "features/packed.h"
 #include "features/ready.h"
@@ -18,6 +19,7 @@
 #include "sys/clock.h"
 #include "sys/fs.h"
 #include "sys/log.h"
+#include "sys/rng.h"
 
 // Files in, history online, and the online table to the disk and back.
 namespace slip::features {
@@ -85,10 +87,17 @@ Segment segment_of(const Ctx& ctx, const std::string& source, std::vector<Featur
   return out;
 }
 
+void number(const Turn& turn, Segment* segment) {
+  segment->first_seq = turn.first_seq;
+  segment->last_seq = turn.first_seq + segment->rows - 1;
+  segment->ingest_us = turn.ingest_us;
+}
+
 }  // namespace
 
 Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
                                         codec::TableReader& rows) {
+  TRY(own());
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   const Source source = TRY(source_for(ctx, loading.source, ""));
   if (!loading.computed) TRY(check_given(source, loading.source));
@@ -98,7 +107,7 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
   const auto writer =
       TRY(SegmentWriter::make(deps_.blobs, segment_of(ctx, loading.source, file.schema())));
   Pushed out;
-  std::vector<Quarantined> apart;
+  QuarantineLoad apart(quarantine_, ctx, loading.source, new_uuid7(deps_.clock, deps_.rng).text());
   for (;;) {
     std::optional<Batch> next = TRY(file.next());
     if (!next) break;
@@ -112,7 +121,7 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
     if (!loading.computed) {
       Screened screened = TRY(screen(ctx, std::move(batch), {.first_row = file.first_row()}));
       batch = std::move(screened.batch);
-      std::ranges::move(screened.apart, std::back_inserter(apart));
+      TRY(apart.add(screened.apart));
       std::ranges::move(screened.warnings, std::back_inserter(out.warnings));
       if (out.warnings.size() > kWarningsMax) out.warnings.resize(kWarningsMax);
     }
@@ -122,25 +131,27 @@ Result<Features::Pushed> Features::load(const Ctx& ctx, const Loading& loading,
     out.rows += batch.rows();
   }
   const int64_t n = out.rows;
-  out.quarantined = static_cast<int64_t>(apart.size());
-  TRY(quarantine_.keep(ctx, loading.source, apart));
-  if (n == 0) return out;
+  out.quarantined = apart.rows();
+  if (n == 0) {
+    TRY(apart.publish_alone());
+    return out;
+  }
   Segment segment = TRY(writer->finish());
   const Turn turn = turns_.take(n);
-  segment.first_seq = turn.first_seq;
-  segment.last_seq = turn.first_seq + n - 1;
-  segment.ingest_us = turn.ingest_us;
+  number(turn, &segment);
   const ledger::Draft event = loaded_event(loading, segment, out.quarantined);
   const Status kept = [&]() -> Status {
     if (loading.computed) TRY(history_.erasures().check(ctx.project.text, *loading.computed));
     return deps_.db.write([&](store::Tx& tx) -> Status {
       TRY(history_.publish(tx, segment));
+      TRY(apart.publish(tx));
       return deps_.ledger.append(tx, ctx, event);
     });
   }();
   turns_.await(turn);
   turns_.end(turn, turn.first_seq + n - 1);
   TRY(kept);
+  ignore(apart.published(), "what comes next makes room");
   if (goes_online(loading.to)) {
     const sys::Lock lock(materializing_);
     for (const ViewPtr& view : views) {
@@ -279,8 +290,10 @@ Result<int64_t> Features::materialize(const Ctx& ctx, const Materializing& wante
   if (wanted.rebuild) {
     if (deps_.mirror == nullptr)
       return invalid("feature.rebuild", "features are served from memory: there is no Redis");
+    TRY(own());
     return deps_.mirror->rebuild();
   }
+  TRY(own());
   if (wanted.start_us && *wanted.start_us > wanted.end_us)
     return invalid("feature.time", "the span to materialize ends before it begins");
   const sys::Lock lock(materializing_);
@@ -482,6 +495,11 @@ Status Features::load_snapshot(int64_t* seq) {
 }
 
 Status Features::tidy() {
+  if (deps_.owner != nullptr) TRY(deps_.owner->refresh());
+  if (!owned()) {  // What lies in the log here isn't the manifest's.
+    TRY(catalog_.reload());
+    return drop_old_served();
+  }
   // What an erasure has yet to take out of Redis is known by what the last snapshot holds.
   const bool owes = deps_.mirror != nullptr && deps_.mirror->owes_removal();
   if (history_.log_bytes() > kSnapshotLogBytes && !owes) {

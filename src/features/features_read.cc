@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "features/features.h"
 #include "features/functions.h"
+#include "features/history_owner.h"
 #include "features/packed.h"
 #include "features/redis_mirror.h"
 #include "sys/clock.h"
@@ -130,6 +131,7 @@ Status Features::read_all(const ReadPlan& plan, const RequestColumns& request,
 Status Features::read(const ReadPlan& plan, const RequestColumns& request,
                       const ReadOptions& options, OnlineReply* out) {
   TRY(check_request(plan, request));
+  if (deps_.owner != nullptr && deps_.mirror == nullptr) TRY(deps_.owner->check());
   ReadOptions at = options;
   if (at.now_us == 0) at.now_us = deps_.clock.now_us();
   const auto rows = static_cast<size_t>(request.rows);

@@ -7,6 +7,7 @@
 namespace slip::features {
 
 Result<int64_t> Features::retain() {
+  if (!owned()) return 0;
   int64_t out = 0;
   const std::shared_ptr<const Shelves> shelves = catalog_.shelves().load();
   for (const auto& [project, shelf] : *shelves)

@@ -73,6 +73,7 @@ Status Features::find_unfit(const Batch& part, int64_t first,
 }
 
 Result<Intaken> Features::take_in(const Ctx& ctx, const Intake& what) {
+  TRY(own());
   const std::shared_ptr<const Shelf> shelf = catalog_.shelf(ctx.project.text);
   const Source source = TRY(source_for(ctx, what.source, ""));
   if (!source.kafka)

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "features/features.h"
+#include "features/history_owner.h"
 #include "features/materialized.h"
 #include "features/served.h"
 #include "features/verify.h"
@@ -250,6 +251,7 @@ std::string_view cause_name(Cause cause) {
 bool breaks_parity(Cause cause) { return cause >= Cause::kTtl; }
 
 Result<VerifyReport> Features::verify(const Ctx& ctx, const VerifyWanted& wanted) {
+  if (deps_.owner != nullptr) TRY(deps_.owner->check());
   if (wanted.limit < 1 || wanted.limit > kVerifyVectorsMax)
     return invalid("feature.request", concat({"a limit of 1 to ", std::to_string(kVerifyVectorsMax),
                                               " vectors is wanted"}));

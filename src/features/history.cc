@@ -235,6 +235,25 @@ Result<History::FromLog> History::write_segments(int64_t log_segment) {
   return out;
 }
 
+Result<bool> History::lies_here() {
+  bool any = false;
+  for (const store::LogSegment& s : deps_.log.segments()) {
+    TRY(deps_.log.read(s.number, 0, [&](std::string_view, int64_t) -> Result<bool> {
+      any = true;
+      return false;
+    }));
+    if (any) return true;
+  }
+  std::vector<Segment> all;
+  TRY(deps_.db.read([&](store::Tx& tx) -> Status {
+    all.clear();
+    return sql::each_segment(tx, [&](Segment s) { all.push_back(std::move(s)); });
+  }));
+  for (const Segment& s : all)
+    if (TRY(deps_.blobs.contains(TRY(codec::parse_sha256(s.digest))))) return true;
+  return false;
+}
+
 Status History::rotate() { return deps_.log.rotate(); }
 
 int64_t History::log_bytes() const {

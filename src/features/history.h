@@ -78,6 +78,8 @@ class History {
     Log& notes;
   };
   explicit History(Deps deps) : deps_(deps) {}
+  // Whether something of it lies here, whatever the database says.
+  Result<bool> lies_here();
 
   // The greatest number and moment that were given so far.
   struct Last {

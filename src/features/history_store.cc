@@ -46,6 +46,19 @@ Result<std::vector<Segment>> list_segments(store::Tx& tx, const std::string& pro
   return out;
 }
 
+Status each_segment(store::Tx& tx, const std::function<void(Segment)>& on_segment) {
+  return tx.each("SELECT project, source, first_seq, digest, rows_count FROM feature_segment", {},
+                 [&](const store::Row& row) {
+                   Segment s;
+                   s.project = row.str(0);
+                   s.source = row.str(1);
+                   s.first_seq = row.i64(2);
+                   s.digest = row.str(3);
+                   s.rows = row.i64(4);
+                   on_segment(std::move(s));
+                 });
+}
+
 Status delete_segment(store::Tx& tx, const Segment& s) {
   TRY(
       tx.exec("DELETE FROM feature_segment WHERE project = ? AND source = ? AND first_seq = ?"
@@ -63,7 +76,11 @@ Status each_source(store::Tx& tx, const std::string& project,
 Status last_of(store::Tx& tx, int64_t* seq, int64_t* ingest_us) {
   TRY(
       tx.first("SELECT MAX(last_seq), MAX(ingest_us) FROM (SELECT last_seq, ingest_us FROM"
-               " feature_segment UNION ALL SELECT through_seq, done_us FROM feature_erasure) AS t",
+               " feature_segment UNION ALL SELECT through_seq, done_us FROM feature_erasure"
+               // Whoever takes a history over goes on beyond all that was said of it.
+               " UNION ALL SELECT seq, 0 FROM feature_stream_mark"
+               " UNION ALL SELECT through_seq, 0 FROM feature_materialization"
+               " UNION ALL SELECT last_seq, 0 FROM feature_archived) AS t",
                {}, [&](const store::Row& row) {
                  *seq = row.i64(0);
                  *ingest_us = row.i64(1);

@@ -14,6 +14,8 @@ namespace slip::features::sql {
 Status insert_segment(store::Tx& tx, const Segment& segment);
 Result<std::vector<Segment>> list_segments(store::Tx& tx, const std::string& project,
                                            const std::string& source);  // By first_seq.
+// What names them, with digest and rows.
+Status each_segment(store::Tx& tx, const std::function<void(Segment)>& on_segment);
 Status delete_segment(store::Tx& tx, const Segment& segment);
 Status each_source(store::Tx& tx, const std::string& project,
                    const std::function<void(std::string)>& on_source);

@@ -12,7 +12,8 @@ namespace {
 
 constexpr int64_t kListMax = 1000;
 constexpr int64_t kToldMs = 60'000;
-constexpr size_t kStep = 400;  // Rows of one body, each with its tally.
+constexpr size_t kStep = 400;  // Rows of one body, each with its tally,
+constexpr int64_t kStepBytes = 4 << 20;
 
 int64_t bytes_of(const Quarantined& q) {
   return static_cast<int64_t>(q.reason.size() + q.record.size());
@@ -28,26 +29,70 @@ Status add_bytes(store::Tx& tx, const std::string& project, const std::string& s
   return {};
 }
 
+// Rows [from, end) of one body.
+size_t step_end(const std::vector<Quarantined>& rows, size_t from) {
+  size_t end = from;
+  for (int64_t bytes = 0; end < rows.size() && end - from < kStep && bytes < kStepBytes; ++end)
+    bytes += bytes_of(rows[end]);
+  return end;
+}
+
+// The bytes of those that weren't there.
+Result<int64_t> insert(store::Tx& tx, const std::string& project, const std::string& source,
+                       const std::string& load, std::span<const Quarantined> rows) {
+  int64_t bytes = 0;
+  for (const Quarantined& q : rows) {
+    const int64_t fresh = TRY(
+        tx.exec("INSERT INTO feature_quarantine (project, source, uid, created_ms, reason, record,"
+                " bytes, load_uid) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (project, source, uid) DO NOTHING",
+                {project, source, q.uid, q.created_ms, q.reason, q.record, bytes_of(q), load}));
+    if (fresh > 0) bytes += bytes_of(q);
+  }
+  return bytes;
+}
+
+struct Oldest {
+  std::vector<std::string> uids;
+  int64_t bytes = 0;
+};
+// As many of the oldest, of a load or of what is there (""), as have `over` bytes; of one step.
+Result<Oldest> oldest_of(store::Tx& tx, const std::string& project, const std::string& source,
+                         const std::string& load, int64_t over) {
+  Oldest out;
+  TRY(
+      tx.each("SELECT uid, bytes FROM feature_quarantine WHERE project = ? AND source = ?"
+              " AND load_uid = ? ORDER BY created_ms, uid LIMIT ?",
+              {project, source, load, static_cast<int64_t>(kStep)}, [&](const store::Row& row) {
+                if (out.bytes >= over) return;
+                out.bytes += row.i64(1);
+                out.uids.push_back(row.str(0));
+              }));
+  return out;
+}
+
 }  // namespace
+
+Status Quarantine::open() {
+  return deps_.db.write([&](store::Tx& tx) -> Status {
+    TRY(tx.exec("DELETE FROM feature_quarantine WHERE load_uid <> ''", {}));
+    return {};
+  });
+}
 
 Status Quarantine::keep(const Ctx& ctx, const std::string& source,
                         const std::vector<Quarantined>& rows) {
-  for (size_t from = 0; from < rows.size(); from += kStep) {
-    const size_t to = std::min(rows.size(), from + kStep);
+  for (size_t from = 0; from < rows.size();) {
+    const size_t end = step_end(rows, from);
     TRY(deps_.db.write([&](store::Tx& tx) -> Status {
-      int64_t bytes = 0;
-      for (size_t i = from; i < to; ++i) {
-        const int64_t fresh = TRY(tx.exec(
-            "INSERT INTO feature_quarantine (project, source, uid, created_ms, reason, record,"
-            " bytes) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (project, source, uid) DO NOTHING",
-            {ctx.project.text, source, rows[i].uid, rows[i].created_ms, rows[i].reason,
-             rows[i].record, bytes_of(rows[i])}));
-        if (fresh > 0) bytes += bytes_of(rows[i]);
-      }
+      const int64_t bytes =
+          TRY(insert(tx, ctx.project.text, source, "", std::span(rows).subspan(from, end - from)));
       return bytes == 0 ? Status() : add_bytes(tx, ctx.project.text, source, bytes);
     }));
+    TRY(trim(ctx, source));  // Before more comes.
+    from = end;
   }
-  return rows.empty() ? Status() : trim(ctx, source);
+  return {};
 }
 
 Status Quarantine::trim(const Ctx& ctx, const std::string& source) {
@@ -70,46 +115,129 @@ Result<bool> Quarantine::trim_some(store::Tx& tx, const Ctx& ctx, const std::str
   const std::string& project = ctx.project.text;
   int64_t bytes = 0;
   int64_t untold = 0;
-  int64_t told_ms = 0;
   TRY(
-      tx.first("SELECT bytes, dropped_rows - told_rows, told_ms FROM feature_quarantine_tally"
+      tx.first("SELECT bytes, dropped_rows - told_rows FROM feature_quarantine_tally"
                " WHERE project = ? AND source = ?",
                {project, source}, [&](const store::Row& row) {
                  bytes = row.i64(0);
                  untold = row.i64(1);
-                 told_ms = row.i64(2);
                }));
-  if (bytes <= deps_.bytes_max) return false;
-  std::vector<std::string> uids;
-  TRY(
-      tx.each("SELECT uid, bytes FROM feature_quarantine WHERE project = ? AND source = ?"
-              " ORDER BY created_ms, uid LIMIT ?",
-              {project, source, static_cast<int64_t>(kStep)}, [&](const store::Row& row) {
-                if (bytes <= deps_.bytes_max) return;
-                bytes -= row.i64(1);
-                uids.push_back(row.str(0));
-              }));
-  for (const std::string& uid : uids) TRY(remove(tx, project, source, uid));
-  *rows = static_cast<int64_t>(uids.size());
-  const int64_t now_ms = deps_.clock.now_ms();
-  const bool tells = *rows > 0 && (told_ms == 0 || now_ms - told_ms >= kToldMs);
+  const int64_t over = bytes - deps_.bytes_max;
+  if (over > 0) {
+    const Oldest oldest = TRY(oldest_of(tx, project, source, "", over));
+    for (const std::string& uid : oldest.uids) TRY(remove(tx, project, source, uid));
+    *rows = static_cast<int64_t>(oldest.uids.size());
+    bytes -= oldest.bytes;
+  }
+  if (untold + *rows > 0) TRY(tell(tx, ctx, source, *rows));
+  return bytes > deps_.bytes_max && *rows > 0;
+}
+
+// That so many more have gone; at most once a minute, then of all.
+Status Quarantine::tell(store::Tx& tx, const Ctx& ctx, const std::string& source, int64_t rows) {
   TRY(
       tx.exec("UPDATE feature_quarantine_tally SET dropped_rows = dropped_rows + ?"
               " WHERE project = ? AND source = ?",
-              {*rows, project, source}));
-  if (tells) {
-    TRY(
-        tx.exec("UPDATE feature_quarantine_tally SET told_rows = dropped_rows, told_ms = ?"
-                " WHERE project = ? AND source = ?",
-                {now_ms, project, source}));
-    ledger::Draft event;
-    event.verb = "feature_quarantine.dropped";
-    event.subject = {
-        .kind = "feature_source", .uid = source, .name = source, .version = "", .digest = ""};
-    event.body = codec::Json::object({{"rows", untold + *rows}, {"bytes_max", deps_.bytes_max}});
-    TRY(deps_.ledger.append(tx, ctx, event));
+              {rows, ctx.project.text, source}));
+  int64_t untold = 0;
+  int64_t told_ms = 0;
+  TRY(
+      tx.first("SELECT dropped_rows - told_rows, told_ms FROM feature_quarantine_tally"
+               " WHERE project = ? AND source = ?",
+               {ctx.project.text, source}, [&](const store::Row& row) {
+                 untold = row.i64(0);
+                 told_ms = row.i64(1);
+               }));
+  const int64_t now_ms = deps_.clock.now_ms();
+  if (told_ms != 0 && now_ms - told_ms < kToldMs) return {};
+  TRY(
+      tx.exec("UPDATE feature_quarantine_tally SET told_rows = dropped_rows, told_ms = ?"
+              " WHERE project = ? AND source = ?",
+              {now_ms, ctx.project.text, source}));
+  ledger::Draft event;
+  event.verb = "feature_quarantine.dropped";
+  event.subject = {
+      .kind = "feature_source", .uid = source, .name = source, .version = "", .digest = ""};
+  event.body = codec::Json::object({{"rows", untold}, {"bytes_max", deps_.bytes_max}});
+  return deps_.ledger.append(tx, ctx, event);
+}
+
+// ---- of one load
+
+QuarantineLoad::~QuarantineLoad() {
+  if (published_ || rows_ == 0) return;
+  ignore(of_.deps_.db.write([&](store::Tx& tx) -> Status {
+    TRY(tx.exec("DELETE FROM feature_quarantine WHERE project = ? AND source = ? AND load_uid = ?",
+                {ctx_.project.text, source_, uid_}));
+    return {};
+  }),
+         "the next start removes them");
+}
+
+Status QuarantineLoad::add(const std::vector<Quarantined>& rows) {
+  for (size_t from = 0; from < rows.size();) {
+    const size_t end = step_end(rows, from);
+    rows_ += static_cast<int64_t>(end - from);
+    int64_t bytes = 0;
+    TRY(of_.deps_.db.write([&](store::Tx& tx) -> Status {
+      bytes = TRY(
+          insert(tx, ctx_.project.text, source_, uid_, std::span(rows).subspan(from, end - from)));
+      return {};
+    }));
+    bytes_ += bytes;
+    TRY(make_room());
+    from = end;
   }
-  return bytes > deps_.bytes_max && *rows > 0;
+  return {};
+}
+
+Status QuarantineLoad::make_room() {
+  while (bytes_ > of_.deps_.bytes_max) {
+    Oldest oldest;
+    TRY(of_.deps_.db.write([&](store::Tx& tx) -> Status {
+      oldest = TRY(oldest_of(tx, ctx_.project.text, source_, uid_, bytes_ - of_.deps_.bytes_max));
+      for (const std::string& uid : oldest.uids)
+        TRY(
+            tx.exec("DELETE FROM feature_quarantine WHERE project = ? AND source = ? AND uid = ?"
+                    " AND load_uid = ?",
+                    {ctx_.project.text, source_, uid, uid_}));
+      return {};
+    }));
+    if (oldest.uids.empty()) return {};
+    bytes_ -= oldest.bytes;
+    dropped_ += static_cast<int64_t>(oldest.uids.size());
+  }
+  return {};
+}
+
+Status QuarantineLoad::publish(store::Tx& tx) {
+  if (rows_ == 0) return {};
+  const std::string& project = ctx_.project.text;
+  TRY(
+      tx.exec("UPDATE feature_quarantine SET load_uid = '' WHERE project = ? AND source = ?"
+              " AND load_uid = ?",
+              {project, source_, uid_}));
+  TRY(add_bytes(tx, project, source_, bytes_));
+  TRY(
+      tx.exec("UPDATE feature_quarantine_tally SET dropped_rows = dropped_rows + ?"
+              " WHERE project = ? AND source = ?",
+              {dropped_, project, source_}));
+  return {};
+}
+
+Status QuarantineLoad::publish_alone() {
+  TRY(of_.deps_.db.write([&](store::Tx& tx) { return publish(tx); }));
+  ignore(published(), "what comes next makes room");
+  return {};
+}
+
+Status QuarantineLoad::published() {
+  published_ = true;
+  if (rows_ == 0) return {};
+  if (dropped_ > 0)
+    of_.dropped_.with(
+        [&](Quarantine::Dropped& all) { all[{ctx_.project.text, source_}] += dropped_; });
+  return of_.trim(ctx_, source_);
 }
 
 Result<int64_t> Quarantine::remove(store::Tx& tx, const std::string& project,
@@ -117,7 +245,7 @@ Result<int64_t> Quarantine::remove(store::Tx& tx, const std::string& project,
   int64_t bytes = 0;
   const bool there =
       TRY(tx.first("SELECT bytes FROM feature_quarantine WHERE project = ? AND source = ?"
-                   " AND uid = ?",
+                   " AND uid = ? AND load_uid = ''",
                    {project, source, uid}, [&](const store::Row& row) { bytes = row.i64(0); }));
   if (!there) return 0;
   TRY(tx.exec("DELETE FROM feature_quarantine WHERE project = ? AND source = ? AND uid = ?",
@@ -133,7 +261,7 @@ Result<std::vector<Quarantined>> Quarantine::list(const Ctx& ctx, const std::str
     out.clear();
     return tx.each(
         "SELECT uid, created_ms, reason, record FROM feature_quarantine WHERE project = ?"
-        " AND source = ? AND uid > ? ORDER BY uid LIMIT ?",
+        " AND source = ? AND uid > ? AND load_uid = '' ORDER BY uid LIMIT ?",
         {ctx.project.text, source, after, std::min(limit, kListMax)}, [&](const store::Row& row) {
           out.push_back({row.str(0), row.i64(1), row.str(2), row.str(3)});
         });
@@ -160,9 +288,11 @@ Result<int64_t> Quarantine::release(const Ctx& ctx, const std::string& source,
 Result<Quarantine::Hashes> Quarantine::hashes(const Ctx& ctx, const std::string& source) {
   Hashes out;
   TRY(deps_.db.read([&](store::Tx& tx) {
-    return tx.each("SELECT record FROM feature_quarantine WHERE project = ? AND source = ?",
-                   {ctx.project.text, source},
-                   [&](const store::Row& row) { out.insert(codec::xxh3(row.text(0))); });
+    return tx.each(
+        "SELECT record FROM feature_quarantine WHERE project = ? AND source = ?"
+        " AND load_uid = ''",
+        {ctx.project.text, source},
+        [&](const store::Row& row) { out.insert(codec::xxh3(row.text(0))); });
   }));
   return out;
 }
@@ -172,10 +302,12 @@ Result<int64_t> Quarantine::erase(const std::string& project, const Erasing& wha
   std::map<std::string, std::vector<std::string>> found;
   TRY(deps_.db.read([&](store::Tx& tx) -> Status {
     found.clear();
-    return tx.each("SELECT source, uid, record FROM feature_quarantine WHERE project = ?",
-                   {project}, [&](const store::Row& row) {
-                     if (may_concern(row.text(2), what)) found[row.str(0)].push_back(row.str(1));
-                   });
+    return tx.each(
+        "SELECT source, uid, record FROM feature_quarantine WHERE project = ?"
+        " AND load_uid = ''",
+        {project}, [&](const store::Row& row) {
+          if (may_concern(row.text(2), what)) found[row.str(0)].push_back(row.str(1));
+        });
   }));
   Ctx ctx;
   ctx.project.text = project;

@@ -24,10 +24,11 @@ class Ledger;
 
 // Rows and messages that are kept apart from their source's history, with the reason. Of a source
 // at most so many bytes: the oldest go when there are more, which is counted and told in the
-// ledger, at most once a minute.
+// ledger, at most once a minute. Rows of one load lie beside them until it is there, within the
+// same bound; then they are there too, in the same transaction, or none is.
 //
 // Invariant: a row is there once under its uid, and the tally of a source is the sum of its rows'
-// bytes. Any thread; blocks.
+// bytes; no more than a step lies above the bound. Any thread; blocks.
 namespace slip::features {
 
 // limits
@@ -50,6 +51,8 @@ class Quarantine {
     int64_t bytes_max = kQuarantineBytes;
   };
   explicit Quarantine(Deps deps) : deps_(deps) {}
+  // What loads have left that the process didn't survive. Before the first one.
+  Status open();
 
   // What was there stays as it was.
   Status keep(const Ctx& ctx, const std::string& source, const std::vector<Quarantined>& rows);
@@ -73,13 +76,47 @@ class Quarantine {
   }
 
  private:
+  friend class QuarantineLoad;
   Status trim(const Ctx& ctx, const std::string& source);
   Result<bool> trim_some(store::Tx& tx, const Ctx& ctx, const std::string& source, int64_t* rows);
+  Status tell(store::Tx& tx, const Ctx& ctx, const std::string& source, int64_t rows);
   Result<int64_t> remove(store::Tx& tx, const std::string& project, const std::string& source,
                          const std::string& uid);
 
   const Deps deps_;
   sys::Guarded<Dropped> dropped_;
+};
+
+// Rows of one load, which aren't there before it is; destroyed without that, they go. One thread.
+class QuarantineLoad {
+ public:
+  // `uid`: of this load alone.
+  QuarantineLoad(Quarantine& of, const Ctx& ctx, std::string source, std::string uid)
+      : of_(of), ctx_(ctx), source_(std::move(source)), uid_(std::move(uid)) {}
+  ~QuarantineLoad();
+  QuarantineLoad(const QuarantineLoad&) = delete;
+  QuarantineLoad& operator=(const QuarantineLoad&) = delete;
+
+  // Of these, too, the oldest go when there are more than may be kept.
+  Status add(const std::vector<Quarantined>& rows);
+  int64_t rows() const { return rows_; }  // That were added.
+  // Inside the caller's body: they are there from the commit on.
+  Status publish(store::Tx& tx);
+  Status publish_alone();  // Of a load that has nothing else.
+  // After the commit: what has no room goes.
+  Status published();
+
+ private:
+  Status make_room();
+
+  Quarantine& of_;
+  const Ctx ctx_;
+  const std::string source_;
+  const std::string uid_;
+  int64_t rows_ = 0;
+  int64_t bytes_ = 0;    // That lie there,
+  int64_t dropped_ = 0;  // and rows that no longer do.
+  bool published_ = false;
 };
 
 // Whether a record that is kept apart may be the entity's: it says so, or it can't be read and its

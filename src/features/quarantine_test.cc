@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "base/text.h"
 #include "features/test_features.h"
 
 namespace slip::features {
@@ -14,14 +15,14 @@ class QuarantineTest : public FeaturesTest {
   std::vector<Quarantined> rows(int n) {
     std::vector<Quarantined> out;
     for (int i = 0; i < n; ++i, ++made_)
-      out.push_back({"u" + std::to_string(1000 - made_), clock.now_ms() + made_, "why",
+      out.push_back({"u" + std::to_string(kUids - made_), clock.now_ms() + made_, "why",
                      std::string(97, 'x')});
     return out;
   }
   std::set<int64_t> left(Quarantine& q, const std::string& source = "txn") {
     std::set<int64_t> out;
     for (const Quarantined& one : q.list(ctx, source, "", 1000).value())
-      out.insert(1000 - std::stoll(one.uid.substr(1)));
+      out.insert(kUids - std::stoll(one.uid.substr(1)));
     return out;
   }
   std::vector<int64_t> told() {
@@ -31,6 +32,8 @@ class QuarantineTest : public FeaturesTest {
       if (e.verb == "feature_quarantine.dropped") out.push_back(e.seq);
     return out;
   }
+
+  static constexpr int64_t kUids = 5000;  // The number of the row that was made first.
 
  private:
   int made_ = 0;
@@ -80,6 +83,119 @@ TEST_P(QuarantineTest, ManyAtOnceAndMoreThanFit) {
   Quarantine none = make(10);
   none.keep(ctx, "other", rows(3)).value();
   EXPECT_TRUE(left(none, "other").empty());
+}
+
+TEST_P(QuarantineTest, RowsOfALoadAreThereWithItOrNotAtAll) {
+  Quarantine q = make(500);
+  const std::vector<Quarantined> before = rows(3);
+  q.keep(ctx, "txn", before).value();
+  const auto lying = [&] {
+    int64_t n = 0;
+    db().read([&](store::Tx& tx) -> Status {
+          TRY(tx.first("SELECT COUNT(*) FROM feature_quarantine", {},
+                       [&](const store::Row& row) { n = row.i64(0); }));
+          return {};
+        })
+        .value();
+    return n;
+  };
+  {
+    QuarantineLoad failed(q, ctx, "txn", "one");
+    failed.add(rows(2)).value();
+    EXPECT_EQ(left(q).size(), 3u);
+    EXPECT_EQ(q.release(ctx, "txn", {"u4997"}).value(), 0);  // It isn't there.
+    EXPECT_EQ(lying(), 5);
+  }
+  EXPECT_EQ(lying(), 3);
+  QuarantineLoad load(q, ctx, "txn", "two");
+  for (int i = 0; i < 100; ++i) {
+    load.add(rows(20)).value();
+    ASSERT_LE(lying(), 3 + 5);  // However many there are, and before the end.
+  }
+  EXPECT_EQ(left(q).size(), 3u);
+  EXPECT_TRUE(told().empty());
+  db().write([&](store::Tx& tx) { return load.publish(tx); }).value();
+  load.published().value();
+  EXPECT_EQ(left(q), (std::set<int64_t>{2000, 2001, 2002, 2003, 2004}));
+  EXPECT_EQ(load.rows(), 2000);
+  EXPECT_EQ((q.dropped()[{"default", "txn"}]), 1995 + 3);
+  EXPECT_EQ(told().size(), 1u);
+  q.keep(ctx, "txn", rows(1)).value();  // The tally is right.
+  EXPECT_EQ(left(q).size(), 5u);
+}
+
+// A file whose second half can't be read; `between` comes before that.
+class Broken final : public codec::TableReader {
+ public:
+  Broken(std::string text, std::function<void()> between)
+      : source_(codec::text_source(std::move(text))),
+        rows_(codec::open_table(codec::Format::kCsv, *source_).value()),
+        between_(std::move(between)) {}
+  const std::vector<codec::Field>& schema() const override { return rows_->schema(); }
+  Result<std::optional<codec::Table>> next() override {
+    if (std::exchange(read_, true)) {
+      between_();
+      return unavailable("test.broken", "no more can be read");
+    }
+    return rows_->next();
+  }
+
+ private:
+  std::unique_ptr<codec::ByteSource> source_;
+  std::unique_ptr<codec::TableReader> rows_;
+  std::function<void()> between_;
+  bool read_ = false;
+};
+
+TEST_P(QuarantineTest, WhatALoadHasLeftGoesAtTheNextStart) {
+  define(R"yaml(
+kind: DataContract
+apiVersion: v3.1.0
+id: sane
+version: 1.0.0
+status: active
+schema:
+  - name: txn
+    properties:
+      - name: amount
+        logicalType: integer
+        logicalTypeOptions: {maximum: 20}
+        customProperties: [{property: slipway.onViolation, value: quarantine}]
+---
+kind: Source
+name: txn
+columns: {user_id: int64, amount: int64}
+event_time: ts
+contract: sane#txn
+)yaml");
+  const auto lying = [&](std::string_view where) {
+    int64_t n = 0;
+    db().read([&](store::Tx& tx) -> Status {
+          TRY(tx.first(concat({"SELECT COUNT(*) FROM feature_quarantine WHERE ", where}), {},
+                       [&](const store::Row& row) { n = row.i64(0); }));
+          return {};
+        })
+        .value();
+    return n;
+  };
+  Features::Loading loading{.source = "txn", .to = To::kOffline};
+  Broken broken("user_id,amount,ts\n1,99,2026-01-01T00:00:00Z\n1,1,2026-01-01T00:00:00Z\n", [&] {
+    EXPECT_EQ(lying("load_uid <> ''"), 1);
+    EXPECT_TRUE(features->quarantine().list(ctx, "txn", "", 9).value().empty());
+    db().write([&](store::Tx& tx) -> Status {  // As what another process had left.
+          TRY(tx.exec("UPDATE feature_quarantine SET load_uid = 'dead'", {}));
+          return {};
+        })
+        .value();
+  });
+  EXPECT_FALSE(features->load(ctx, loading, broken).ok());
+  EXPECT_EQ(lying("1 = 1"), 1);
+  open();
+  EXPECT_EQ(lying("1 = 1"), 0);
+  const auto whole = codec::text_source("user_id,amount,ts\n1,99,2026-01-01T00:00:00Z\n");
+  const auto rows_of = codec::open_table(codec::Format::kCsv, *whole).value();
+  EXPECT_EQ(features->load(ctx, loading, *rows_of).value().quarantined, 1);
+  EXPECT_EQ(features->quarantine().list(ctx, "txn", "", 9).value().size(), 1u);
 }
 
 TEST_P(QuarantineTest, AnErasureTakesWhatMayBeTheEntitys) {

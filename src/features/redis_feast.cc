@@ -114,6 +114,7 @@ class Feast final : public RedisLayout {
     return out;
   }
   std::string claim_of(const CompiledView&) const override { return ""; }
+  std::string place_of(const CompiledView&, std::string_view) const override { return ""; }
   bool holds_future() const override { return false; }
 
   void ask(std::span<const RedisAsk> asked, RedisCommands* out) const override {

@@ -65,6 +65,9 @@ class RedisLayout {
   virtual RedisDrop drop_of(const CompiledView& view) const = 0;
   // A key that names the one server which may write this view; "": any number may.
   virtual std::string claim_of(const CompiledView& view) const = 0;
+  // The key that an entity of a view has to itself, which nobody but such servers writes; "":
+  // others do. All of a view's begin with what an entity without a name has.
+  virtual std::string place_of(const CompiledView& view, std::string_view key) const = 0;
   // Rows of the future lie there too. False: they are to be put when their time has come.
   virtual bool holds_future() const = 0;
 
@@ -110,9 +113,10 @@ std::string redis_pattern(std::string_view text);  // That matches the text alon
 
 // What Redis runs: KEYS[1] and arguments, 1 when the exchange was made.
 extern const std::string_view kPackedExchange;  // Head as it was ("" none), whole value ("" none).
-extern const std::string_view kFeastExchange;   // Field of the time, its value as it was ("" none),
-                                                // seconds to live, n, n fields that go, then pairs.
-extern const std::string_view kDropOther;       // The type that the key may have.
+// Of a hash: a field (Feast's time), its value as it was ("" none), seconds to live, n, n fields
+// that go, then pairs.
+extern const std::string_view kFeastExchange;
+extern const std::string_view kDropOther;  // The type that the key may have.
 // KEYS[1], a hash of numbers by server: the server, its last number, the next one. It is set,
 // unless what lies there is less than the last one; the answer is what lies there then.
 extern const std::string_view kFlushCount;

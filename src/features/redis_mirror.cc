@@ -19,6 +19,8 @@ constexpr std::string_view kScanCount = "1000";
 // More flushes than a run of the server has since its note was last saved: those of the next run
 // have greater numbers, whatever the note lacks. Redis's scripts count exactly up to 2^53.
 constexpr int64_t kFlushesOfRun = int64_t{1} << 24;
+constexpr int64_t kRemovalsAtOnce = 64;  // Flushes that one note of them is for.
+constexpr size_t kGoneMax = 1000;        // Views.
 
 Error busy() {
   return unavailable("redis.behind", "Redis is still busy with what was taken before");
@@ -31,6 +33,7 @@ RedisMirror::RedisMirror(Deps deps, RedisNote note, std::unique_ptr<RedisLayout>
       layout_(std::move(layout)),
       servers_key_(concat({"slipway:servers:", layout_->name()})),
       flushes_key_(concat({servers_key_, ":flushes"})),
+      unreadable_key_(concat({servers_key_, ":unreadable"})),
       note_(note),
       saved_(std::move(note)),
       flush_(note_.flushes_from),
@@ -235,52 +238,37 @@ Result<bool> RedisMirror::flush(int64_t until_ns) {
   }
   if (!TRY(fill(until_ns))) return false;
   if (lost) TRY(register_as("ready"));
-  bool removed = false;
-  bool counted = false;
-  {
-    const sys::Lock lock(mutex_);
-    removed = note_.removed != saved_.removed;
-    counted = counted_;
-  }
-  // Others may have seen numbers of the last run that its note lacks.
-  if (!counted) TRY(run_counted({}));
-  // Over a crash: an older Redis has what went.
-  if (removed) TRY(save());
+  TRY(settle_numbers());
   written(lost);
   return true;
 }
 
-// True: what this server has there is to be written anew.
-Result<bool> RedisMirror::begin_filling() {
+// Others may have seen numbers of the last run that its note lacks; and of a removal whose reply
+// was lost only Redis knows the number.
+Status RedisMirror::settle_numbers() {
+  bool known = false;
   {
     const sys::Lock lock(mutex_);
-    if (!lost_) return false;
+    known = counted_ && note_.flushes >= note_.removed;
   }
-  TRY(wipe());
-  generation_.fetch_add(1);
-  refills_.fetch_add(1);
-  TRY(register_as("filling"));
-  return true;
+  if (!known) TRY(run_counted({}));
+  {
+    const sys::Lock lock(mutex_);
+    note_.removed = std::min(note_.removed, note_.flushes);
+    if (note_.removed == saved_.removed && saved_.flushes >= note_.removed) return {};
+  }
+  return save();
 }
 
-// A Redis from before something was removed has it again, and nobody knows what it was: all goes,
-// and whoever has written there writes it again.
-Status RedisMirror::wipe() {
-  std::map<std::string, RedisDrop> views;
+// Before it is sent: should its reply be lost, or this server die, an older Redis has again what
+// went, and that is known all the same.
+Status RedisMirror::note_removal() {
   {
     const sys::Lock lock(mutex_);
-    if (!note_.wipe) return {};
-    views = note_.views;
+    if (saved_.removed > flush_ && saved_.gone == note_.gone) return {};
+    note_.removed = std::max(note_.removed, flush_ + kRemovalsAtOnce);
   }
-  TRY(save());
-  store::RedisCommands commands;
-  commands.add({"DEL", servers_key_});
-  commands.add({"DEL", flushes_key_});
-  TRY(deps_.writes.run(commands));
-  for (const auto& [uid, what] : views) TRY(drop(what));
-  const sys::Lock lock(mutex_);
-  note_.wipe = false;
-  return {};
+  return save();
 }
 
 Result<std::vector<store::RedisReply>> RedisMirror::run_counted(store::RedisCommands commands,
@@ -330,7 +318,7 @@ Result<bool> RedisMirror::finish(int64_t until_ns) {
 
 void RedisMirror::written(bool whole) {
   const sys::Lock lock(mutex_);
-  if (whole) lost_ = false;
+  if (whole) lost_ = asking_;
   written_through_ = std::max(written_through_, working_through_);
   if (unlogged_ == 0 && !all_owed_ && !lost_) note_.cursor = working_seq_;
   oldest_us_ = pending_.empty() ? 0 : deps_.clock.now_us();
@@ -421,11 +409,8 @@ Status RedisMirror::write_some(std::vector<Entry> entries) {
       removes = removes || puts[i].replaced;
     }
     if (sent.empty()) return {};
+    if (removes) TRY(note_removal());
     const std::vector<store::RedisReply> done = TRY(run_counted(std::move(exchanges)));
-    if (removes) {
-      const sys::Lock lock(mutex_);
-      note_.removed = note_.flushes;
-    }
     std::vector<Entry> again;
     for (size_t i = 0; i < sent.size(); ++i)
       if (done[i].integer != 1) again.push_back(std::move(entries[sent[i]]));
@@ -460,13 +445,24 @@ Status RedisMirror::notice_views() {
     if (present.contains(uid)) continue;
     // The same rows may be another's by now: a view that was made again.
     const auto same = [&](const auto& p) { return p.second == what; };
-    if (std::none_of(present.begin(), present.end(), same)) TRY(drop(what));
+    if (std::none_of(present.begin(), present.end(), same)) {
+      remember_gone(what);
+      TRY(note_removal());
+      TRY(drop(what));
+    }
     const sys::Lock lock(mutex_);
     note_.views.erase(uid);
   }
   noticed_ = now;
   by_number_ = std::move(by_number);
   return {};
+}
+
+void RedisMirror::remember_gone(const RedisDrop& what) {
+  const sys::Lock lock(mutex_);
+  std::erase(note_.gone, what);
+  note_.gone.push_back(what);
+  if (note_.gone.size() > kGoneMax) note_.gone.erase(note_.gone.begin());
 }
 
 Status RedisMirror::drop(const RedisDrop& what) {

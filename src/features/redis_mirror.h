@@ -45,6 +45,8 @@ class Rng;
 // holds the latest version only).
 namespace slip::features {
 
+inline constexpr size_t kUnreadableMax = 1000;  // Entities that are known to be so at once.
+
 class RedisMirror final : public OnlineChanges {
  public:
   struct Deps {
@@ -100,8 +102,8 @@ class RedisMirror final : public OnlineChanges {
   Status fits_and_held(const CompiledView& view, int64_t latest) const;
   Status read(std::span<const RedisAsk> asked, std::vector<EntityRead>* out);
 
-  // All of the table once more; what other servers wrote counts no longer, and windows are ours.
-  // How many entities.
+  // All of the table once more, and so shall all others; who doesn't begin within seconds is waited
+  // for no longer, and windows are ours. How many entities.
   Result<int64_t> rebuild();
   // Before the doors open: the same as tend(), for so long; what remains is the duty's.
   Status greet(int64_t within_ms);
@@ -148,6 +150,9 @@ class RedisMirror final : public OnlineChanges {
   Result<bool> fill(int64_t until_ns);
   Result<bool> begin_filling();
   Status wipe();
+  Result<std::set<std::string>> owe_others(std::string_view state);
+  Status ask_others();
+  Status forget_absent();
   using Counts = std::map<std::string, int64_t, std::less<>>;  // Of flushes, by server.
   struct Known {
     int64_t generation = 0;
@@ -158,8 +163,20 @@ class RedisMirror final : public OnlineChanges {
   // Numbered, last: who finds that number finds what these have written.
   Result<std::vector<store::RedisReply>> run_counted(store::RedisCommands commands,
                                                      bool anew = false);
-  // Of one entity: what lies there is none of ours. It is written again, if it is known here.
+  Status note_removal();
+  Status settle_numbers();
+  void remember_gone(const RedisDrop& what);
+  // Of one entity: what lies there can't be read. It is written again, or goes when nobody knows
+  // it.
   void mend(const RedisAsk& asked);
+  using Servers = std::map<std::string, std::string>;  // What they say of themselves.
+  Status mend_unknown(const store::RedisReply& listed, const Servers& servers);
+  struct Found {
+    ViewPtr view;
+    std::string key;
+  };
+  std::optional<Found> find_place(std::string_view place) const;
+  Result<bool> may_write(const CompiledView& view);
   void lose(int64_t flushes);  // Under mutex_. Redis has so many of ours; 0: it is empty.
   void note_others(const Counts& counts);  // Under mutex_.
   void written(bool whole);
@@ -171,9 +188,9 @@ class RedisMirror final : public OnlineChanges {
   void refresh_claims();
   Status register_as(std::string_view state);
   void ask_servers(store::RedisCommands* out) const;
-  // Of the last two replies.
+  // Of these two replies.
   Status check_servers(std::span<const store::RedisReply> replies, const Known& before);
-  void look_around(std::span<const store::RedisReply> replies, const Known& before);
+  void look_around(const Servers& servers, const store::RedisReply& counted, const Known& before);
   Status save();
   void told(const Status& status);
   ViewPtr view_of(uint32_t number);
@@ -185,6 +202,7 @@ class RedisMirror final : public OnlineChanges {
   const std::unique_ptr<RedisLayout> layout_;
   const std::string servers_key_;
   const std::string flushes_key_;
+  const std::string unreadable_key_;
   std::optional<Table> table_;
 
   mutable sys::Mutex mutex_;
@@ -200,7 +218,10 @@ class RedisMirror final : public OnlineChanges {
   bool behind_ = true;     // Not all that was taken is known to be there.
   bool all_owed_ = false;
   int unlogged_ = 0;
-  bool lost_ = false;  // What lay in Redis is gone.
+  bool lost_ = false;    // What lay in Redis is gone.
+  bool asking_ = false;  // All that write there shall fill it.
+  int64_t asked_until_ns_ = 0;
+  std::set<std::string> unreadable_;  // Places in Redis.
   bool up_ = false;
   bool told_ = false;  // Of the first outage.
   RedisNote note_;

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "features/redis_mirror.h"
+#include "features/redis_servers.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 
@@ -20,14 +21,6 @@ Error filling() {
                      "read a little later");
 }
 
-// Pairs of HGETALL.
-std::map<std::string, std::string> pairs_of(const RedisReply& reply) {
-  std::map<std::string, std::string> out;
-  for (size_t i = 0; i + 1 < reply.items.size(); i += 2)
-    out[reply.items[i].text] = reply.items[i + 1].text;
-  return out;
-}
-
 std::map<std::string, int64_t, std::less<>> counts_of(const RedisReply& reply) {
   std::map<std::string, int64_t, std::less<>> out;
   for (const auto& [server, text] : pairs_of(reply)) out[server] = parse_int(text).value_or(0);
@@ -40,15 +33,19 @@ int64_t count_in(const std::map<std::string, int64_t, std::less<>>& counts,
   return found == counts.end() ? 0 : found->second;
 }
 
+Error waited_for(std::string_view why) {
+  return unavailable("redis.filling",
+                     concat({why, ", and another server has not filled it again yet"}))
+      .with_hint(
+          "if that server is gone for good: slipway feature materialize "
+          "--rebuild-online");
+}
+
 std::string info_field(std::string_view info, std::string_view name) {
   for (const std::string_view line : split(info, '\n'))
     if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ':')
       return std::string(trim(line.substr(name.size() + 1)));
   return "";
-}
-
-std::string state_text(int64_t generation, std::string_view state) {
-  return concat({std::to_string(generation), " ", state});
 }
 
 }  // namespace
@@ -96,42 +93,31 @@ Status RedisMirror::read(std::span<const RedisAsk> asked, std::vector<EntityRead
   return done;
 }
 
-void RedisMirror::mend(const RedisAsk& asked) {
-  damaged_.fetch_add(1, std::memory_order_relaxed);
-  if (!table_->online.state(*asked.view, asked.key, asked.want.now_us)) return;
-  const sys::Lock lock(mutex_);
-  mark(online_key(*asked.view, asked.key), false);
-}
-
 Status RedisMirror::check_servers(std::span<const RedisReply> replies, const Known& before) {
-  const std::map<std::string, std::string> servers = pairs_of(replies[0]);
+  const Servers servers = pairs_of(replies[0]);
   const Counts counts = counts_of(replies[1]);
   const auto own = servers.find(note_.writer);
   const int64_t flushes = count_in(counts, note_.writer);
   const sys::Lock lock(mutex_);
-  if (own == servers.end() || own->second != state_text(before.generation, "ready") ||
+  if (own == servers.end() || own->second != server_state(before.generation, "ready") ||
       flushes < before.flushes) {
-    const bool gone = own == servers.end() || flushes < before.flushes;
+    const bool gone = own == servers.end() || own->second == kServerOwes ||
+                      own->second == kServerForgotten || flushes < before.flushes;
     if (gone && before.generation == generation_.load()) lose(flushes);
     return filling();
   }
-  for (const auto& [writer, state] : servers)
-    if (!state.ends_with(" ready")) return filling();
+  for (const auto& [writer, state] : servers) {
+    if (state == kServerOwes) return waited_for("Redis is to be filled again");
+    if (!is_ready(state)) return filling();
+  }
   for (const std::string& writer : note_.seen)
-    if (!servers.contains(writer))
-      return unavailable("redis.filling",
-                         "Redis was found empty, and another server has not filled it again yet")
-          .with_hint(
-              "if that server is gone for good: slipway feature materialize "
-              "--rebuild-online");
-  for (const auto& [writer, seen] : *before.others)
-    if (count_in(counts, writer) < seen)
-      return unavailable("redis.filling",
-                         "Redis is older than it was, and another server has not filled it again "
-                         "yet")
-          .with_hint(
-              "if that server is gone for good: slipway feature materialize "
-              "--rebuild-online");
+    if (!servers.contains(writer)) return waited_for("Redis was found empty");
+  for (const auto& [writer, seen] : *before.others) {
+    const auto found = servers.find(writer);
+    const bool forgotten = found != servers.end() && found->second == kServerForgotten;
+    if (!forgotten && count_in(counts, writer) < seen)
+      return waited_for("Redis is older than it was");
+  }
   note_others(counts);
   return {};
 }
@@ -155,21 +141,6 @@ Status RedisMirror::fits_and_held(const CompiledView& view, int64_t latest) cons
                   concat({"version ", std::to_string(view.version), " of view ", view.name,
                           " isn't in Redis, which holds the latest one under that name"}))
       .with_hint("serve with --redis-versioned-names, or apply the service again");
-}
-
-Status RedisMirror::register_as(std::string_view state) {
-  const int64_t generation = generation_.load();
-  store::RedisCommands commands;
-  {
-    const sys::Lock lock(mutex_);
-    note_.generation = generation;
-    if (state != "ready") note_.cursor = -1;
-    for (const std::string& claim : note_.claims) commands.add({"SET", claim, note_.writer, "NX"});
-  }
-  TRY(save());
-  commands.add({"HSET", servers_key_, note_.writer, state_text(generation, state)});
-  TRY(run_counted(std::move(commands), state != "ready"));
-  return {};
 }
 
 // ---- whose windows
@@ -252,12 +223,19 @@ Status RedisMirror::tend_until(int64_t until_ns) {
   const Known before = known();
   store::RedisCommands commands;
   ask_servers(&commands);
+  commands.add({"HGETALL", unreadable_key_});
   const Result<std::vector<RedisReply>> replies = deps_.writes.run(commands);
-  if (!replies.ok()) {
-    told(Status(replies.error()));
+  Status looked = replies.ok() ? Status() : Status(replies.error());
+  if (replies.ok()) {
+    const Servers servers = pairs_of((*replies)[0]);
+    look_around(servers, (*replies)[1], before);
+    looked = forget_absent();
+    if (looked.ok()) looked = mend_unknown((*replies)[2], servers);
+  }
+  if (!looked.ok()) {
+    told(looked);
     return {};
   }
-  look_around(*replies, before);
   if (ask_info) {
     store::RedisCommands info;
     info.add({"INFO", "memory"});
@@ -286,19 +264,23 @@ Status RedisMirror::leave() {
   return done;
 }
 
-void RedisMirror::look_around(std::span<const RedisReply> replies, const Known& before) {
-  const std::map<std::string, std::string> servers = pairs_of(replies[0]);
-  const Counts counts = counts_of(replies[1]);
+void RedisMirror::look_around(const Servers& servers, const RedisReply& counted,
+                              const Known& before) {
+  const Counts counts = counts_of(counted);
   const int64_t flushes = count_in(counts, note_.writer);
   const sys::Lock lock(mutex_);
   note_others(counts);
   servers_ = static_cast<int64_t>(servers.size());
   const auto own = servers.find(note_.writer);
   const bool whole = own != servers.end() && flushes >= before.flushes &&
-                     own->second == state_text(generation_.load(), "ready");
+                     own->second == server_state(generation_.load(), "ready");
   if (!whole && before.generation == generation_.load()) lose(flushes);
-  for (const auto& [writer, state] : servers)
-    if (writer != note_.writer) note_.seen.insert(writer);
+  for (const auto& [writer, state] : servers) {
+    if (state == kServerForgotten)
+      note_.seen.erase(writer);
+    else if (writer != note_.writer)
+      note_.seen.insert(writer);
+  }
 }
 
 // A change is told once.
@@ -316,36 +298,6 @@ void RedisMirror::told(const Status& status) {
     deps_.notes.warn("Redis doesn't take what is written",
                      {{"reason", std::string_view(status.error().reason)},
                       {"error", std::string_view(status.error().text)}});
-}
-
-Result<int64_t> RedisMirror::rebuild() {
-  store::RedisCommands commands;
-  commands.add({"DEL", servers_key_});
-  commands.add({"DEL", flushes_key_});
-  std::vector<std::string> claims;
-  const std::shared_ptr<const Shelves> shelves = table_->catalog.shelves().load();
-  for (const auto& [project, shelf] : *shelves)
-    for (const auto& [key, view] : shelf->views)
-      if (const std::string claim = layout_->claim_of(*view);
-          !claim.empty() && view->view().online) {
-        commands.add({"SET", claim, note_.writer});
-        claims.push_back(claim);
-      }
-  TRY(deps_.writes.run(commands));
-  const int64_t before = looked_.load();
-  {
-    const sys::Lock lock(mutex_);
-    note_.seen.clear();
-    note_.counts.clear();
-    others_ = std::make_shared<const Counts>();
-    for (const std::string& claim : claims) note_.elsewhere.erase(claim);
-    note_.claims.insert(claims.begin(), claims.end());
-    lost_ = true;
-    ++marked_;
-  }
-  TRY(write_through(true));
-  TRY(save());
-  return looked_.load() - before;
 }
 
 Status RedisMirror::save() {

@@ -80,6 +80,10 @@ Result<RedisNote> note_of(const Json& in) {
   if (const Json* counts = in.find("counts"); counts != nullptr && counts->is_object())
     for (const auto& [server, count] : counts->members())
       if (count.is_int()) out.counts[server] = count.as_int();
+  if (in.find("asked") != nullptr)
+    TRY(each_hex(in, "asked", [&](std::string s) { out.asked.insert(std::move(s)); }));
+  if (const Json* gone = in.find("gone"); gone != nullptr && gone->is_array())
+    for (const Json& one : gone->items()) out.gone.push_back(TRY(drop_of(one)));
   const Json* views = in.find("views");
   if (views == nullptr || !views->is_array()) return damaged();
   for (const Json& one : views->items())
@@ -123,6 +127,10 @@ Status write_redis_note(Fs& fs, const std::string& dir, const RedisNote& note) {
   json.set("claims", hex_list(note.claims));
   json.set("elsewhere", hex_list(note.elsewhere));
   json.set("views", std::move(views));
+  json.set("asked", hex_list(note.asked));
+  Json gone = Json::array();
+  for (const RedisDrop& drop : note.gone) gone.push(drop_json("", drop));
+  json.set("gone", std::move(gone));
   const std::string body = codec::to_json(json);
   std::string bytes(kMagic);
   window::put(bytes, codec::xxh3(body));

@@ -139,6 +139,9 @@ class Packed final : public RedisLayout {
   std::string claim_of(const CompiledView& view) const override {
     return view.plan ? concat({prefix_of(view), "\xffowner"}) : "";
   }
+  std::string place_of(const CompiledView& view, std::string_view key) const override {
+    return concat({prefix_of(view), key});
+  }
   bool holds_future() const override { return true; }
 
   // Not MGET, which says of a key of another type that there is none.
@@ -183,7 +186,6 @@ class Packed final : public RedisLayout {
                         RedisCommands* out) const override {
     const std::string key = concat({prefix_of(*what.view), what.key});
     if (there.is_error()) {
-      if (what.state == nullptr && !what.replaced) return false;
       out->add({"EVAL", kDropOther, "1", key, "string"});
       return true;
     }

@@ -18,10 +18,12 @@ constexpr int64_t kStoppedMs = 1'000;
 
 // What no further try would change.
 Error stop(std::string_view reason, std::string text) { return conflict(reason, std::move(text)); }
+bool is_anothers(const Error& e) {
+  return e.reason == "feature.stream_owner" || e.reason == "feature.history_owner";
+}
 bool stops(const Error& e) {
   // Another server's windows or topic may become ours, a file of secrets comes back.
-  if (e.reason == "feature.redis_writer" || e.reason == "feature.kafka_secret" ||
-      e.reason == "feature.stream_owner")
+  if (e.reason == "feature.redis_writer" || e.reason == "feature.kafka_secret" || is_anothers(e))
     return false;
   return e.code == Code::kConflict || e.code == Code::kForbidden || e.reason == "kafka.property";
 }
@@ -30,6 +32,29 @@ bool stops(const Error& e) {
 
 uint64_t print_of(const kafka::Record& record) {
   return codec::xxh3(record.value, static_cast<uint64_t>(record.timestamp_ms));
+}
+
+std::vector<StreamMark> marks_of_reset(std::vector<StreamMark> known, const std::string& topic,
+                                       int64_t next) {
+  std::vector<StreamMark> out;
+  StreamMark any;
+  any.topic = topic;
+  any.partition = kAnyPartition;
+  for (StreamMark& m : known) {
+    if (m.topic != topic) continue;
+    if (m.partition == kAnyPartition)
+      any = std::move(m);
+    else
+      out.push_back(std::move(m));
+  }
+  out.push_back(std::move(any));
+  for (StreamMark& m : out) {
+    m.from = m.next;
+    m.next = next;
+    m.last = -1;
+    m.moved = true;
+  }
+  return out;
 }
 
 StreamReader::StreamReader(Deps deps, Ctx ctx, std::string source, KafkaSource of)
@@ -54,7 +79,7 @@ int64_t StreamReader::step() {
     consumer_.reset();
     return kStoppedMs;
   }
-  if (done.error().reason == "feature.stream_owner") let_go();
+  if (is_anothers(done.error())) let_go();
   backoff_ms_ = std::clamp(backoff_ms_ * 2, kBackoffFirstMs, kBackoffMostMs);
   return backoff_ms_;
 }
@@ -115,6 +140,8 @@ Status StreamReader::locate(const std::vector<int32_t>& partitions) {
   std::map<int32_t, StreamMark> known;
   for (StreamMark& m : deps_.features.history().stream_marks(ctx_.project.text, source_))
     if (m.topic == of_.topic) known[m.partition] = std::move(m);
+  std::optional<StreamMark> any;
+  if (auto node = known.extract(kAnyPartition); node && node.mapped().next < 0) any = node.mapped();
   const bool fresh = known.empty();  // Nothing of the topic was read before.
   std::map<int32_t, Place> places;
   std::vector<StreamMark> moved;
@@ -128,7 +155,7 @@ Status StreamReader::locate(const std::vector<int32_t>& partitions) {
       known.erase(found);
     } else {
       // A partition that came later has nothing that wasn't meant for us.
-      const bool late = fresh && of_.start == KafkaFrom::kLatest;
+      const bool late = any ? any->next == kStreamEnd : fresh && of_.start == KafkaFrom::kLatest;
       m.topic = of_.topic;
       m.partition = p;
       m.from = m.next = late ? range.end : range.first;
@@ -137,6 +164,12 @@ Status StreamReader::locate(const std::vector<int32_t>& partitions) {
     if (m.moved) moved.push_back(m);
     m.moved = false;
     place.checking = m.last >= range.first && m.last < m.next;
+  }
+  if (any && !partitions.empty()) {  // It is done.
+    any->from = any->next;
+    any->next = 0;
+    any->moved = true;
+    moved.push_back(*any);
   }
   std::erase_if(known, [](const auto& one) { return one.second.next < 0; });  // Given up by hand.
   if (!known.empty() && of_.on_reset == KafkaFrom::kStop)
@@ -318,6 +351,7 @@ Status StreamReader::hand_over() {
     if (!done.ok()) return done.error();
     count(what.records, *done);
     for (StreamMark& m : what.marks) {
+      if (m.partition == kAnyPartition) continue;
       m.moved = false;
       places_[m.partition].mark = std::move(m);
     }

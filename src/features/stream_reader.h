@@ -30,6 +30,10 @@ class Log;
 // no longer has them. step() is one task's; status() is for any thread.
 namespace slip::features {
 
+// Set by hand: each partition that was ever read goes on there, and one that wasn't begins there.
+std::vector<StreamMark> marks_of_reset(std::vector<StreamMark> known, const std::string& topic,
+                                       int64_t next);
+
 struct StreamStatus {
   std::string state;  // "starting", "running", "waiting" (tries again), "stopped" (won't), "paused"
   std::string error;  // The last one; "": none since it runs.

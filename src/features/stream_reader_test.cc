@@ -1,5 +1,6 @@
 #include "features/stream_reader.h"
 
+#include "features/intake.h"
 #include "features/stream_owner.h"
 #include "features/test_streams.h"
 #include "test/gen/dice.h"
@@ -66,6 +67,44 @@ TEST_P(StreamsTest, ATopicIsReadByOneServerOfADatabase) {
   StreamOwners only(db(), clock, {});
   EXPECT_TRUE(only.claim(ctx, "txn").ok());
   EXPECT_FALSE(only.take_over(ctx, "txn").value());
+}
+
+// Also where nothing is known of a partition: before the first message, or because another server
+// has read it.
+TEST_P(StreamsTest, AResetHoldsForPartitionsThatWereNeverRead) {
+  const auto reset = [&](int64_t next) {
+    reader.reset();
+    Intake what;
+    what.source = "txn";
+    what.marks =
+        marks_of_reset(features->history().stream_marks("default", "txn"), "payments", next);
+    features->take_in(ctx, what).value();
+  };
+  kafka.add(0, payment(1, kStart, 1, "a"));
+  reset(kStreamEnd);
+  die(true);
+  step(2);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{}));
+  kafka.add(0, payment(1, kStart, 2, "b"));
+  step(2);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"b", 1}}));
+  kafka.grow(2);
+  kafka.add(1, payment(1, kStart, 3, "c"));
+  reset(kStreamEnd);
+  step(2);
+  kafka.add(1, payment(1, kStart, 4, "d"));
+  step(2);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"b", 1}, {"d", 1}}));
+  EXPECT_EQ(status().partitions.size(), 2u);
+  // It was for those: what comes later is read from its beginning.
+  kafka.grow(3);
+  kafka.add(2, payment(1, kStart, 5, "e"));
+  die(true);
+  step(3);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"b", 1}, {"d", 1}, {"e", 1}}));
+  reset(kStreamBeginning);
+  step(4);
+  EXPECT_EQ(kept(), (std::map<std::string, int>{{"a", 1}, {"b", 2}, {"c", 1}, {"d", 2}, {"e", 2}}));
 }
 
 TEST_P(StreamsTest, StraysStopNothingAndAreKeptApartOnce) {

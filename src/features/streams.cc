@@ -100,7 +100,10 @@ std::shared_ptr<Streams::Running> Streams::begin(const Key& key, const KafkaSour
       deps_.notes,
       [this](const KafkaSource& source) { return options_of(source); },
       [this](const Ctx& c, const std::string& s, const StreamMark& to) { tell_reset(c, s, to); },
-      [this](const Ctx& c, const std::string& s) { return owners_.claim(c, s); }};
+      [this](const Ctx& c, const std::string& s) -> Status {
+        TRY(deps_.features.own());
+        return owners_.claim(c, s);
+      }};
   auto out = std::make_shared<Running>(std::move(deps), std::move(ctx), key, of);
   Running& one = *out;
   out->task = deps_.executor.spawn("feature-stream", [this, &one] { run(one); });
@@ -156,7 +159,8 @@ std::vector<Streams::Told> Streams::list(const std::string& project) const {
       }
       one.status.state = s.paused.contains(key) ? "paused" : "starting";
       for (const StreamMark& m : deps_.features.history().stream_marks(key.first, key.second))
-        if (m.topic == of.topic) one.status.partitions.push_back({m.partition, m.next, {}, 0});
+        if (m.topic == of.topic && m.partition >= 0)
+          one.status.partitions.push_back({m.partition, m.next, {}, 0});
     }
   });
   return out;
@@ -211,6 +215,7 @@ Status Streams::reset(const Ctx& ctx, const std::string& source, KafkaFrom to) {
   const KafkaSource of = TRY(wanted(ctx, source));
   if (to == KafkaFrom::kStop)
     return invalid("feature_stream.reset", "to the earliest or the latest message");
+  TRY(deps_.features.own());
   const sys::Lock lock(changing_);
   std::shared_ptr<Running> one;
   state_.with([&](State& s) {
@@ -222,20 +227,10 @@ Status Streams::reset(const Ctx& ctx, const std::string& source, KafkaFrom to) {
   if (one) end(one);  // The next reconciling begins it anew.
   Intake what;
   what.source = source;
-  for (StreamMark m : deps_.features.history().stream_marks(ctx.project.text, source)) {
-    if (m.topic != of.topic) continue;
-    m.from = m.next;
-    m.next = to == KafkaFrom::kEarliest ? kStreamBeginning : kStreamEnd;
-    m.last = -1;
-    m.moved = true;
-    what.marks.push_back(std::move(m));
-  }
-  // Of a topic that another server has read perhaps nothing is known here.
-  const bool taken = TRY(owners_.take_over(ctx, source));
-  if (what.marks.empty() && !taken)
-    return invalid("feature_stream.reset",
-                   "nothing of the topic was read yet; `start:` says where");
-  if (!what.marks.empty()) TRY(deps_.features.take_in(ctx, what));
+  what.marks = marks_of_reset(deps_.features.history().stream_marks(ctx.project.text, source),
+                              of.topic, to == KafkaFrom::kEarliest ? kStreamBeginning : kStreamEnd);
+  TRY(owners_.take_over(ctx, source));
+  TRY(deps_.features.take_in(ctx, what));
   return deps_.db.write([&](store::Tx& tx) -> Status {
     ledger::Draft event = event_of("feature_stream.reset", source);
     event.body = codec::Json::object({{"to", kafka_from_name(to)}, {"topic", of.topic}});

@@ -543,6 +543,17 @@ def test_a_key_of_another_type_is_one_entitys_trouble(place):
         until("it to be written again", lambda: read().status == 200, 20)
         equal(values(api, ["latest:amount"], {"user_id": [user]})["amount"], [(5.0, "PRESENT")], f"{layout}: as it was")
         true("slipway_redis_damaged_total 0" not in api.send("GET", "/metrics").body.decode(), "it is counted")
+        if layout == "packed":  # What can't be read and nobody knows: gone, once all servers have said so.
+            other = place.server("types-two", "--redis-url", server.url(db))
+            define(other, SPEND)
+            until("both", lambda: read().status == 200, 20)
+            stray = next((user + 1).to_bytes(8, o) for o in ("little", "big") if user.to_bytes(8, o) in key)
+            client.set(key.replace(user.to_bytes(8, "little"), stray).replace(user.to_bytes(8, "big"), stray), "rubbish")
+            ask = lambda: online(api, ["latest:amount"], {"user_id": [user + 1]}, check=False)  # noqa: E731
+            equal(ask().status, 500, "nobody can read it")
+            until("it to go", lambda: ask().status == 200, 20)
+            equal(values(api, ["latest:amount"], {"user_id": [user + 1]})["amount"], [(None, "NOT_FOUND")], "and is nobody's")
+            other.stop()
         ours.stop()
 
 
@@ -608,6 +619,46 @@ def test_a_replica_serves_while_the_other_is_gone(place):
     one.start()
     until("both", lambda: online(api, ["latest:amount"], {"user_id": [1]}, check=False).status == 200, 20)
     equal(values(api, ["latest:amount"], {"user_id": [1]})["amount"], [(5.0, "PRESENT")], "and it is back")
+    # Given up by hand, at one server and for all of them; and it comes back all the same.
+    three = place.server("three", "--redis-url", server.url())
+    define(three, SPEND + WINDOWS)
+    answers = lambda s: online(s.api(), ["latest:amount"], {"user_id": [1]}, check=False).status == 200  # noqa: E731
+    until("all three", lambda: answers(three) and answers(two), 20)
+    one.kill()
+    redis.Redis(port=server.port).flushall()
+    until("the loss to be seen", lambda: not answers(two) and not answers(three))
+    two.cli("feature", "materialize", "--rebuild-online")
+    until("both that are left", lambda: answers(two) and answers(three), 20)
+    equal(values(api, ["latest:amount"], {"user_id": [1]})["amount"], [(None, "NOT_FOUND")], "what only the other had")
+    one.start()
+    until("all three again", lambda: answers(two) and values(api, ["latest:amount"], {"user_id": [1]})["amount"] == [(5.0, "PRESENT")], 20)
+
+
+def test_several_servers_wipe_one_redis(place):
+    """Each has erased something that an older Redis has again: all goes, and whatever answers meanwhile is whole."""
+    server = place.redis()
+    client = redis.Redis(port=server.port)
+    servers = [place.server(f"w{n}", "--redis-url", server.url()) for n in range(3)]
+    for s in servers:
+        define(s, SPEND)
+    users = list(range(600))
+    for n, s in enumerate(servers):
+        push(s.api(), "txn", [{"user_id": u, "amount": 1.0, "place": "x", "ts": iso(NOW)} for u in users[n::3]])
+        push(s.api(), "txn", [{"user_id": 1000 + n, "amount": 1.0, "place": "secret", "ts": iso(NOW)}])
+    client.save()
+    old = (server.root / "dump.rdb").read_bytes()
+    for n, s in enumerate(servers):
+        s.cli("feature", "erase", "--key", f"user_id={1000 + n}", "--reason", "asked")
+    server.kill()
+    (server.root / "dump.rdb").write_bytes(old)
+    server.start()
+    true(any(b"secret" in repr(v).encode() for v in dump(client).values()), "the older one has them again")
+    for s in servers:
+        never_absent(s.api(), users, 30, lambda s=s: online(s.api(), ["latest:amount"], {"user_id": [0]}, check=False).status == 200)
+    for _ in range(20):
+        for s in servers:
+            never_absent(s.api(), users, 5, iter([False, True]).__next__)
+    true(not any(b"secret" in repr(v).encode() for v in dump(client).values()), "what was erased is gone")
 
 
 def test_erasure_and_removal_reach_redis(place):

@@ -29,6 +29,12 @@ columns: {user_id: int64, amount: float64}
 event_time: ts
 kafka: {brokers: "127.0.0.1:1", topic: payments}
 """
+PUSHED = """
+kind: Source
+name: pushed
+columns: {user_id: int64, amount: float64}
+event_time: ts
+"""
 
 
 def binaries():
@@ -98,7 +104,7 @@ def smokes(bin_dir, folder):
 
 
 def two_servers(bin_dir, folder):
-    """With a data directory each: what one reads of a topic the other doesn't find, so it says whose it is. No broker answers."""
+    """With a data directory each: what one takes the other doesn't find, so it says whose it is, and refuses. No broker answers."""
     subprocess.run([bin_dir / "createdb", "-h", folder, "-U", "slipway", "two_servers"], check=True)
     env = {"SLIPWAY_DB": f"postgresql:///two_servers?host={folder}&user=slipway"}
     with tempfile.TemporaryDirectory(prefix="slip-two-") as root:
@@ -118,9 +124,29 @@ def two_servers(bin_dir, folder):
             one.stop()
             one.start()
             stream(one, "127.0.0.1")
+            one.api().post("features:apply", {"yaml": PUSHED})
+            rows = {"rows": [{"user_id": 1, "amount": 2.5, "ts": "2026-01-01T00:00:00Z"}]}
+            one.api().post("feature-sources/pushed/rows", rows)
+            until("definitions to arrive", lambda: two.api().refused("POST", "feature-sources/pushed/rows", rows).status != 404, 20)
+            for path, body in (("feature-sources/pushed/rows", rows), ("feature-streams/txn/reset", {"to": "earliest"}),
+                               ("features:apply", {"yaml": PUSHED}), ("features:erase", {"keys": {"user_id": 1}})):
+                no = two.api().refused("POST", path, body)
+                true(no is not None and (no.status, no.code) == (409, "feature.history_owner"), f"{path} at the second: {no}")
+                true(str(one.data) in str(no), f"whose it is: {no}")
+            equal([m["name"] for m in two.api().items("experiments")], [m["name"] for m in one.api().items("experiments")],
+                  "all else is served by both")
+            # Handed over by hand, by the name that the refusal has.
+            uid = (one.data / "features" / "server").read_text()
+            true(uid.encode() in no.body, f"whom to name: {no.body}")
+            two.stop()
+            two.args += ["--take-features-from", uid]
+            two.start()
+            stream(two, "another server")  # Topics are handed over one by one.
             two.api().post("feature-streams/txn/reset", {"to": "earliest"})
             stream(two, "127.0.0.1")
             stream(one, str(two.data))
+            two.api().post("feature-sources/pushed/rows", rows)
+            until("the first to refuse", lambda: one.api().refused("POST", "feature-sources/pushed/rows", rows), 20)
             print("two servers on one database: ok", flush=True)
             return True
         except Exception as error:  # pylint: disable=broad-except — told, and the rest goes on

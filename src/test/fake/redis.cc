@@ -46,6 +46,7 @@ class FakeRedis::End final : public Conn {
     return n;
   }
   Status write(std::string_view bytes, int64_t) override {
+    if (of_.on_write) of_.on_write(bytes);
     const sys::Lock lock(of_.mutex_);
     if (cut_ || epoch_ != of_.epoch_) return Error{Code::kUnavailable, "net.closed", "closed", ""};
     in_.append(bytes);
@@ -54,6 +55,7 @@ class FakeRedis::End final : public Conn {
       std::string said = of_.execute(words, id_);
       if (of_.left_ > 0 && --of_.left_ == 0) {
         cut_ = true;
+        of_.up_ = of_.up_ && !of_.goes_;
         break;
       }
       out_ += of_.raw_.empty() ? said : of_.raw_;

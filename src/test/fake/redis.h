@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -39,10 +40,14 @@ class FakeRedis final : public Net {
     ++epoch_;
   }
   // Whoever speaks ends after so many more commands, the last one executed and not answered.
-  void cut_after(int64_t commands) {
+  // `gone`: and nobody answers any more.
+  void cut_after(int64_t commands, bool gone = false) {
     const sys::Lock lock(mutex_);
     left_ = commands;
+    goes_ = gone;
   }
+  // What somebody is about to say; it may speak with others meanwhile.
+  std::function<void(std::string_view bytes)> on_write;
   void flush() {
     const sys::Lock lock(mutex_);
     texts.clear();
@@ -106,6 +111,7 @@ class FakeRedis final : public Net {
   int64_t dials_ = 0;
   int64_t commands_ = 0;
   int64_t left_ = 0;
+  bool goes_ = false;
   std::string refusal_;
   std::string password_;
   std::string raw_;

@@ -171,7 +171,7 @@ Result<http::Reply> show(const FeaturesApp& app, const Ctx& ctx, http::Request& 
 }
 
 Result<http::Reply> remove(const FeaturesApp& app, const Ctx& ctx, http::Request& request) {
-  TRY(app.features.catalog().remove(ctx, TRY(kind_of(request)), request.param("name")));
+  TRY(app.features.remove(ctx, TRY(kind_of(request)), request.param("name")));
   http::Reply reply;
   reply.status = 204;
   return reply;
