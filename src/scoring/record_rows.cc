@@ -9,13 +9,6 @@ namespace {
 
 using codec::ColumnType;
 using codec::Json;
-using serving::DataType;
-
-ColumnType column_of(DataType type) {
-  if (type == DataType::kBytes) return ColumnType::kText;
-  if (type == DataType::kBool) return ColumnType::kBool;
-  return serving::is_real(type) ? ColumnType::kDouble : ColumnType::kInt64;
-}
 
 // Whether the column can hold it; null: only numbers with a missing value.
 Status check(const codec::Field& field, const Json* value) {
@@ -54,7 +47,7 @@ Result<RecordRows> RecordRows::make(const serving::Signature& signature) {
   std::vector<std::string> columns;
   bool list = false;
   for (const serving::TensorSpec& spec : signature.inputs) {
-    const ColumnType type = column_of(spec.type);
+    const ColumnType type = serving::column_type_of(spec.type);
     const bool wide = spec.shape.size() == 2 && spec.shape[1] != 1;
     if (spec.shape.empty() || spec.shape.size() > 2 || (wide && signature.inputs.size() > 1))
       return unsupported("record.inputs", concat({"a record has no form for input `", spec.name,

@@ -18,6 +18,11 @@ constexpr int64_t kRestMs = 500;
 constexpr int64_t kRestMaxMs = 30'000;
 constexpr int64_t kLookMs = 30'000;  // For new partitions.
 constexpr int64_t kWaitMs = 250;
+constexpr int64_t kTroubleMs = 60'000;  // Then the connection is made anew.
+constexpr int64_t kFencedMs = 30'000;   // A lease's time: by then it is known whose stream it is.
+constexpr int64_t kBlamedMax = 8;       // So many that fail, and none answered: it is the model.
+// Of an outgoing value with its key: brokers take a megabyte unless they are told otherwise.
+constexpr size_t kOutgoingBytesMax = 960 << 10;
 
 // What one batch is made of, and what becomes of its rows.
 struct Batch {
@@ -27,6 +32,8 @@ struct Batch {
   std::vector<Json> answers = {};
   std::vector<std::optional<Error>> errors = {};
   int64_t failed = 0;  // By the model, not by what was asked.
+  int64_t answered = 0;
+  int64_t version = 0;  // Of the model that answered last.
 };
 
 Json answer_of(const Batch& batch, size_t at, const serving::Prediction& p, int64_t row) {
@@ -43,8 +50,9 @@ Json answer_of(const Batch& batch, size_t at, const serving::Prediction& p, int6
   return out;
 }
 
-// Answers some of a batch; when the model refuses or fails, each half for itself, so that one
-// record's fault is its own.
+// Answers some of a batch with one arm; when that refuses or fails, each half for itself, so that
+// one record's fault is its own, and never a canary's: what a canary doesn't answer the stable arm
+// does.
 class Answering {
  public:
   Answering(serving::Serving& serving, std::shared_ptr<const serving::Route> route, Batch* batch)
@@ -54,9 +62,15 @@ class Answering {
     ctx_.actor_kind = "system";
   }
 
-  Status run(const std::vector<size_t>& which) {
+  // `draw`: of the batch; the same one has the same arm.
+  Status run(const std::vector<size_t>& which, const std::string& draw) {
+    return run_on(which, route_->choose(route_->draw_of(draw)), draw);
+  }
+
+ private:
+  Status run_on(const std::vector<size_t>& which, const serving::Arm& arm,
+                const std::string& draw) {
     if (which.empty()) return {};
-    const serving::Arm& arm = route_->arms.front();
     RecordRows rows = TRY(RecordRows::make(arm.model->signature()));
     std::vector<size_t> fit;
     for (const size_t i : which) {
@@ -64,36 +78,51 @@ class Answering {
       if (added.ok())
         fit.push_back(i);
       else
-        batch_->errors[i] = std::move(added).error();
+        TRY(blame(i, arm, std::move(added).error()));
     }
     if (fit.empty()) return {};
     serving::Serving::Ask ask;
     Result<std::vector<Tensor>> inputs = rows.take();
-    if (!inputs.ok()) return halves(fit, inputs.error());
+    if (!inputs.ok()) return halves(fit, arm, draw, inputs.error());
     ask.inputs = std::move(*inputs);
+    ask.client_ref = draw;
+    if (draw.empty()) ask.version = arm.version;
     const Result<serving::Prediction> answered = serving_.predict(ctx_, route_, std::move(ask));
-    if (!answered.ok()) return halves(fit, answered.error());
-    for (const Tensor& t : answered->outputs)
+    if (!answered.ok()) return halves(fit, arm, draw, answered.error());
+    return take(fit, *answered);
+  }
+
+  Status take(const std::vector<size_t>& fit, const serving::Prediction& p) {
+    for (const Tensor& t : p.outputs)
       if (t.shape.empty() || t.rows() != static_cast<int64_t>(fit.size()))
         return unsupported("record.outputs",
                            concat({"output `", t.name, "` hasn't a row for each record"}));
     for (size_t k = 0; k < fit.size(); ++k)
-      batch_->answers[fit[k]] = answer_of(*batch_, fit[k], *answered, static_cast<int64_t>(k));
+      batch_->answers[fit[k]] = answer_of(*batch_, fit[k], p, static_cast<int64_t>(k));
+    batch_->answered += static_cast<int64_t>(fit.size());
+    batch_->version = p.model_version;
     return {};
   }
 
- private:
-  Status halves(const std::vector<size_t>& which, const Error& error) {
-    const bool fails = error.code == Code::kInternal;
-    if (error.code != Code::kInvalid && !fails) return error;
-    if (which.size() == 1) {
-      batch_->errors[which.front()] = error;
-      batch_->failed += fails ? 1 : 0;
-      return {};
-    }
+  Status halves(const std::vector<size_t>& which, const serving::Arm& arm, const std::string& draw,
+                const Error& error) {
+    if (error.code != Code::kInvalid && error.code != Code::kInternal) return error;
+    if (which.size() == 1) return blame(which.front(), arm, error);
     const auto middle = which.begin() + static_cast<std::ptrdiff_t>(which.size() / 2);
-    TRY(run({which.begin(), middle}));
-    return run({middle, which.end()});
+    TRY(run_on({which.begin(), middle}, arm, draw));
+    return run_on({middle, which.end()}, arm, draw);
+  }
+
+  Status blame(size_t i, const serving::Arm& arm, Error error) {
+    const serving::Arm& stable = route_->arms.front();
+    if (&arm != &stable && stable.model) return run_on({i}, stable, "");
+    const bool fails = error.code == Code::kInternal;
+    batch_->failed += fails ? 1 : 0;
+    if (batch_->failed >= kBlamedMax && batch_->answered == 0)
+      return unavailable("score_stream.model",
+                         concat({"the model fails on every record: ", error.text}));
+    batch_->errors[i] = std::move(error);
+    return {};
   }
 
   serving::Serving& serving_;
@@ -113,6 +142,12 @@ kafka::Outgoing dead_letter(const ScoreStream& stream, const kafka::Record& r, c
                  {"slipway.topic", stream.from.topic},
                  {"slipway.partition", std::to_string(r.partition)},
                  {"slipway.offset", std::to_string(r.offset)}};
+  if (out.value.size() + out.key.value_or("").size() > kOutgoingBytesMax) {
+    // Brokers would take nothing of the batch. The headers say where the whole of it lies.
+    out.headers.emplace_back("slipway.cut", std::to_string(out.value.size()));
+    out.value.clear();
+    out.key.reset();
+  }
   return out;
 }
 
@@ -137,25 +172,34 @@ Status Scorer::open() {
   options.group = stream_.group();
   std::erase_if(options.properties, [](const auto& p) { return p.first == "group.id"; });
   producer_ = TRY(deps_.client.producer(
-      {options.brokers, options.properties, concat({"slipway.score.", stream_.uid})}));
+      {options.brokers, options.properties,
+       concat({"slipway.score.", stream_.group(), ".", stream_.from.topic})}));
   // First, so that what an earlier one had open has ended before its positions are asked for.
   TRY(producer_->begin());
   auto consumer = TRY(deps_.client.consumer(options));
   consumer_ = std::move(consumer);
   const std::vector<int32_t> partitions = TRY(consumer_->partitions());
   next_ = TRY(consumer_->committed(partitions));
+  // `start` is for who begins; of a partition that came later everything is read.
+  const auto start = next_.empty() ? stream_.from.start : features::KafkaFrom::kEarliest;
+  std::vector<kafka::Position> begun;
   for (const int32_t p : partitions) {
     if (std::ranges::find(next_, p, &kafka::Position::partition) != next_.end()) continue;
-    const int64_t start = TRY(start_of(p, stream_.from.start));
-    next_.push_back({p, start});
+    const int64_t at = TRY(start_of(p, start));
+    begun.push_back({p, at});
   }
+  // Before anything is read: whoever begins anew goes on from here, not from where it ends then.
+  if (!begun.empty()) TRY(producer_->publish({}, stream_.group(), stream_.from.topic, begun));
+  next_.insert(next_.end(), begun.begin(), begun.end());
   looked_ms_ = deps_.clock.now_ms();
+  troubled_ms_ = 0;
   return consumer_->assign(next_);
 }
 
 // What lies where nothing is any more is gone: whether that may be passed over is for the stream's
 // `on_reset` to say.
-Status Scorer::handle(const std::vector<kafka::Note>& notes) {
+Result<bool> Scorer::handle(const std::vector<kafka::Note>& notes) {
+  std::vector<kafka::Position> moved;
   for (const kafka::Note& note : notes) {
     if (note.kind == kafka::Note::Kind::kEnd) continue;
     if (note.kind == kafka::Note::Kind::kGone)
@@ -166,11 +210,15 @@ Status Scorer::handle(const std::vector<kafka::Note>& notes) {
                                                    ": what was to be read next is no more"}))
           .with_hint("`on_reset: earliest` or `latest` passes over it");
     const int64_t at = TRY(start_of(note.partition, stream_.from.on_reset));
-    for (kafka::Position& p : next_)
-      if (p.partition == note.partition) p.offset = at;
-    TRY(consumer_->assign(next_));
+    moved.push_back({note.partition, at});
   }
-  return {};
+  if (moved.empty()) return false;
+  TRY(producer_->publish({}, stream_.group(), stream_.from.topic, moved));
+  for (const kafka::Position& to : moved)
+    for (kafka::Position& p : next_)
+      if (p.partition == to.partition) p = to;
+  TRY(consumer_->assign(next_));
+  return true;
 }
 
 Result<std::vector<kafka::Outgoing>> Scorer::answer(const std::vector<kafka::Record>& records) {
@@ -195,10 +243,14 @@ Result<std::vector<kafka::Outgoing>> Scorer::answer(const std::vector<kafka::Rec
       batch.errors[i] = invalid("record.json", parsed.error().text);
     }
   }
-  TRY(Answering(deps_.serving, route, &batch).run(readable));
-  if (batch.failed > 1 && batch.failed == static_cast<int64_t>(n))
-    return unavailable("score_stream.model",
-                       concat({"the model fails on every record: ", batch.errors[0]->text}));
+  const kafka::Record& first = records.front();
+  TRY(Answering(deps_.serving, route, &batch)
+          .run(readable, concat({stream_.uid, "/", std::to_string(first.partition), "/",
+                                 std::to_string(first.offset)})));
+  if (batch.failed > 0 && batch.answered == 0 &&
+      (batch.failed > 1 || answered_version_ != route->arms.front().version))
+    return unavailable("score_stream.model", "the model fails, and answers nothing");
+  if (batch.answered > 0) answered_version_ = batch.version;
   std::vector<kafka::Outgoing> out;
   for (size_t i = 0; i < n; ++i) {
     if (batch.errors[i]) {
@@ -209,6 +261,9 @@ Result<std::vector<kafka::Outgoing>> Scorer::answer(const std::vector<kafka::Rec
     one.topic = stream_.to;
     one.key = batch.records[i]->key;
     one.value = codec::to_json(batch.answers[i]);
+    if (one.value.size() + one.key.value_or("").size() > kOutgoingBytesMax)
+      one = dead_letter(stream_, *batch.records[i],
+                        invalid("record.too_large", "its answer is larger than brokers take"));
   }
   return out;
 }
@@ -222,10 +277,11 @@ Status Scorer::score_some() {
   }
   const kafka::Polled polled =
       consumer_->poll({.records = static_cast<size_t>(stream_.rows_max), .wait_ms = kWaitMs});
-  if (!polled.trouble.empty() && polled.records.empty())
-    return unavailable("kafka.unavailable", polled.trouble);
-  TRY(handle(polled.notes));
+  if (polled.records.empty() && polled.notes.empty() && !polled.trouble.empty())
+    return bear(polled.trouble);
+  if (TRY(handle(polled.notes))) return {};
   if (polled.records.empty()) {
+    put_aside(polled);
     tell({}, 0);
     return {};
   }
@@ -239,9 +295,31 @@ Status Scorer::score_some() {
   TRY(producer_->publish(made, stream_.group(), stream_.from.topic, read));
   for (const kafka::Position& p : read)
     *std::ranges::find(next_, p.partition, &kafka::Position::partition) = p;
+  put_aside(polled);
   const auto dead = std::ranges::count_if(
       made, [&](const kafka::Outgoing& o) { return o.topic == stream_.dead_letters; });
   tell(polled.records, dead);
+  return {};
+}
+
+// Offsets without records (marks of transactions) at a partition's end are read, too.
+void Scorer::put_aside(const kafka::Polled& polled) {
+  for (const kafka::Note& note : polled.notes) {
+    if (note.kind != kafka::Note::Kind::kEnd) continue;
+    for (kafka::Position& p : next_)
+      if (p.partition == note.partition) p.offset = std::max(p.offset, note.offset);
+  }
+}
+
+// The connection mends itself, for a while.
+Status Scorer::bear(const std::string& trouble) {
+  const int64_t now_ms = deps_.clock.now_ms();
+  if (troubled_ms_ == 0) troubled_ms_ = now_ms;
+  if (now_ms - troubled_ms_ > kTroubleMs) return unavailable("kafka.unavailable", trouble);
+  status_.with([&](ScoreStatus& s) {
+    s.state = "waiting";
+    s.error = trouble;
+  });
   return {};
 }
 
@@ -265,6 +343,7 @@ void Scorer::tell(const std::vector<kafka::Record>& records, int64_t dead) {
     s.last_ms = now_ms;
   });
   rest_ms_ = 0;
+  troubled_ms_ = 0;
 }
 
 int64_t Scorer::step() {
@@ -273,17 +352,18 @@ int64_t Scorer::step() {
   // What was read and not published is read again.
   consumer_.reset();
   producer_.reset();
+  const bool fenced = done.error().reason == "kafka.fenced";
   const bool lasting = done.error().code != Code::kUnavailable;
   const bool told = status_.with([&](ScoreStatus& s) {
     ++s.failures;
-    s.state = lasting ? "failed" : "waiting";
+    s.state = fenced ? "elsewhere" : lasting ? "failed" : "waiting";
     return std::exchange(s.error, done.error().text) == done.error().text;
   });
   if (!told)
     deps_.notes.warn("a stream isn't scored", {{"stream", std::string_view(stream_.name)},
                                                {"reason", std::string_view(done.error().reason)},
                                                {"error", std::string_view(done.error().text)}});
-  rest_ms_ = std::clamp(rest_ms_ * 2, kRestMs, kRestMaxMs);
+  rest_ms_ = fenced ? kFencedMs : std::clamp(rest_ms_ * 2, kRestMs, kRestMaxMs);
   return rest_ms_;
 }
 

@@ -23,10 +23,12 @@ class Log;
 //
 // Invariants: a batch's answers, its dead letters and how far the topic was read are published in
 // one transaction, so a reader of committed records sees each record answered exactly once,
-// whatever is killed; of several that score the same stream the last to begin goes on, and the
-// others publish nothing more. A record that can't be answered (record_rows.h, a value that the
-// model refuses or fails on) is a dead letter, and stops nobody else's. When nothing of a batch can
-// be answered because the model fails, or isn't there, nothing is published: it is tried again.
+// whatever is killed; of several that score the same topic for the same group the last to begin
+// goes on, and the others publish nothing more. From where a topic is read is published before
+// anything is read. A record that can't be answered (record_rows.h, a value that the
+// model refuses or fails on) is a dead letter, and stops nobody else's. The model is to blame, and
+// the batch is tried again, when it isn't there, fails on several and answers none, or fails on one
+// and never answered before.
 // Predictions are logged as any request's; a batch that is tried again is logged again.
 //
 // step() is one thread's; status() is for any.
@@ -55,7 +57,7 @@ struct ScoreStatus {
   };
   std::string state = "starting";  // "running", "waiting", "failed", "paused", "elsewhere"
   std::string error;
-  int64_t records = 0;  // Published, since this server began.
+  int64_t records = 0;  // Published, since the task began.
   int64_t dead = 0;     // Of them, dead letters.
   int64_t batches = 0;
   int64_t failures = 0;  // Turns that were tried again.
@@ -83,7 +85,10 @@ class Scorer {
   Status open();
   Status score_some();
   Result<std::vector<kafka::Outgoing>> answer(const std::vector<kafka::Record>& records);
-  Status handle(const std::vector<kafka::Note>& notes);
+  // True: partitions were set to another offset, and what came meanwhile is read again.
+  Result<bool> handle(const std::vector<kafka::Note>& notes);
+  void put_aside(const kafka::Polled& polled);
+  Status bear(const std::string& trouble);
   Result<int64_t> start_of(int32_t partition, features::KafkaFrom from);
   void tell(const std::vector<kafka::Record>& records, int64_t dead);
 
@@ -92,8 +97,10 @@ class Scorer {
   std::unique_ptr<kafka::Producer> producer_;
   std::unique_ptr<kafka::Consumer> consumer_;  // Null: to be opened.
   std::vector<kafka::Position> next_;
-  int64_t looked_ms_ = 0;  // For new partitions.
-  int64_t rest_ms_ = 0;    // After a failure; doubles.
+  int64_t looked_ms_ = 0;    // For new partitions.
+  int64_t rest_ms_ = 0;      // After a failure; doubles.
+  int64_t troubled_ms_ = 0;  // Since when the connection has only told of trouble; 0: it hasn't.
+  int64_t answered_version_ = 0;  // The model's that last answered.
   sys::Guarded<ScoreStatus> status_;
 };
 

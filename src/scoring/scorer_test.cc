@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include "base/budget.h"
+#include "base/text.h"
 #include "core/ledger/ledger.h"
 #include "scoring/streams.h"
+#include "serving/feature_lookup.h"
 #include "store/log.h"
 #include "sys/clock.h"
 #include "sys/executor.h"
@@ -23,15 +25,53 @@ namespace {
 
 using test::FakeKafka;
 
-// Version 1 adds 1, 2, 3 to three numbers; version 2 says the text it is given.
-class TwoModels final : public serving::ModelSource {
+// Version 1 adds 1, 2, 3 to three numbers; version 2 says the text it is given; version 3 adds to
+// what is looked up for `who`, as long as that works.
+class TwoModels final : public serving::ModelSource,
+                        public serving::FeatureLookups,
+                        public serving::FeatureLookup {
  public:
+  bool works = true;
+
   Result<int64_t> resolve(const Ctx&, const std::string&, const std::string& target) override {
     return std::stoll(target);
   }
-  Result<Files> fetch(const Ctx&, const std::string&, int64_t version) override {
-    return Files{version == 1 ? test::onnx_add(1, 2, 3) : test::onnx_echo(), "sha256:1"};
+  Result<std::map<std::string, std::string>> parameters(const Ctx&, const std::string&,
+                                                        int64_t version) override {
+    std::map<std::string, std::string> out;
+    if (version == 3) out["feature_service"] = "s@1";
+    return out;
   }
+  Result<std::shared_ptr<const FeatureLookup>> open(const std::string&, const std::string&,
+                                                    int64_t) override {
+    return std::shared_ptr<const FeatureLookup>(std::shared_ptr<const FeatureLookup>(), this);
+  }
+  const std::vector<serving::TensorSpec>& asks() const override { return asks_; }
+  const std::vector<codec::Field>& gives() const override { return gives_; }
+  bool waits() const override { return false; }
+  // Of 13 nothing can ever be found.
+  Result<Found> find(std::span<const serving::Tensor* const> asked, int64_t rows,
+                     bool) const override {
+    Found out{.rows = codec::make_table(gives_), .states = {}};
+    out.rows.rows = rows;
+    out.states.assign(3, std::vector<serving::FeatureState>(static_cast<size_t>(rows)));
+    for (int64_t i = 0; i < rows; ++i) {
+      if (!works || asked[0]->integer(i) == 13) return internal("model.failed", "it fails");
+      for (codec::Column& c : out.rows.columns)
+        c.add_f64(static_cast<double>(asked[0]->integer(i)));
+    }
+    return out;
+  }
+  Result<Files> fetch(const Ctx&, const std::string&, int64_t version) override {
+    return Files{version == 2 ? test::onnx_echo() : test::onnx_add(1, 2, 3), "sha256:1"};
+  }
+
+ private:
+  std::vector<serving::TensorSpec> asks_ = {
+      {.name = "who", .type = serving::DataType::kInt64, .shape = {-1}}};
+  std::vector<codec::Field> gives_ = {codec::make_field("a", codec::ColumnType::kDouble),
+                                      codec::make_field("b", codec::ColumnType::kDouble),
+                                      codec::make_field("c", codec::ColumnType::kDouble)};
 };
 
 class ScoringTest : public test::DbTest {
@@ -44,8 +84,9 @@ class ScoringTest : public test::DbTest {
     events = std::make_unique<ledger::Ledger>(ledger::Ledger::Deps{db(), real_clock(), real_rng()});
     log =
         store::open_segment_log({fs, real_clock(), real_executor(), null_log()}, "/p", {}).value();
-    served = std::make_unique<serving::Serving>(serving::Serving::Deps{
-        db(), *events, source, *log, budget, real_clock(), real_rng(), null_log(), local});
+    served = std::make_unique<serving::Serving>(
+        serving::Serving::Deps{db(), *events, source, *log, budget, real_clock(), real_rng(),
+                               null_log(), local, nullptr, &source});
     served->deploy({}, {.name = "add", .model = "m", .target = "1"}).value();
     served->deploy({}, {.name = "echo", .model = "m", .target = "2"}).value();
     stream.project = "default";
@@ -172,8 +213,8 @@ TEST_P(ScoringTest, OfTwoTheLastToBeginPublishes) {
   Scorer second(deps(), stream);
   second.step();
   kafka.add(0, "[1, 1, 1]");
-  EXPECT_GT(first.step(), 0);
-  EXPECT_EQ(first.status().state, "failed");
+  EXPECT_GT(first.step(), 10'000);  // So long that it is known whose stream it is.
+  EXPECT_EQ(first.status().state, "elsewhere");
   EXPECT_TRUE(kafka.published["out"].empty());
   EXPECT_EQ(second.step(), 0);
   EXPECT_EQ(kafka.published["out"].size(), 1U);
@@ -196,6 +237,82 @@ TEST_P(ScoringTest, WhatIsGoneStopsItUnlessItMayBePassedOver) {
       EXPECT_NE(scorer.status().error.find("no more"), std::string::npos);
     }
   }
+}
+
+// A reset of one partition beside records of another in one poll: they are answered once.
+TEST_P(ScoringTest, WhatComesBesideAResetIsAnsweredOnce) {
+  stream.from.on_reset = features::KafkaFrom::kEarliest;
+  kafka.add(0, "[1, 1, 1]");
+  kafka.add(1, "[1, 1, 1]");
+  Scorer scorer(deps(), stream);
+  scorer.step();
+  for (int i = 0; i < 4; ++i) kafka.add(1, "[2, 2, 2]");
+  kafka.cut(1, 3);
+  kafka.add(0, "[3, 3, 3]");
+  for (int i = 0; i < 4; ++i) scorer.step();
+  EXPECT_EQ(kafka.published["out"].size(), 5U);
+}
+
+// From the moment that it begins, whatever hinders it then; and all of a partition that comes
+// later.
+TEST_P(ScoringTest, TheLatestIsThatOfTheBeginning) {
+  stream.from.start = features::KafkaFrom::kLatest;
+  stream.deployment = "later";
+  kafka.add(0, "[1, 1, 1]");
+  Scorer scorer(deps(), stream);
+  scorer.step();
+  kafka.add(0, "[2, 2, 2]");
+  EXPECT_GT(scorer.step(), 0);
+  served->deploy({}, {.name = "later", .model = "m", .target = "1"}).value();
+  scorer.step();
+  ASSERT_EQ(kafka.published["out"].size(), 1U);
+  kafka.grow(3);
+  kafka.add(2, "[3, 3, 3]");
+  Scorer again(deps(), stream);
+  again.step();
+  EXPECT_EQ(kafka.published["out"].size(), 2U);
+}
+
+TEST_P(ScoringTest, AModelThatFailsMakesNoDeadLettersARecordDoes) {
+  served->deploy({}, {.name = "looks", .model = "m", .target = "3"}).value();
+  stream.deployment = "looks";
+  source.works = false;
+  kafka.add(0, R"({"who": 1})");
+  Scorer scorer(deps(), stream);
+  EXPECT_GT(scorer.step(), 0);
+  for (int i = 2; i < 40; ++i) kafka.add(0, concat({R"({"who": )", std::to_string(i % 12), "}"}));
+  kafka.add(0, "no json");
+  EXPECT_GT(scorer.step(), 0);
+  EXPECT_TRUE(kafka.published["dead"].empty());
+  source.works = true;
+  EXPECT_EQ(scorer.step(), 0);
+  EXPECT_EQ(kafka.published["out"].size(), 39U);
+  EXPECT_EQ(kafka.published["dead"].size(), 1U);
+  kafka.add(0, R"({"who": 13})");  // Alone, and the model has answered others.
+  EXPECT_EQ(scorer.step(), 0);
+  EXPECT_EQ(kafka.published["dead"].back().headers[1].second, "model.failed");
+}
+
+// A canary that wants something else costs no record.
+TEST_P(ScoringTest, WhatACanaryDoesNotAnswerTheStableOneDoes) {
+  served->start_canary({}, "add", {.version = 2, .weight = 0.9, .alpha = 0}).value();
+  Scorer scorer(deps(), stream);
+  for (int i = 0; i < 30; ++i) {
+    kafka.add(0, "[1, 1, 1]");
+    scorer.step();
+  }
+  EXPECT_EQ(kafka.published["out"].size(), 30U);
+  EXPECT_TRUE(kafka.published["dead"].empty());
+  for (size_t i = 0; i < 30; ++i) EXPECT_EQ(answer(i).find("model_version")->as_int(), 1);
+}
+
+TEST_P(ScoringTest, WhatBrokersDoNotTakeIsCut) {
+  kafka.add(0, "x" + std::string(2 << 20, ' '));
+  Scorer scorer(deps(), stream);
+  EXPECT_EQ(scorer.step(), 0);
+  ASSERT_EQ(kafka.published["dead"].size(), 1U);
+  EXPECT_EQ(kafka.published["dead"][0].value, "");
+  EXPECT_EQ(kafka.published["dead"][0].headers.back().first, "slipway.cut");
 }
 
 TEST_P(ScoringTest, ADeploymentThatIsNotThereIsWaitedFor) {
@@ -251,6 +368,11 @@ TEST_P(ScoringTest, StreamsAreRowsWithOneTask) {
   other.set("deployment", "nope");
   EXPECT_EQ(one->put(ctx, "t", other).error().code, Code::kNotFound);
   EXPECT_EQ(one->running().size(), 1U);
+  codec::Json twin = document;
+  twin.set("from", codec::parse_json(R"({"brokers": ["h:1", "i:1"], "topic": "in",
+                                         "properties": {"group.id": "slipway.default.s"}})")
+                       .value());
+  EXPECT_EQ(one->put(ctx, "twin", twin).error().reason, "score_stream.group");
   two->reconcile().value();
   EXPECT_EQ(two->running().size(), 0U);
   EXPECT_EQ(two->show(ctx, "s").value().status.state, "elsewhere");

@@ -106,6 +106,7 @@ Json document_of(const ScoreStream& s) {
 struct ScoreStreams::Row {
   ScoreStream stream;
   std::string document;
+  std::string error = {};  // Why it can't be read.
   bool paused = false;
   int64_t created_ms = 0;
   int64_t updated_ms = 0;
@@ -139,11 +140,10 @@ Result<std::vector<ScoreStreams::Row>> ScoreStreams::rows() const {
                   const Result<Json> json = codec::parse_json(one.document);
                   Result<ScoreStream> parsed =
                       json.ok() ? parse_score_stream(*json) : Result<ScoreStream>(json.error());
-                  if (!parsed.ok()) {
-                    bad = Error(parsed.error()).within(concat({"score stream ", row.str(1)}));
-                    return;
-                  }
-                  one.stream = std::move(*parsed);
+                  if (parsed.ok())
+                    one.stream = std::move(*parsed);
+                  else
+                    one.error = parsed.error().text;  // Written by a newer version, perhaps.
                   one.stream.project = row.str(0);
                   one.stream.name = row.str(1);
                   one.stream.uid = row.str(2);
@@ -152,7 +152,7 @@ Result<std::vector<ScoreStreams::Row>> ScoreStreams::rows() const {
                   one.updated_ms = row.i64(6);
                   out.push_back(std::move(one));
                 }));
-    return bad;
+    return {};
   }));
   return out;
 }
@@ -163,6 +163,27 @@ Result<ScoreStreams::Row> ScoreStreams::find(const Ctx& ctx, const std::string& 
   return not_found("score_stream.not_found", concat({"no stream '", name, "' is scored"}));
 }
 
+// Two with the same positions would take records from each other.
+Status ScoreStreams::check_alone(const Ctx& ctx, const std::string& name,
+                                 const ScoreStream& stream) const {
+  ScoreStream named = stream;
+  named.project = ctx.project.text;
+  named.name = name;
+  for (const Row& row : TRY(rows())) {
+    const ScoreStream& other = row.stream;
+    const bool same = other.project == named.project && other.name == name;
+    if (same || other.from.topic != named.from.topic || other.group() != named.group()) continue;
+    const auto shared = [&](const std::string& b) {
+      return std::ranges::find(other.from.brokers, b) != other.from.brokers.end();
+    };
+    if (std::ranges::any_of(named.from.brokers, shared))
+      return conflict("score_stream.group", concat({"another stream reads ", named.from.topic,
+                                                    " as group ", named.group()}))
+          .with_hint("name another `properties: {group.id: …}`");
+  }
+  return {};
+}
+
 Status ScoreStreams::put(const Ctx& ctx, const std::string& name, const Json& document) {
   if (name.empty() || name.size() > kStreamNameBytesMax) return bad_field("name", "1 to 128 bytes");
   const ScoreStream stream = TRY(parse_score_stream(document));
@@ -171,6 +192,7 @@ Status ScoreStreams::put(const Ctx& ctx, const std::string& name, const Json& do
   // A deployment, or a model of the server's files.
   if (!deps_.scorer.serving.table().load()->hold(ctx.project.text, stream.deployment))
     TRY(deps_.scorer.serving.find(ctx, stream.deployment));
+  TRY(check_alone(ctx, name, stream));
   const std::string text = codec::to_json(document_of(stream));
   const std::string uid = new_uuid7(deps_.scorer.clock, deps_.rng).text();
   const int64_t now_ms = deps_.scorer.clock.now_ms();
@@ -195,7 +217,8 @@ Status ScoreStreams::put(const Ctx& ctx, const std::string& name, const Json& do
         event_of(before.empty() ? "score_stream.created" : "score_stream.changed", name,
                  document_of(stream)));
   }));
-  return reconcile();
+  ignore(reconcile(), "the duty does it");
+  return {};
 }
 
 Status ScoreStreams::remove(const Ctx& ctx, const std::string& name) {
@@ -204,7 +227,8 @@ Status ScoreStreams::remove(const Ctx& ctx, const std::string& name) {
     TRY(tx.exec("DELETE FROM score_stream WHERE uid = ?", {row.stream.uid}));
     return deps_.ledger.append(tx, ctx, event_of("score_stream.removed", name));
   }));
-  return reconcile();
+  ignore(reconcile(), "the duty does it");
+  return {};
 }
 
 Status ScoreStreams::set_paused(const Ctx& ctx, const std::string& name, bool paused) {
@@ -216,7 +240,8 @@ Status ScoreStreams::set_paused(const Ctx& ctx, const std::string& name, bool pa
     return deps_.ledger.append(
         tx, ctx, event_of(paused ? "score_stream.paused" : "score_stream.resumed", name));
   }));
-  return reconcile();
+  ignore(reconcile(), "the duty does it");
+  return {};
 }
 
 // ---- what is told
@@ -230,7 +255,8 @@ ScoreStreams::Told ScoreStreams::told_of(const Row& row) const {
   if (one)
     out.status = one->scorer.status();
   else
-    out.status.state = row.paused ? "paused" : "elsewhere";
+    out.status.state = !row.error.empty() ? "failed" : row.paused ? "paused" : "elsewhere";
+  if (!row.error.empty()) out.status.error = row.error;
   return out;
 }
 
@@ -302,66 +328,88 @@ void ScoreStreams::run(Running& one) {
   }
 }
 
-void ScoreStreams::end(const std::shared_ptr<Running>& one) {
-  {
-    const sys::Lock lock(one->mutex);
-    one->stopping = true;
+// All are told before the first is waited for: a step may wait for brokers.
+void ScoreStreams::end(const std::vector<std::shared_ptr<Running>>& over) {
+  for (const auto& one : over) {
+    {
+      const sys::Lock lock(one->mutex);
+      one->stopping = true;
+    }
+    one->woken.notify_all();
   }
-  one->woken.notify_all();
-  one->task->join();
+  for (const auto& one : over) {
+    one->task->join();
+    ignore(release(one->stream.uid), "the lease ends by itself");
+  }
+}
+
+// The lease of one that runs, or should.
+Status ScoreStreams::attend(const Row& row, std::vector<std::shared_ptr<Running>>* over) {
+  const int64_t now_ms = deps_.scorer.clock.now_ms();
+  const auto known = state_.with([&](State& s) -> std::optional<std::shared_ptr<Running>> {
+    if (s.stopped) return std::nullopt;
+    const auto found = s.running.find(row.stream.uid);
+    return found == s.running.end() ? nullptr : found->second;
+  });
+  if (!known) return {};
+  const std::shared_ptr<Running>& one = *known;
+  if (one && one->leased_until_ms - now_ms > kLeaseMs / 2) return {};
+  const bool ours = TRY(lease(row));
+  if (one && ours) one->leased_until_ms = now_ms + kLeaseMs;
+  if (one && !ours) {
+    state_.with([&](State& s) { s.running.erase(row.stream.uid); });
+    over->push_back(one);
+  }
+  if (one || !ours) return {};
+  state_.with([&](State& s) {
+    if (s.stopped) return;
+    const auto begun = begin(row);
+    begun->leased_until_ms = now_ms + kLeaseMs;
+    s.running[row.stream.uid] = begun;
+  });
+  return {};
 }
 
 Status ScoreStreams::reconcile() {
   const sys::Lock lock(changing_);
   const std::vector<Row> wanted = TRY(rows());
   std::vector<std::shared_ptr<Running>> over;
-  const int64_t now_ms = deps_.scorer.clock.now_ms();
   state_.with([&](State& s) {
     std::erase_if(s.running, [&](const auto& entry) {
       const auto row =
           std::ranges::find_if(wanted, [&](const Row& r) { return r.stream.uid == entry.first; });
-      const bool stays =
-          row != wanted.end() && !row->paused && row->document == entry.second->document;
+      const bool stays = row != wanted.end() && !row->paused && row->error.empty() &&
+                         row->document == entry.second->document;
       if (!stays) over.push_back(entry.second);
       return !stays;
     });
   });
-  for (const auto& one : over) end(one);
+  std::set<std::string> ending;
+  for (const auto& one : over) ending.insert(one->stream.uid);
+  Status done;
   for (const Row& row : wanted) {
-    if (row.paused) continue;
-    const std::shared_ptr<Running> known = state_.with([&](State& s) {
-      if (s.stopped) return std::shared_ptr<Running>();
-      const auto found = s.running.find(row.stream.uid);
-      return found == s.running.end() ? nullptr : found->second;
-    });
-    if (known && known->leased_until_ms - now_ms > kLeaseMs / 2) continue;
-    const bool ours = TRY(lease(row));
-    if (known && ours) known->leased_until_ms = now_ms + kLeaseMs;
-    if (known && !ours) {
-      state_.with([&](State& s) { s.running.erase(row.stream.uid); });
-      end(known);
-    }
-    if (known || !ours) continue;
-    state_.with([&](State& s) {
-      if (s.stopped) return;
-      const auto one = begin(row);
-      one->leased_until_ms = now_ms + kLeaseMs;
-      s.running[row.stream.uid] = one;
-    });
+    // One that changed begins once its task is over.
+    if (row.paused || !row.error.empty() || ending.contains(row.stream.uid)) continue;
+    Status attended = attend(row, &over);
+    if (!attended.ok()) done = std::move(attended);
   }
-  return {};
+  end(over);
+  for (const Row& row : wanted)
+    if (!row.paused && row.error.empty() && ending.contains(row.stream.uid)) {
+      Status attended = attend(row, &over);
+      if (!attended.ok()) done = std::move(attended);
+    }
+  return done;
 }
 
 void ScoreStreams::stop() {
-  std::map<std::string, std::shared_ptr<Running>> all;
+  std::vector<std::shared_ptr<Running>> all;
   state_.with([&](State& s) {
     s.stopped = true;
-    all.swap(s.running);
+    for (auto& [uid, one] : s.running) all.push_back(one);
+    s.running.clear();
   });
-  for (const auto& [uid, one] : all) {
-    end(one);
-    ignore(release(uid), "the lease ends by itself");
-  }
+  end(all);
 }
 
 }  // namespace slip::scoring

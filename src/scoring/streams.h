@@ -87,7 +87,9 @@ class ScoreStreams {
   Status release(const std::string& uid);
   std::shared_ptr<Running> begin(const Row& row);
   void run(Running& one);
-  void end(const std::shared_ptr<Running>& one);
+  void end(const std::vector<std::shared_ptr<Running>>& over);
+  Status attend(const Row& row, std::vector<std::shared_ptr<Running>>* over);
+  Status check_alone(const Ctx& ctx, const std::string& name, const ScoreStream& stream) const;
   Told told_of(const Row& row) const;
 
   Deps deps_;

@@ -122,6 +122,8 @@ class Planner {
  public:
   Planner(const ModelConfig& config, const FindMember& find) : config_(config), find_(find) {}
 
+  bool waits() const { return waits_; }  // Of what plan() has seen.
+
   Result<std::vector<Step>> plan(const Signature& whole) {
     for (const TensorSpec& t : whole.inputs) known_[t.name] = t.type;
     TRY(read_steps());
@@ -195,6 +197,7 @@ class Planner {
       return unavailable("ensemble.member", concat({"ensemble_scheduling: the model `", step.model,
                                                     "` isn't served"}));
     const Signature& s = member->arm->model->signature();
+    waits_ = waits_ || s.waits;
     if (config_.max_batch() > 0 && (s.max_batch == 0 || s.max_batch < config_.max_batch()))
       return bad_step(at,
                       concat({"`", step.model, "` takes batches of ", std::to_string(s.max_batch),
@@ -224,6 +227,7 @@ class Planner {
   const FindMember& find_;
   std::map<std::string, DataType> known_;  // Tensors that are there by now.
   std::vector<Step> steps_;
+  bool waits_ = false;
 };
 
 }  // namespace
@@ -248,7 +252,9 @@ Result<std::unique_ptr<Model>> make_ensemble(const ModelConfig& config, FindMemb
   for (const auto& t : config.message().output())
     if (!tensor_type(t.data_type()))
       return invalid("model_config.field", concat({"output `", t.name(), "` has no data_type"}));
-  std::vector<Step> steps = TRY(Planner(config, find).plan(whole));
+  Planner planner(config, find);
+  std::vector<Step> steps = TRY(planner.plan(whole));
+  whole.waits = planner.waits();
   return std::unique_ptr<Model>(
       std::make_unique<Ensemble>(std::move(whole), std::move(steps), std::move(find), clock));
 }

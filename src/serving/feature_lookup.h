@@ -20,7 +20,8 @@
 //   feature_service  NAME or NAME@VERSION of the service. Without a version it is the latest one
 //                    when the model is loaded, which the model's own names of columns must fit.
 //   feature_missing  What an unknown entity or a null becomes: `null` (the default: the model's
-//                    missing value, NaN), a number, or `refuse`.
+//                    missing value, NaN; refused for an input that has none, of whole numbers or
+//                    text), a number, or `refuse`.
 //   feature_stale    What a value past its view's ttl becomes: `null` (the default; then as
 //                    feature_missing says), `use`, or `refuse`.
 //

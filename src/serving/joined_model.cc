@@ -22,15 +22,9 @@ const Field* find_field(const std::vector<Field>& fields, std::string_view name)
   return at == fields.end() ? nullptr : &*at;
 }
 
-ColumnType column_of(DataType type) {
-  if (type == DataType::kBytes) return ColumnType::kText;
-  if (type == DataType::kBool) return ColumnType::kBool;
-  return is_real(type) ? ColumnType::kDouble : ColumnType::kInt64;
-}
-
 Column column_from(const Tensor& t) {
   Column out;
-  out.type = column_of(t.type);
+  out.type = column_type_of(t.type);
   if (out.type == ColumnType::kText) out.offsets.push_back(0);
   for (int64_t i = 0; i < t.elements(); ++i) {
     if (out.type == ColumnType::kText)
@@ -97,6 +91,7 @@ class JoinedModel final : public Model {
   std::vector<Field> schema_;
   std::vector<std::string> single_;  // Inputs with a value a row that columns are made of.
   std::vector<size_t> used_;         // Of lookup_->gives().
+  std::vector<bool> refuses_null_;   // Likewise: by rule, or as its input has no missing value.
   std::optional<RowMapper> mapper_;
 };
 
@@ -113,7 +108,7 @@ Status JoinedModel::plan_columns(const TensorSpec& spec, std::vector<std::string
   for (const std::string& name : *columns) {
     if (find_field(schema_, name) != nullptr) continue;
     signature_.inputs.push_back({.name = name, .type = spec.type, .shape = {-1}});
-    schema_.push_back(codec::make_field(name, column_of(spec.type)));
+    schema_.push_back(codec::make_field(name, column_type_of(spec.type)));
     single_.push_back(name);
   }
   mapped_.inputs.push_back(spec);
@@ -127,6 +122,12 @@ Status JoinedModel::check_used(const std::vector<std::string>& reads) {
   if (used_.empty())
     return bad_rule(
         concat({"feature_service: no feature of `", rules_.service, "` is an input of the model"}));
+  refuses_null_.assign(gives.size(), rules_.missing == LookupRules::Missing::kRefuse);
+  for (const TensorSpec& spec : mapped_.inputs)
+    for (const size_t i : used_)
+      if (rules_.missing == LookupRules::Missing::kNull && !is_real(spec.type) &&
+          (takes_one_wide(inner_->signature()) || spec.name == gives[i].name))
+        refuses_null_[i] = true;
   for (const size_t i : used_) {
     const ColumnType type = gives[i].type;
     const bool number =
@@ -148,7 +149,7 @@ Status JoinedModel::plan() {
   schema_ = lookup_->gives();
   for (const TensorSpec& ask : lookup_->asks()) {
     if (find_field(schema_, ask.name) != nullptr) continue;
-    schema_.push_back(codec::make_field(ask.name, column_of(ask.type)));
+    schema_.push_back(codec::make_field(ask.name, column_type_of(ask.type)));
     single_.push_back(ask.name);
   }
   std::vector<std::string> columns;
@@ -208,10 +209,10 @@ Result<Tensor> JoinedModel::judge(FeatureLookup::Found* found, int64_t rows) con
     for (size_t row = 0; row < marks.strings.size(); ++row) {
       const FeatureState state = found->states[f][row];
       if (state == FeatureState::kPresent) continue;
-      const bool refused = state == FeatureState::kStale
-                               ? rules_.stale == LookupRules::Stale::kRefuse
-                               : rules_.missing == LookupRules::Missing::kRefuse;
-      if (refused)
+      const bool old_refused =
+          state == FeatureState::kStale && rules_.stale == LookupRules::Stale::kRefuse;
+      if (old_refused ||
+          (refuses_null_[f] && found->rows.columns[f].is_null(static_cast<int64_t>(row))))
         return invalid("lookup.refused",
                        concat({"row ", std::to_string(row + 1), ": the feature `", name, "` is ",
                                feature_state_name(state), ", which the model refuses"}));
@@ -231,7 +232,7 @@ Result<std::vector<Tensor>> JoinedModel::lay(FeatureLookup::Found found,
   table.rows = rows;
   for (const std::string& name : single_) {
     const Tensor& t = *std::ranges::find(inputs, name, &Tensor::name);
-    table.schema.push_back(codec::make_field(name, column_of(t.type)));
+    table.schema.push_back(codec::make_field(name, column_type_of(t.type)));
     table.columns.push_back(column_from(t));
   }
   return mapper_->tensors(table);

@@ -198,7 +198,11 @@ TEST(JoinedModel, RulesDecideWhatIsAbsent) {
       {20, {}, "spend=OUTSIDE_MAX_AGE,n=OUTSIDE_MAX_AGE", {-1, -1}},
       {20, {.stale = S::kUse}, "spend=OUTSIDE_MAX_AGE,n=OUTSIDE_MAX_AGE", {200, 20}},
       {20, {.stale = S::kRefuse}, "!", {}},
-      {20, {.missing = M::kRefuse}, "spend=OUTSIDE_MAX_AGE,n=OUTSIDE_MAX_AGE", {-1, -1}},
+      {20, {.missing = M::kRefuse}, "!", {}},
+      {20,
+       {.missing = M::kRefuse, .stale = S::kUse},
+       "spend=OUTSIDE_MAX_AGE,n=OUTSIDE_MAX_AGE",
+       {200, 20}},
       {20, {.missing = M::kNumber, .number = 1}, "spend=OUTSIDE_MAX_AGE,n=OUTSIDE_MAX_AGE", {1, 1}},
   };
   for (const Case& c : cases) {
@@ -214,6 +218,18 @@ TEST(JoinedModel, RulesDecideWhatIsAbsent) {
     for (double& d : laid) d = std::isnan(d) ? -1 : d;
     EXPECT_EQ(laid, c.laid) << c.user;
   }
+}
+
+// An input of whole numbers has no missing value: nothing is made up for it.
+TEST(JoinedModel, WhatHasNoMissingValueRefusesNulls) {
+  const TensorSpec whole = {.name = "n", .type = DataType::kInt64, .shape = {-1}};
+  const auto model = joined({whole}).value();
+  EXPECT_TRUE(model->run(std::vector{wholes("user_id", {4})}, {}).ok());
+  const Error error = model->run(std::vector{wholes("user_id", {4, 0})}, {}).error();
+  EXPECT_EQ(error.reason, "lookup.refused");
+  EXPECT_NE(error.text.find("row 2"), std::string::npos);
+  const auto filled = joined({whole}, {.missing = LookupRules::Missing::kNumber, .number = 9});
+  EXPECT_EQ((*filled)->run(std::vector{wholes("user_id", {0})}, {}).value().back().integer(0), 9);
 }
 
 TEST(JoinedModel, BadRequestsAreNamed) {

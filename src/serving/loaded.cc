@@ -155,12 +155,21 @@ Status run_warmups(const Model& model, const ModelConfig& config) {
 
 namespace {
 
-// Warmed up before: what the lookup finds for zeros is nobody's.
+// As its configuration says, else once. What one warm run takes, ns.
+Result<int64_t> warm(const LoadWorld& world, const Model& model, const ModelConfig& config) {
+  if (config.message().model_warmup_size() > 0)
+    TRY(run_warmups(model, config));
+  else
+    TRY(warm_up(model));
+  const int64_t start = world.clock.steady_ns();
+  TRY(warm_up(model));
+  return world.clock.steady_ns() - start;
+}
+
 Result<std::unique_ptr<Model>> with_rules(const LoadWorld& world, std::unique_ptr<Model> own,
                                           const LookupRules& rules) {
   if (world.lookups == nullptr)
     return unsupported("lookup.unavailable", "feature_service: there is no feature store here");
-  TRY(warm_up(*own));
   auto lookup = world.lookups->open(world.project, rules.service, rules.version);
   if (lookup.ok()) return with_features(std::move(own), std::move(*lookup), rules);
   // The model is there; what it names isn't.
@@ -181,19 +190,15 @@ Result<std::shared_ptr<LoadedModel>> load_configured(LoadWorld world, std::strin
   if (rules && config.cache_ttl_ms() > 0)
     return invalid("model_config.field",
                    "response_cache: what a feature_service gives changes, and answers with it");
-  if (rules) own = TRY(with_rules(world, std::move(own), *rules));
+  if (rules) {
+    // Before: what the lookup finds for zeros is nobody's.
+    out->cost_ns = TRY(warm(world, *own, config));
+    own = TRY(with_rules(world, std::move(own), *rules));
+  }
   TRY(config.complete(name, own->signature()));
   Signature told = config.signature(own->signature());
   out->model = std::make_unique<Configured>(std::move(own), std::move(told));
-  if (!rules) {
-    if (config.message().model_warmup_size() > 0)
-      TRY(run_warmups(*out->model, config));
-    else
-      TRY(warm_up(*out->model));
-    const int64_t start = world.clock.steady_ns();
-    TRY(warm_up(*out->model));
-    out->cost_ns = world.clock.steady_ns() - start;
-  }
+  if (!rules) out->cost_ns = TRY(warm(world, *out->model, config));
   out->config = std::make_shared<const ModelConfig>(std::move(config));
   return out;
 }

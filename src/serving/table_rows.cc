@@ -182,12 +182,6 @@ int64_t width_of(const Tensor& t) {
   return n;
 }
 
-ColumnType column_type(DataType type) {
-  if (type == DataType::kBytes) return ColumnType::kText;
-  if (type == DataType::kBool) return ColumnType::kBool;
-  return is_real(type) ? ColumnType::kDouble : ColumnType::kInt64;
-}
-
 void add(const Tensor& t, int64_t index, Column* to) {
   switch (to->type) {
     case ColumnType::kText:
@@ -203,6 +197,12 @@ void add(const Tensor& t, int64_t index, Column* to) {
 }
 
 }  // namespace
+
+ColumnType column_type_of(DataType type) {
+  if (type == DataType::kBytes) return ColumnType::kText;
+  if (type == DataType::kBool) return ColumnType::kBool;
+  return is_real(type) ? ColumnType::kDouble : ColumnType::kInt64;
+}
 
 Result<RowMapper> RowMapper::make(const Signature& signature, const std::vector<Field>& schema,
                                   const std::vector<std::string>& columns) {
@@ -272,7 +272,7 @@ Result<codec::Table> output_table(const std::vector<Tensor>& outputs, int64_t ro
     const bool one = t.shape.size() == 1 || (t.shape.size() == 2 && t.shape[1] == 1);
     for (int64_t k = 0; k < width; ++k)
       schema.push_back(codec::make_field(one ? t.name : concat({t.name, "_", std::to_string(k)}),
-                                         column_type(t.type)));
+                                         column_type_of(t.type)));
   }
   codec::Table out = codec::make_table(std::move(schema));
   out.rows = rows;

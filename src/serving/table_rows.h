@@ -35,6 +35,9 @@ class RowMapper {
   std::vector<Input> inputs_;
 };
 
+// What a column of such values is.
+codec::ColumnType column_type_of(DataType type);
+
 // An output of [n] or [n, 1] is a column of its name, one of [n, k, …] the columns NAME_0 … of a
 // row's values in their order. kInvalid `rows.output` for one without a row for each of `rows`.
 Result<codec::Table> output_table(const std::vector<Tensor>& outputs, int64_t rows);

@@ -256,7 +256,7 @@ class RdConsumer final : public Consumer {
 
 // ---- writing in transactions
 
-constexpr int kTransactionMs = 30'000;  // For beginning to publish, and for ending it.
+constexpr int kTransactionMs = 10'000;  // For beginning to publish, and for ending it.
 constexpr int kQueueFullMs = 100;
 
 struct ErrorDestroy {
@@ -402,7 +402,7 @@ Result<std::unique_ptr<Producer>> make_producer(const ProducerOptions& options, 
       {"bootstrap.servers", options.brokers},
       {"client.id", "slipway"},
       {"transactional.id", options.name},
-      {"transaction.timeout.ms", std::to_string(2 * kTransactionMs)},
+      {"transaction.timeout.ms", std::to_string(6 * kTransactionMs)},
       {"enable.idempotence", "true"},
       {"linger.ms", "0"},
       {"compression.type", "lz4"},
