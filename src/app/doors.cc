@@ -112,7 +112,9 @@ Status World::listen() {
   metrics.collect([this](std::vector<telemetry::Sample>* out) {
     out->push_back({"slipway_live_listeners", {}, static_cast<double>(live->listeners())});
   });
-  // Who asks as soon as this is ready finds what fits there within this time.
+  // Who asks as soon as this is ready finds what is deployed, and what fits into Redis within this
+  // time; what fails is tried again.
+  if (serving->refresh({}).ok()) serving_known = true;
   if (redis) TRY(redis->mirror().greet(kGreetRedisMs));
   TRY(listen_http(*this, std::move(routes), tls));
   TRY(listen_grpc(*this, std::move(methods), tls));

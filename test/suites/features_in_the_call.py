@@ -258,12 +258,16 @@ def from_the_registry(root, gbm):
                      {"name": "risk", "source": info["artifact_uri"] + "/model", "run_id": info["run_id"]})
 
         def tag(key, value):
-            api.post(harness.MLFLOW + "model-versions/set-tag", {"name": "risk", "version": "1", "key": key, "value": value})
+            server.api().post(harness.MLFLOW + "model-versions/set-tag", {"name": "risk", "version": "1", "key": key, "value": value})
         tag("slipway.feature_service", "risk@1")
         api.put("deployments/risk", {"model": "risk", "version": 1})
         harness.ready(api, "risk", server, 1)
         out = answers_over_every_protocol(api, gbm)
         true(len(out["output"]) == USERS, "all are answered")
+        server.kill()
+        server.start()
+        api = server.api()
+        equal(ask(api, [1], [1.0]).status, 200, "at once after a restart")
         tag("slipway.feature_missing", "refuse")
 
         until("the new rule", lambda: ask(api, [0], [1.0], check=False).status == 400, 20, server)
