@@ -133,10 +133,10 @@ def exactly_once(root, broker, args):
         api.put("score-streams/s", document(broker))
         sent, poison, dice = [], [], random.Random(args.seed)
         for turn in range(args.kills):
+            seen = len(committed(broker, "scores"))
             produce(broker, args.records, turn, sent, poison)
             # In the middle: when something new was published, or at once.
             if turn % 2:
-                seen = len(committed(broker, "scores"))
                 until("more scores", lambda s=seen: len(committed(broker, "scores")) > s, WAIT, server)
             if turn == args.kills - 2:
                 broker.stop(signal.SIGKILL)
