@@ -5,10 +5,10 @@
 #include "base/text.h"
 #include "core/ledger/ledger.h"
 #include "sys/clock.h"
-#include "sys/executor.h"
 #include "sys/fs.h"
 #include "sys/log.h"
 #include "sys/process.h"
+#include "sys/stepper.h"
 
 namespace slip::features {
 namespace {
@@ -30,10 +30,7 @@ struct Streams::Running {
       : key(std::move(key_)), reader(std::move(deps), std::move(ctx), key.second, of) {}
   const Key key;
   StreamReader reader;
-  sys::Mutex mutex;
-  sys::CondVar woken;
-  bool stopping = false;  // Guarded by mutex.
-  std::unique_ptr<Task> task;
+  std::unique_ptr<Stepper> steps;
 };
 
 std::map<Streams::Key, KafkaSource> Streams::all_wanted() const {
@@ -79,7 +76,7 @@ Status Streams::reconcile() {
       if (!paused.contains(key) && !s.running.contains(key)) missing.push_back(key);
     return s.stopped;
   });
-  for (const auto& one : over) end(one);
+  for (const auto& one : over) one->steps->stop();
   if (stopped) return {};
   for (const Key& key : missing) {
     std::shared_ptr<Running> one = begin(key, all.at(key));
@@ -105,32 +102,9 @@ std::shared_ptr<Streams::Running> Streams::begin(const Key& key, const KafkaSour
         return owners_.claim(c, s);
       }};
   auto out = std::make_shared<Running>(std::move(deps), std::move(ctx), key, of);
-  Running& one = *out;
-  out->task = deps_.executor.spawn("feature-stream", [this, &one] { run(one); });
+  out->steps = std::make_unique<Stepper>(deps_.executor, deps_.clock, "feature-stream",
+                                         [reader = &out->reader] { return reader->step(); });
   return out;
-}
-
-void Streams::run(Running& one) {
-  for (;;) {
-    {
-      const sys::Lock lock(one.mutex);
-      if (one.stopping) return;
-    }
-    const int64_t rest_ms = one.reader.step();
-    const int64_t until_ns = deps_.clock.steady_ns() + rest_ms * 1'000'000;
-    sys::Lock lock(one.mutex);
-    while (rest_ms > 0 && !one.stopping)
-      if (!one.woken.wait_until(lock, until_ns)) break;
-  }
-}
-
-void Streams::end(const std::shared_ptr<Running>& one) {
-  {
-    const sys::Lock lock(one->mutex);
-    one->stopping = true;
-  }
-  one->woken.notify_all();
-  one->task->join();
 }
 
 void Streams::stop() {
@@ -140,7 +114,7 @@ void Streams::stop() {
     for (auto& [key, one] : s.running) all.push_back(one);
     s.running.clear();
   });
-  for (const auto& one : all) end(one);
+  for (const auto& one : all) one->steps->stop();
 }
 
 // ---- what is told and wanted of them
@@ -224,7 +198,7 @@ Status Streams::reset(const Ctx& ctx, const std::string& source, KafkaFrom to) {
     one = found->second;
     s.running.erase(found);
   });
-  if (one) end(one);  // The next reconciling begins it anew.
+  if (one) one->steps->stop();  // The next reconciling begins it anew.
   Intake what;
   what.source = source;
   what.marks = marks_of_reset(deps_.features.history().stream_marks(ctx.project.text, source),

@@ -96,8 +96,6 @@ class Streams {
   std::map<Key, KafkaSource> all_wanted() const;
   Result<std::map<Key, bool>> read_paused() const;
   std::shared_ptr<Running> begin(const Key& key, const KafkaSource& of);
-  void run(Running& one);
-  void end(const std::shared_ptr<Running>& one);
   Status set_paused(const Ctx& ctx, const std::string& source, bool paused);
   Result<std::string> value_of(const KafkaValue& value) const;
   Status check_brokers(const KafkaSource& of) const;

@@ -8,9 +8,9 @@
 #include "base/uuid.h"
 #include "core/ledger/ledger.h"
 #include "sys/clock.h"
-#include "sys/executor.h"
 #include "sys/log.h"
 #include "sys/rng.h"
+#include "sys/stepper.h"
 
 namespace slip::scoring {
 namespace {
@@ -118,11 +118,8 @@ struct ScoreStreams::Running {
   const ScoreStream stream;
   const std::string document;
   Scorer scorer;
-  sys::Mutex mutex;
-  sys::CondVar woken;
-  bool stopping = false;
   int64_t leased_until_ms = 0;  // Of who reconciles.
-  std::unique_ptr<Task> task;
+  std::unique_ptr<Stepper> steps;
 };
 
 // ---- the table
@@ -309,36 +306,16 @@ Status ScoreStreams::release(const std::string& uid) {
 
 std::shared_ptr<ScoreStreams::Running> ScoreStreams::begin(const Row& row) {
   auto out = std::make_shared<Running>(deps_.scorer, row);
-  Running& one = *out;
-  out->task = deps_.executor.spawn("score-stream", [this, &one] { run(one); });
+  out->steps = std::make_unique<Stepper>(deps_.executor, deps_.scorer.clock, "score-stream",
+                                         [scorer = &out->scorer] { return scorer->step(); });
   return out;
-}
-
-void ScoreStreams::run(Running& one) {
-  for (;;) {
-    {
-      const sys::Lock lock(one.mutex);
-      if (one.stopping) return;
-    }
-    const int64_t rest_ms = one.scorer.step();
-    const int64_t until_ns = deps_.scorer.clock.steady_ns() + rest_ms * 1'000'000;
-    sys::Lock lock(one.mutex);
-    while (rest_ms > 0 && !one.stopping)
-      if (!one.woken.wait_until(lock, until_ns)) break;
-  }
 }
 
 // All are told before the first is waited for: a step may wait for brokers.
 void ScoreStreams::end(const std::vector<std::shared_ptr<Running>>& over) {
+  for (const auto& one : over) one->steps->tell_to_stop();
   for (const auto& one : over) {
-    {
-      const sys::Lock lock(one->mutex);
-      one->stopping = true;
-    }
-    one->woken.notify_all();
-  }
-  for (const auto& one : over) {
-    one->task->join();
+    one->steps->stop();
     ignore(release(one->stream.uid), "the lease ends by itself");
   }
 }

@@ -86,7 +86,6 @@ class ScoreStreams {
   Result<bool> lease(const Row& row);
   Status release(const std::string& uid);
   std::shared_ptr<Running> begin(const Row& row);
-  void run(Running& one);
   void end(const std::vector<std::shared_ptr<Running>>& over);
   Status attend(const Row& row, std::vector<std::shared_ptr<Running>>* over);
   Status check_alone(const Ctx& ctx, const std::string& name, const ScoreStream& stream) const;
