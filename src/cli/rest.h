@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "cli/remote.h"
 
 namespace slip {
@@ -63,6 +65,9 @@ void add_archive_commands(Commands& commands, const Connect& connect, Fs& fs);
 void add_feature_store_commands(Commands& commands, const Connect& connect, Fs& fs);
 // feature verify|erase: served vectors against the history; an entity out of all of it.
 void add_feature_verify_command(Commands& commands, const Connect& connect);
+struct Column;
+// A stream of a topic as a row, then its partitions; or (--json) as it came.
+void print_with_partitions(Call& call, const codec::Json& stream, std::span<const Column> columns);
 // feature streams, feature stream show|pause|resume|reset
 void add_feature_stream_commands(Commands& commands, const Connect& connect);
 // score-streams, score-stream show|apply|pause|resume|delete: files are read through `fs`.

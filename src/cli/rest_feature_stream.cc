@@ -26,13 +26,7 @@ std::string at_stream(const Call& call, std::string_view verb) {
 }
 
 void print_stream(Call& call, const Json& stream) {
-  if (call.on("json")) return print_fields(call, stream);
-  Json one = Json::object();
-  one.set("items", Json::array({stream}));
-  print_rows(call, one, kStreamColumns);
-  Json partitions = Json::object();
-  partitions.set("items", *stream.find("partitions"));
-  print_rows(call, partitions, kPartitionColumns);
+  print_with_partitions(call, stream, kStreamColumns);
 }
 
 Result<int> streams(Call& call, Remote& remote) {
@@ -62,6 +56,16 @@ Result<int> reset(Call& call, Remote& remote) {
 }
 
 }  // namespace
+
+void print_with_partitions(Call& call, const Json& stream, std::span<const Column> columns) {
+  if (call.on("json")) return print_fields(call, stream);
+  Json one = Json::object();
+  one.set("items", Json::array({stream}));
+  print_rows(call, one, columns);
+  Json partitions = Json::object();
+  partitions.set("items", *stream.find("partitions"));
+  print_rows(call, partitions, kPartitionColumns);
+}
 
 void add_feature_stream_commands(Commands& commands, const Connect& connect) {
   const auto remote = [connect](auto run) {

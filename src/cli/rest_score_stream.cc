@@ -20,25 +20,12 @@ constexpr std::array kStreamColumns = {
     Column{"DEAD", "dead_letters_count"},
     Column{"ERROR", "error"},
 };
-constexpr std::array kPartitionColumns = {
-    Column{"PARTITION", "partition"},
-    Column{"NEXT", "next"},
-    Column{"END", "end"},
-    Column{"LAG", "lag"},
-};
-
 std::string at(const Call& call, std::string_view verb) {
   return concat({"/score-streams/", percent_encode(call.argument(0)), verb});
 }
 
 void print_stream(Call& call, const Json& stream) {
-  if (call.on("json")) return print_fields(call, stream);
-  Json one = Json::object();
-  one.set("items", Json::array({stream}));
-  print_rows(call, one, kStreamColumns);
-  Json partitions = Json::object();
-  partitions.set("items", *stream.find("partitions"));
-  print_rows(call, partitions, kPartitionColumns);
+  print_with_partitions(call, stream, kStreamColumns);
 }
 
 Result<int> list(Call& call, Remote& remote) {

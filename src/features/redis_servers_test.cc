@@ -48,20 +48,9 @@ class RedisServersTest : public RedisMirrorTest {
   }
   std::map<std::string, std::string>& servers() { return redis.hashes["slipway:servers:packed"]; }
 
-  static constexpr std::string_view kRowsOnly = R"yaml(
-kind: Source
-name: txn
-columns: {user_id: int64, amount: float64, merchant: string}
-event_time: ts
----
-kind: FeatureView
-name: last_txn
-entity: {user_id: int64}
-source: txn
-features: [amount, merchant]
-row: {doubled: "amount * 2"}
-ttl: 1h
-)yaml";
+  // Without the windows.
+  static constexpr std::string_view kRowsOnly =
+      kDefinitions.substr(0, kDefinitions.find("---\nkind: FeatureView\nname: spend"));
 };
 SLIP_EVERY_DB(RedisServersTest);
 

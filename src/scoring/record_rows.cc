@@ -48,7 +48,7 @@ Result<RecordRows> RecordRows::make(const serving::Signature& signature) {
   bool list = false;
   for (const serving::TensorSpec& spec : signature.inputs) {
     const ColumnType type = serving::column_type_of(spec.type);
-    const bool wide = spec.shape.size() == 2 && spec.shape[1] != 1;
+    const bool wide = serving::is_wide(spec);
     if (spec.shape.empty() || spec.shape.size() > 2 || (wide && signature.inputs.size() > 1))
       return unsupported("record.inputs", concat({"a record has no form for input `", spec.name,
                                                   "`, which takes more than a value a row"}));

@@ -55,12 +55,11 @@ Column filled(const Column& from, double number) {
 }
 
 bool takes_one_wide(const Signature& s) {
-  return s.inputs.size() == 1 && s.inputs.front().shape.size() == 2 &&
-         s.inputs.front().shape[1] != 1;
+  return s.inputs.size() == 1 && is_wide(s.inputs.front());
 }
 
 bool takes_one_a_row(const TensorSpec& spec) {
-  return spec.shape.size() == 1 || (spec.shape.size() == 2 && spec.shape[1] == 1);
+  return (spec.shape.size() == 1 || spec.shape.size() == 2) && !is_wide(spec);
 }
 
 class JoinedModel final : public Model {

@@ -39,8 +39,6 @@ Status check_column(const std::vector<Field>& schema, const TensorSpec& spec,
                                   data_type_name(spec.type)}));
 }
 
-bool is_wide(const TensorSpec& spec) { return spec.shape.size() == 2 && spec.shape[1] != 1; }
-
 // ---- into tensors
 
 // One column on its way into rows of `width` values, as the `k`th of them.
@@ -197,6 +195,8 @@ void add(const Tensor& t, int64_t index, Column* to) {
 }
 
 }  // namespace
+
+bool is_wide(const TensorSpec& spec) { return spec.shape.size() == 2 && spec.shape[1] != 1; }
 
 ColumnType column_type_of(DataType type) {
   if (type == DataType::kBytes) return ColumnType::kText;

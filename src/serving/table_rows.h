@@ -35,6 +35,8 @@ class RowMapper {
   std::vector<Input> inputs_;
 };
 
+// Whether it has several values a row, or any number.
+bool is_wide(const TensorSpec& spec);
 // What a column of such values is.
 codec::ColumnType column_type_of(DataType type);
 

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "features/streams.h"
 #include "wire/native/native.h"
+#include "wire/native/stream_json.h"
 
 namespace slip::wire::native {
 namespace {
@@ -12,22 +13,13 @@ using features::Streams;
 
 Json stream_json(const Streams::Told& one) {
   const features::StreamStatus& s = one.status;
-  Json partitions = Json::array();
-  int64_t lag = 0;
-  for (const features::StreamStatus::Partition& p : s.partitions) {
-    Json at = Json::object({{"partition", static_cast<int64_t>(p.partition)}, {"next", p.next}});
-    at.set("end", p.end ? Json(*p.end) : Json());
-    at.set("lag", p.lag);
-    lag += p.lag;
-    partitions.push(std::move(at));
-  }
   Json brokers = Json::array();
   for (const std::string& b : one.brokers) brokers.push(b);
   Json out = Json::object({{"source", one.source},
                            {"topic", one.topic},
                            {"state", s.state},
                            {"error", s.error},
-                           {"lag", lag},
+                           {"lag", 0},  // Its place; add_partitions() sums.
                            {"messages", s.messages},
                            {"bytes", s.bytes},
                            {"rows", s.rows},
@@ -39,7 +31,7 @@ Json stream_json(const Streams::Told& one) {
                            {"resets", s.resets},
                            {"last_message_us", s.last_message_us}});
   out.set("brokers", std::move(brokers));
-  out.set("partitions", std::move(partitions));
+  add_partitions(&out, s.partitions);
   return out;
 }
 

@@ -2,6 +2,7 @@
 
 #include "scoring/streams.h"
 #include "wire/native/native.h"
+#include "wire/native/stream_json.h"
 
 namespace slip::wire::native {
 namespace {
@@ -11,19 +12,10 @@ using scoring::ScoreStreams;
 
 Json stream_json(const ScoreStreams::Told& one) {
   const scoring::ScoreStatus& s = one.status;
-  Json partitions = Json::array();
-  int64_t lag = 0;
-  for (const scoring::ScoreStatus::Partition& p : s.partitions) {
-    Json at = Json::object({{"partition", static_cast<int64_t>(p.partition)}, {"next", p.next}});
-    at.set("end", p.end ? Json(*p.end) : Json());
-    at.set("lag", p.lag);
-    lag += p.lag;
-    partitions.push(std::move(at));
-  }
   Json out = Json::object({{"name", one.stream.name},
                            {"state", s.state},
                            {"error", s.error},
-                           {"lag", lag},
+                           {"lag", 0},  // Its place; add_partitions() sums.
                            {"records", s.records},
                            {"dead_letters_count", s.dead},
                            {"batches", s.batches},
@@ -33,7 +25,7 @@ Json stream_json(const ScoreStreams::Told& one) {
                            {"created_ms", one.created_ms},
                            {"updated_ms", one.updated_ms}});
   out.set("stream", scoring::document_of(one.stream));
-  out.set("partitions", std::move(partitions));
+  add_partitions(&out, s.partitions);
   return out;
 }
 
