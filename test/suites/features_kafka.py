@@ -379,8 +379,8 @@ def paused_and_told(server, broker, admin):
     until("its row", lambda: history_rows(api, "quiet") == 1, seconds=30)
     verbs = [e["verb"] for e in api.get("ledger?after=0&limit=1000")["items"]]
     true("feature_stream.paused" in verbs and "feature_stream.resumed" in verbs, "the ledger tells")
-    metrics = api.send("GET", "/metrics").body.decode()
-    true('slipway_feature_stream_rows_total{project="default",source="quiet"} 1' in metrics, "metrics")
+    line = 'slipway_feature_stream_rows_total{project="default",source="quiet"} 1'
+    until("its row to be counted", lambda: line in api.send("GET", "/metrics").body.decode(), seconds=30)  # After the commit.
     refused(api, "POST", "feature-streams/none/pause", {}, 404, "feature_stream.not_found")
     refused(api, "POST", "feature-streams/quiet/reset", {"to": "yesterday"}, 400, "feature_stream.reset")
 

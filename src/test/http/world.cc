@@ -1,6 +1,9 @@
 #include "test/http/world.h"
 
 #include <charconv>
+#include <fstream>
+#include <sstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -134,6 +137,28 @@ World::World(std::vector<Route> rows, WorldOptions options) : budget(options.bud
   auto server = Server::start(parts, std::move(rows), std::move(options.server));
   EXPECT_TRUE(server.ok()) << (server ? "" : server.error().text);
   server_ = std::move(server).value();
+}
+
+bool World::await_unread(size_t bytes) const {
+  const int64_t until = deadline();
+  while (real_clock().steady_ns() < until) {
+    size_t unread = 0;
+    std::ifstream sockets("/proc/self/net/tcp");
+    for (std::string line; std::getline(sockets, line);) {  // sl, local, remote, state, tx:rx, …
+      std::istringstream fields(line);
+      std::string slot, local, remote, state, queues;
+      fields >> slot >> local >> remote >> state >> queues;
+      const auto after_colon = [](const std::string& pair) {
+        return pair.find(':') == std::string::npos
+                   ? 0
+                   : std::stoul(pair.substr(pair.find(':') + 1), nullptr, 16);
+      };
+      if (state == "01" && after_colon(local) == port()) unread += after_colon(queues);
+    }
+    if (unread >= bytes) return true;
+    std::this_thread::yield();
+  }
+  return false;
 }
 
 World::~World() {

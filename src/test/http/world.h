@@ -68,6 +68,9 @@ class World {
   Server& server() { return *server_; }
   uint16_t port() const { return server_->port(); }
   RawClient client() const { return RawClient(port()); }
+  // Waits until so many bytes lie in the server's sockets that it hasn't read: loopback hands over
+  // what a client sent when the kernel finds the time. False: they didn't come in ten seconds.
+  bool await_unread(size_t bytes) const;
 
   Budget budget;
   TwoTokens gate;

@@ -127,7 +127,12 @@ class OipTurn : public testing::Test {
     }
     holder.send("GET /hold HTTP/1.1\r\nHost: localhost\r\n\r\n");
     hold.await();
-    for (size_t i = 0; i < refs.size(); ++i) clients[i].send(request(refs[i]));
+    size_t sent = 0;
+    for (size_t i = 0; i < refs.size(); ++i) {
+      clients[i].send(request(refs[i]));
+      sent += request(refs[i]).size();
+    }
+    EXPECT_TRUE(world->await_unread(sent));
     hold.let_go();
     std::vector<RawReply> out;
     for (RawClient& c : clients) out.push_back(c.reply());
