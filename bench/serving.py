@@ -341,7 +341,7 @@ class Bench:
         """Both write Parquet from Parquet on core 0; MLflow's time is without its imports, ours is the whole command."""
         count = 200_000 if self.args.quick else 2_000_000
         theirs = max(count // 20, 20_000)
-        self.save_mlflow()
+        with_peer = self.can_save_mlflow()
         code = ("import sys, numpy as np, pyarrow as pa, pyarrow.parquet as pq\n"
                 "for name, n in (('big', int(sys.argv[1])), ('small', int(sys.argv[2]))):\n"
                 "  x = np.random.default_rng(5).normal(size=(n, 20)).astype(np.float32)\n"
@@ -353,23 +353,36 @@ class Bench:
             for who in ("ours", "peer") if number % 2 == 0 else ("peer", "ours"):
                 if who == "ours":
                     ours.append(count / self.score_ours())
-                else:
-                    env = processes.env_of("pip_mlflow_server", "pip_trees")
-                    env["PYTHONPATH"] += os.pathsep + str(arrow)
-                    done = subprocess.run(["taskset", "-c", processes.SERVER_CORE, common.venv_python(),
-                                           str(ROOT / "bench/serving/mlflow_jobs.py"), "score", "mlflow-model", "small.parquet", "their.parquet"],
-                                          cwd=self.folder, env={**os.environ, **env}, capture_output=True, text=True, check=False)
-                    if done.returncode:
-                        raise common.Failed(f"mlflow pyfunc: {done.stderr[-600:]}")
-                    got = json.loads(done.stdout.strip().splitlines()[-1])
-                    peer.append(got["rows"] / got["seconds"])
-        out = {"rows": count, "peer_rows": theirs, "rows_per_s": spread(ours), "mlflow_rows_per_s": spread(peer),
-               "ratio": spread([a / b for a, b in zip(ours, peer)])}
-        common.say(f"batch score: {shown(out['rows_per_s'])} rows/s on one core, MLflow's pyfunc {shown(out['mlflow_rows_per_s'])}, "
-                   f"{shown(out['ratio'], 1)} x")
+                elif with_peer:
+                    peer.append(self.score_theirs(arrow))
+        out = {"rows": count, "peer_rows": theirs, "rows_per_s": spread(ours)}
+        common.say(f"batch score: {shown(out['rows_per_s'])} rows/s on one core")
+        if peer:
+            out |= {"mlflow_rows_per_s": spread(peer), "ratio": spread([a / b for a, b in zip(ours, peer)])}
+            common.say(f"             MLflow's pyfunc {shown(out['mlflow_rows_per_s'])}, ours {shown(out['ratio'], 1)} x")
         self.result["batch"] = out
         self.judge("batch score, rows/s a core", out["rows_per_s"]["median"], 1_000_000)
-        self.judge("batch score, times MLflow's pyfunc", out["ratio"]["median"], 20, digits=1)
+        self.judge("batch score, times MLflow's pyfunc", out["ratio"]["median"] if peer else None, 20, digits=1)
+
+    def can_save_mlflow(self):
+        try:
+            self.save_mlflow()
+            return True
+        except common.Failed as error:
+            self.left_out["mlflow pyfunc"] = str(error)
+            common.say(f"LEFT OUT: mlflow pyfunc: {error}")
+            return False
+
+    def score_theirs(self, arrow):
+        env = processes.env_of("pip_mlflow_server", "pip_trees")
+        env["PYTHONPATH"] += os.pathsep + str(arrow)
+        done = subprocess.run(["taskset", "-c", processes.SERVER_CORE, common.venv_python(), str(ROOT / "bench/serving/mlflow_jobs.py"), "score",
+                               "mlflow-model", "small.parquet", "their.parquet"], cwd=self.folder, env={**os.environ, **env},
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise common.Failed(f"mlflow pyfunc: {done.stderr[-600:]}")
+        got = json.loads(done.stdout.strip().splitlines()[-1])
+        return got["rows"] / got["seconds"]
 
     def score_ours(self):
         shutil.rmtree(self.folder / "scores", ignore_errors=True)
@@ -382,7 +395,7 @@ class Bench:
 
     def trees(self):
         """As ./dev bench trees, in this run; its verdicts are its own."""
-        from bench import trees
+        from bench import trees  # Fetches its peers.
         program = self.args.trees_program or (common.BUILD / "bench" / "trees_bench")
         if not pathlib.Path(program).exists():
             common.say(f"LEFT OUT: trees: there is no {program} (./dev build bench trees_bench)")
@@ -417,7 +430,11 @@ def measure(bench, parts):
         common.say(f"-- {part}")
         if part in ("memory", "batch", "trees"):  # The servers have ended: these have the core for themselves.
             bench.stop_all()
-        getattr(bench, part)()
+        try:
+            getattr(bench, part)()
+        except common.Failed as error:  # The other parts are still worth their figures.
+            common.say(f"FAILED: {part}: {error}")
+            bench.judge(f"{part}: failed", None, 0, False)
         common.say(f"   {time.monotonic() - begun:.0f} s")
 
 

@@ -6,7 +6,7 @@ import lightgbm
 import numpy as np
 
 
-@bentoml.service(workers=1)
+@bentoml.service(workers=1, logging={"access": {"enabled": False}})
 class Bench:
     def __init__(self):
         self.model = lightgbm.Booster(model_file=os.environ["BENCH_MODEL"])

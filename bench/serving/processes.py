@@ -148,11 +148,11 @@ def mlserver(folder, model):
 
 
 def mlflow(folder, model):
-    """What `mlflow models serve --env-manager local --workers 1` runs."""
+    """What `mlflow models serve --env-manager local --workers 1` runs, without uvicorn's line for each request."""
     saved = folder / "mlflow-model"
     port = free_port()
     child = Child("mlflow", [common.venv_python(), "-m", "uvicorn", "--host", "127.0.0.1", "--port", port, "--workers", "1",
-                             "mlflow.pyfunc.scoring_server.app:app"], folder,
+                             "--no-access-log", "mlflow.pyfunc.scoring_server.app:app"], folder,
                   {**env_of("pip_mlflow_server", "pip_trees"), "__pyfunc_model_path__": str(saved)})
     child.port = port
     return child, "/ping"
