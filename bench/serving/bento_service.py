@@ -12,5 +12,5 @@ class Bench:
         self.model = lightgbm.Booster(model_file=os.environ["BENCH_MODEL"])
 
     @bentoml.api
-    def predict(self, rows: list[list[float]]) -> list[float]:
+    async def predict(self, rows: list[list[float]]) -> list[float]:
         return self.model.predict(np.asarray(rows, np.float32), num_threads=1).tolist()
