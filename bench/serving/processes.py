@@ -103,15 +103,19 @@ class Child:
             self.process.stdout.close()
 
 
+def first_line_or_end(child):
+    try:
+        return child.first_line()
+    except BaseException:
+        child.stop()
+        raise
+
+
 def ours(binary, folder, name, *args):
     """One event loop and one queue of gRPC: the server has one core. Everything else is as the product starts."""
     child = Child(name, [binary, "serve", "--data-dir", folder / name, "--port", "0", "--grpc-port", "0", *args], folder,
                   {"SLIPWAY_HTTP_THREADS": "1", "SLIPWAY_GRPC_THREADS": "1"}, ready_line=True)
-    try:
-        line = child.first_line()
-    except common.Failed:
-        child.stop()
-        raise
+    line = first_line_or_end(child)
     child.url = re.search(r"http=(\S+)", line).group(1)
     child.port = int(child.url.rpartition(":")[2])
     child.grpc_port = int(re.search(r"grpc=\S*?:?(\d+)(?=\s|$)", line).group(1))
@@ -120,7 +124,7 @@ def ours(binary, folder, name, *args):
 
 def bare(tool, folder):
     child = Child("bare", [tool], folder, ready_line=True)
-    child.port = int(re.search(r":(\d+)", child.first_line()).group(1))
+    child.port = int(re.search(r":(\d+)", first_line_or_end(child)).group(1))
     return child
 
 
