@@ -46,6 +46,7 @@ WORK = common.BUILD / "bench-serving"
 CONNECTIONS, GRPC_CONNECTIONS, GRPC_STREAMS = 64, 4, 32
 MLFLOW_API = "/api/2.0/mlflow/"
 SWAPS = 10
+LARGE_MB = 64
 
 
 def compile_load():
@@ -319,13 +320,33 @@ class Bench:
             loaded = self.settled(child)
             api.send("POST", "/v2/repository/models/onnx/unload", {})
             unloaded = self.settled(child)
+            grown, back = self.large_model(child, api, at)
         finally:
             child.stop()
-        out = {"idle_mb": settled, "with_onnx_mb": loaded, "after_unload_mb": unloaded, "onnx_platform": platform_}
-        common.say(f"VmRSS: idle {settled:.1f} MB, with an ONNX model ({platform_}) {loaded:.1f} MB, after its unload {unloaded:.1f} MB")
+        out = {"idle_mb": settled, "with_onnx_mb": loaded, "after_unload_mb": unloaded, "onnx_platform": platform_,
+               "with_large_mb": grown, "after_large_mb": back}
+        common.say(f"VmRSS: idle {settled:.1f} MB, with an ONNX model ({platform_}) {loaded:.1f} MB, after its unload {unloaded:.1f} MB; "
+                   f"with one of {LARGE_MB} MB {grown:.1f} MB, after its unload {back:.1f} MB")
         self.result["memory"] = out
         self.judge("VmRSS idle, MB", settled, 60, False, 1)
         self.judge("VmRSS with ONNX Runtime, MB", loaded, 110, False, 1)
+        self.judge("share of a large model's memory that unload returns", (grown - back) / (grown - unloaded), 0.9, digits=2)
+
+    def large_model(self, child, api, at):
+        """VmRSS with a matrix of LARGE_MB loaded, and after its unload."""
+        import numpy as np
+        import onnx
+        n = int((LARGE_MB * 1e6 / 4) ** 0.5)
+        weights = onnx.numpy_helper.from_array(np.random.default_rng(3).normal(size=(n, n)).astype(np.float32), "w")
+        ends = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, n]) for name in ("x", "y")]
+        graph = onnx.helper.make_graph([onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "g", ends[:1], ends[1:], [weights])
+        (at / "large" / "1").mkdir(parents=True)
+        onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), at / "large" / "1" / "model.onnx")
+        api.send("POST", "/v2/repository/models/large/load", {})
+        served.until("the large model", lambda: api.send("GET", "/v2/models/large/ready", check=False).status == 200)
+        grown = self.settled(child)
+        api.send("POST", "/v2/repository/models/large/unload", {})
+        return grown, self.settled(child)
 
     @staticmethod
     def settled(child):
