@@ -296,13 +296,28 @@ std::string format_time_ms(int64_t unix_ms) {
   const auto day = floor<days>(time);
   const year_month_day date(day);
   const hh_mm_ss clock(time - day);
-  std::array<char, 48> out;
-  const int n = std::snprintf(
-      out.data(), out.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
-  return {out.data(), static_cast<size_t>(n)};
+  const int year = static_cast<int>(date.year());
+  if (year < 0 || year > 9999) {
+    std::array<char, 48> out;
+    const int n = std::snprintf(
+        out.data(), out.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", year,
+        static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+        static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+        static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
+    return {out.data(), static_cast<size_t>(n)};
+  }
+  std::string out = "0000-00-00T00:00:00.000Z";  // Every answer with times makes some.
+  const auto put = [&out](size_t last, int64_t v) {
+    for (; v > 0; v /= 10) out[last--] = static_cast<char>('0' + v % 10);
+  };
+  put(3, year);
+  put(6, static_cast<unsigned>(date.month()));
+  put(9, static_cast<unsigned>(date.day()));
+  put(12, clock.hours().count());
+  put(15, clock.minutes().count());
+  put(18, clock.seconds().count());
+  put(22, clock.subseconds().count());
+  return out;
 }
 
 std::optional<int64_t> parse_time_ms(std::string_view text) {

@@ -107,6 +107,15 @@ SourceFile open_source(ByteSource& source, arrow::MemoryPool* pool) {
   return {file, file->failure()};
 }
 
+std::vector<std::string> seldom_repeated(const arrow::Schema& schema) {
+  std::vector<std::string> out;
+  for (const auto& field : schema.fields()) {
+    const auto type = field->type()->id();
+    if (arrow::is_floating(type) || type == arrow::Type::TIMESTAMP) out.push_back(field->name());
+  }
+  return out;
+}
+
 SinkStream open_sink(ByteSink& sink) {
   const auto stream = std::make_shared<SinkBytes>(sink);
   return {stream, stream->failure()};

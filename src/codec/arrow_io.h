@@ -3,12 +3,15 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "codec/table.h"
 
 namespace arrow {
 class MemoryPool;
+class Schema;
 class Status;
 namespace io {
 class OutputStream;
@@ -34,6 +37,9 @@ struct SinkStream {
 // What they are made of outlives them.
 SourceFile open_source(ByteSource& source, arrow::MemoryPool* pool);
 SinkStream open_sink(ByteSink& sink);
+
+// Columns of measurements and moments: a dictionary of their values costs time and saves nothing.
+std::vector<std::string> seldom_repeated(const arrow::Schema& schema);
 
 Status take(const arrow::Status& status);
 

@@ -69,14 +69,15 @@ class ArrowWriter final : public TableWriter {
 
   Status open_parquet() {
     return run([&]() -> arrow::Status {
-      const auto properties = parquet::WriterProperties::Builder()
-                                  .memory_pool(arrow::system_memory_pool())
-                                  ->compression(parquet::Compression::ZSTD)
-                                  ->max_row_group_length(kRowGroupRows)
-                                  ->build();
+      parquet::WriterProperties::Builder properties;
+      properties.memory_pool(arrow::system_memory_pool())
+          ->compression(parquet::Compression::ZSTD)
+          ->max_row_group_length(kRowGroupRows);
+      for (const std::string& name : arrow_io::seldom_repeated(*schema_))
+        properties.disable_dictionary(name);
       ARROW_ASSIGN_OR_RAISE(parquet_,
                             parquet::arrow::FileWriter::Open(*schema_, arrow::system_memory_pool(),
-                                                             stream_.stream, properties));
+                                                             stream_.stream, properties.build()));
       return parquet_->NewBufferedRowGroup();
     });
   }

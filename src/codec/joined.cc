@@ -250,11 +250,8 @@ class JoinedWriter {
     const auto schema = arrow::schema(std::move(fields));
     parquet::WriterProperties::Builder properties;
     properties.compression(parquet::Compression::ZSTD)->dictionary_pagesize_limit(kDictionaryBytes);
-    for (const auto& field : schema->fields()) {  // Measurements and moments seldom repeat.
-      const auto type = field->type()->id();
-      if (arrow::is_floating(type) || type == arrow::Type::TIMESTAMP)
-        properties.disable_dictionary(field->name());
-    }
+    for (const std::string& name : arrow_io::seldom_repeated(*schema))
+      properties.disable_dictionary(name);
     const auto keep = parquet::ArrowWriterProperties::Builder().store_schema()->build();
     ARROW_ASSIGN_OR_RAISE(writer_,
                           parquet::arrow::FileWriter::Open(*schema, arrow::system_memory_pool(),

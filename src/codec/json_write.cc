@@ -259,11 +259,15 @@ void append_json_double(std::string* out, double v, NonFinite non_finite) {
     if (quoted) *out += '"';
     return;
   }
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
+  constexpr size_t kDigitsMax = 32;
+  const size_t before = out->size();
+  out->resize(before + kDigitsMax);  // Written where it stays: copying fresh digits stalls.
+  char* const text = out->data() + before;
+  char* const end = std::to_chars(text, text + kDigitsMax, v).ptr;
   const auto says_real = [](char c) { return c == '.' || c == 'e'; };
-  out->append(text.data(), end);
-  if (std::none_of(text.data(), end, says_real)) *out += ".0";  // Reads back as a double.
+  const bool real = std::any_of(text, end, says_real);
+  out->resize(before + static_cast<size_t>(end - text));
+  if (!real) *out += ".0";  // Reads back as a double.
 }
 
 void append_json_string(std::string* out, std::string_view text) {
