@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <absl/synchronization/mutex.h>
 #include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/resource_quota.h>
@@ -100,6 +101,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerParts parts, std::vector<Met
   library_log.store(&parts.log);
   gpr_set_log_function(&take_library_line);
   google::protobuf::SetLogHandler(nullptr);  // It would tell of each damaged message.
+  // Debian's build of absl would keep a graph of who waits for whom, at every lock of gRPC's.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   ::grpc::ServerBuilder builder;
   limit(&builder, shared);
   const std::string address = address_of(shared.options);
