@@ -114,6 +114,36 @@ Status read_mirror(RedisMirror& mirror, std::span<const ReadPlan::Read> reads,
   return {};
 }
 
+// Where nothing is computed from what is read and the table lies here: from the table into the
+// answer, with one entity's cells between them.
+Status read_straight(Online* online, const ReadPlan& plan, const RequestColumns& request,
+                     const Features::ReadOptions& options, OnlineReply* out) {
+  EntityRead one;
+  for (const ReadPlan::Read& read : plan.reads) {
+    const Keys keys = TRY(keys_of(read, request));
+    const Online::Want want = want_of(read, options);
+    const bool once = read.outs.size() == read.features.size();
+    ServedCount served(read.view->clocks.get(), options.now_us);
+    for (size_t row = 0; row < keys.size(); ++row) {
+      if (keys[row])
+        TRY(online->read(*read.view, *keys[row], want, &one));
+      else
+        read_absent(want, ReadStatus::kNotFound, &one);
+      served.add(one);
+      for (const auto& [o, at] : read.outs) {
+        Cell& cell = one.cells[at];
+        if (once)
+          out->values.at(o, row) = std::move(cell);
+        else  // A feature may be answered under several names.
+          out->values.at(o, row) = cell;
+        out->statuses.at(o, row) = one.statuses[at];
+        out->event_us.at(o, row) = one.event_us;
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Status Features::read_all(const ReadPlan& plan, const RequestColumns& request,
@@ -142,36 +172,6 @@ Status Features::read_all(const ReadPlan& plan, const RequestColumns& request,
   return {};
 }
 
-// Where nothing is computed from what is read and the table lies here: from the table into the
-// answer, with one entity's cells between them.
-Status Features::read_straight(const ReadPlan& plan, const RequestColumns& request,
-                               const ReadOptions& options, OnlineReply* out) {
-  EntityRead one;
-  for (const ReadPlan::Read& read : plan.reads) {
-    const Keys keys = TRY(keys_of(read, request));
-    const Online::Want want = want_of(read, options);
-    const bool once = read.outs.size() == read.features.size();
-    ServedCount served(read.view->clocks.get(), options.now_us);
-    for (size_t row = 0; row < keys.size(); ++row) {
-      if (keys[row])
-        TRY(online_.read(*read.view, *keys[row], want, &one));
-      else
-        read_absent(want, ReadStatus::kNotFound, &one);
-      served.add(one);
-      for (const auto& [o, at] : read.outs) {
-        Cell& cell = one.cells[at];
-        if (once)
-          out->values.at(o, row) = std::move(cell);
-        else  // A feature may be answered under several names.
-          out->values.at(o, row) = cell;
-        out->statuses.at(o, row) = one.statuses[at];
-        out->event_us.at(o, row) = one.event_us;
-      }
-    }
-  }
-  return {};
-}
-
 Status Features::read(const ReadPlan& plan, const RequestColumns& request,
                       const ReadOptions& options, OnlineReply* out) {
   TRY(check_request(plan, request));
@@ -183,7 +183,7 @@ Status Features::read(const ReadPlan& plan, const RequestColumns& request,
   out->statuses.resize(plan.outs.size(), rows);
   out->event_us.resize(plan.outs.size(), rows);
   if (plan.computed.empty() && deps_.mirror == nullptr)
-    return read_straight(plan, request, at, out);
+    return read_straight(&online_, plan, request, at, out);
   Got got;
   TRY(read_all(plan, request, at, &got));
   std::vector<std::vector<std::vector<Cell>>> computed(plan.computed.size());
