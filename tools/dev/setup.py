@@ -70,6 +70,7 @@ def write_deps(deps):
         "SLIPWAY_PGLIB": deps["postgresql-server-dev-15"] / "usr/lib/postgresql/15/lib",
         "SLIPWAY_SIMDJSON": next(deps["simdjson"].glob("simdjson-*")),
         "SLIPWAY_PROMETHEUS": next(deps["prometheus-cpp"].glob("prometheus-cpp-*")),
+        "SLIPWAY_RE2": next(deps["re2"].glob("re2-*")),
         "SLIPWAY_DUCKDB": deps["node-bindings-linux-x64"] / "package",
     }.items())
     file = common.BUILD / "deps.cmake"
