@@ -174,6 +174,17 @@ def get_npm(name, item, to):
     return only_file(to, name)
 
 
+def npm_package(name, group="npm_device"):
+    """The folder with an npm package of the lock that only devices and their tests need; the build doesn't."""
+    item = common.read_lock()[group][name]
+    at = place("npm", name, item)
+    if not at.exists():
+        with common.file_lock(common.cache_dir() / "setup.lock", "another setup"):
+            if not at.exists():
+                fetch("npm", name, item)
+    return at
+
+
 def get_same(name, item, to):
     """A package of the machine's own suite, unpacked instead of installed; apt checks its signature."""
     get = ["apt-get", "-o", "APT::Sandbox::User=", "download", f"{name}={item['version']}"]
