@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/text.h"
 #include "codec/hash.h"
 #include "model/model.h"
 #include "model/onnx_write.h"
@@ -131,13 +132,17 @@ TEST(Golden, TakesRequestsThatFit) {
 }
 
 TEST(Golden, RefusesBrokenTensors) {
-  for (
-      const char* text :
-      {"{}", "[]", R"({"rows":1,"from":"x","inputs":[],"outputs":3})",
-       R"({"rows":1,"from":"x","inputs":[{"name":"a","datatype":"FP32","shape":[2],"base64":"AAAA"}],"outputs":[]})",
-       R"({"rows":1,"from":"x","inputs":[{"name":"a","datatype":"FP31","shape":[],"base64":""}],"outputs":[]})",
-       R"({"rows":1,"from":"x","inputs":[{"name":"a","datatype":"FP32","shape":[-2],"base64":""}],"outputs":[]})"})
-    EXPECT_FALSE(read_golden(text).ok()) << text;
+  const auto one = [](std::string_view tensor) {
+    return concat({R"({"rows":1,"from":"x","outputs":[],"inputs":[{"name":"a",)", tensor, "}]}"});
+  };
+  const std::string bad[] = {"{}",
+                             "[]",
+                             R"({"rows":1,"from":"x","inputs":[],"outputs":3})",
+                             one(R"("datatype":"FP32","shape":[2],"base64":"AAAA")"),
+                             one(R"("datatype":"FP31","shape":[],"base64":"")"),
+                             one(R"("datatype":"BYTES","shape":[1],"texts_base64":[])"),
+                             one(R"("datatype":"FP32","shape":[-2],"base64":"")")};
+  for (const std::string& text : bad) EXPECT_FALSE(read_golden(text).ok()) << text;
 }
 
 Tensor floats(std::vector<float> values) {

@@ -54,7 +54,7 @@ def bundle(api, name, version, target, more=""):
     """Files by name, or the reason of the refusal."""
     reply = api.send("GET", f"models/{name}/versions/{version}/bundle?target={target}{more}", check=False)
     if reply.status != 200:
-        return reply.json().get("reason") or reply.json().get("type", "").rsplit("/", 1)[-1]
+        return reply.json()["code"]
     with tarfile.open(fileobj=io.BytesIO(reply.body)) as tar:
         return {m.name: tar.extractfile(m).read() for m in tar.getmembers()}
 
@@ -91,6 +91,9 @@ def check_case(api, rt, kind, case, seed):
             raise AssertionError(f"{case.name}: refused with {made}")
         return made
     want = library_answer(kind, case, rows)
+    if "gblinear" in case.tags:  # Sums of numbers near a float's end depend on their order, up to infinity.
+        small = ~(np.abs(np.nan_to_num(rows)) > 1e30).any(1)
+        rows, want = rows[small], want[small]
     got = ask_onnx(made["model.onnx"], rows)
     worst = apart(got["output"].reshape(want.shape), want)
     if worst > 1e-6:
