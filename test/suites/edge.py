@@ -29,8 +29,7 @@ import numpy as np  # noqa: E402
 import _device  # noqa: E402
 import _tree_models  # noqa: E402
 
-MODELS, DEEP = 40, 400
-FILES = {"lightgbm": "model.txt", "xgboost": None}  # XGBoost: by its ending.
+MODELS, DEEP, SKIPPED = 40, 400, 77
 REFUSALS = {"export.linear_leaves", "model.unsupported", "export.categories_too_wide"}
 
 
@@ -351,7 +350,11 @@ def main():
         if args.only in (None, "table"):
             table(server.api(), args.models or (DEEP if args.deep else MODELS), rt)
         if args.only in (None, "browser"):
-            browser(root, server)
+            try:
+                browser(root, server)
+            except common.Failed as error:
+                print(f"the page can't be run here: {error}")
+                sys.exit(SKIPPED)
 
 
 if __name__ == "__main__":
