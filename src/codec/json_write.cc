@@ -261,9 +261,9 @@ void append_json_double(std::string* out, double v, NonFinite non_finite) {
   }
   std::array<char, 32> text{};
   const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
-  const std::string_view digits(text.data(), static_cast<size_t>(end - text.data()));
-  *out += digits;
-  if (digits.find_first_of(".e") == digits.npos) *out += ".0";  // Reads back as a double.
+  const auto says_real = [](char c) { return c == '.' || c == 'e'; };
+  out->append(text.data(), end);
+  if (std::none_of(text.data(), end, says_real)) *out += ".0";  // Reads back as a double.
 }
 
 void append_json_string(std::string* out, std::string_view text) {

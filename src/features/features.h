@@ -222,6 +222,8 @@ class Features {
   using Got = std::vector<std::vector<EntityRead>>;  // By ReadPlan::reads.
   Status read_all(const ReadPlan& plan, const RequestColumns& request, const ReadOptions& options,
                   Got* out);
+  Status read_straight(const ReadPlan& plan, const RequestColumns& request,
+                       const ReadOptions& options, OnlineReply* out);
   Status load_snapshot(int64_t* seq);
   Status replay(int64_t after_seq, const History::Last& last);
 

@@ -30,19 +30,30 @@ Status check_request(const ReadPlan& plan, const RequestColumns& request) {
 }
 
 // The clocks of a view and the values that were just read of it.
-void count_served(ViewClocks* clocks, const std::vector<EntityRead>& got, int64_t now_us) {
-  std::array<int64_t, 4> n{};
-  for (const EntityRead& one : got) {
+class ServedCount {
+ public:
+  ServedCount(ViewClocks* clocks, int64_t now_us) : clocks_(clocks), now_us_(now_us) {}
+  ServedCount(const ServedCount&) = delete;
+  ServedCount& operator=(const ServedCount&) = delete;
+  ~ServedCount() {
+    for (size_t i = 0; i < n_.size(); ++i)
+      if (n_[i] > 0) clocks_->served[i].fetch_add(n_[i], std::memory_order_relaxed);
+  }
+
+  void add(const EntityRead& one) {
     int64_t present = 0;
     for (const ReadStatus s : one.statuses) {
-      ++n[static_cast<size_t>(s)];
+      ++n_[static_cast<size_t>(s)];
       present += s == ReadStatus::kPresent ? 1 : 0;
     }
-    if (present > 0) clocks->age.add(now_us - one.event_us, present);
+    if (present > 0) clocks_->age.add(now_us_ - one.event_us, present);
   }
-  for (size_t i = 0; i < n.size(); ++i)
-    if (n[i] > 0) clocks->served[i].fetch_add(n[i], std::memory_order_relaxed);
-}
+
+ private:
+  ViewClocks* clocks_;
+  int64_t now_us_;
+  std::array<int64_t, 4> n_{};
+};
 
 }  // namespace
 
@@ -70,6 +81,10 @@ Result<Keys> keys_of(const ReadPlan::Read& read, const RequestColumns& request) 
   return out;
 }
 
+Online::Want want_of(const ReadPlan::Read& read, const Features::ReadOptions& options) {
+  return {.features = read.features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};
+}
+
 Status check_held(const RedisMirror& mirror, const Shelf& shelf,
                   std::span<const ReadPlan::Read> reads) {
   for (const ReadPlan::Read& read : reads) {
@@ -86,8 +101,7 @@ Status read_mirror(RedisMirror& mirror, std::span<const ReadPlan::Read> reads,
   std::vector<RedisAsk> asked;
   for (size_t i = 0; i < reads.size(); ++i) {
     const CompiledView& view = *reads[i].view;
-    const Online::Want want{
-        .features = reads[i].features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};
+    const Online::Want want = want_of(reads[i], options);
     for (const auto& key : keys[i])
       if (key) asked.push_back({&view, *key, want});
   }
@@ -114,16 +128,46 @@ Status Features::read_all(const ReadPlan& plan, const RequestColumns& request,
   }
   for (size_t i = 0; i < plan.reads.size(); ++i) {
     const ReadPlan::Read& read = plan.reads[i];
-    const Online::Want want{
-        .features = read.features, .now_us = options.now_us, .ignore_ttl = options.ignore_ttl};
+    const Online::Want want = want_of(read, options);
+    ServedCount served(read.view->clocks.get(), options.now_us);
     for (size_t row = 0; row < keys[i].size(); ++row) {
       EntityRead& one = (*out)[i][row];
       if (!keys[i][row])
         read_absent(want, ReadStatus::kNotFound, &one);
       else if (deps_.mirror == nullptr)
         TRY(online_.read(*read.view, *keys[i][row], want, &one));
+      served.add(one);
     }
-    count_served(read.view->clocks.get(), (*out)[i], options.now_us);
+  }
+  return {};
+}
+
+// Where nothing is computed from what is read and the table lies here: from the table into the
+// answer, with one entity's cells between them.
+Status Features::read_straight(const ReadPlan& plan, const RequestColumns& request,
+                               const ReadOptions& options, OnlineReply* out) {
+  EntityRead one;
+  for (const ReadPlan::Read& read : plan.reads) {
+    const Keys keys = TRY(keys_of(read, request));
+    const Online::Want want = want_of(read, options);
+    const bool once = read.outs.size() == read.features.size();
+    ServedCount served(read.view->clocks.get(), options.now_us);
+    for (size_t row = 0; row < keys.size(); ++row) {
+      if (keys[row])
+        TRY(online_.read(*read.view, *keys[row], want, &one));
+      else
+        read_absent(want, ReadStatus::kNotFound, &one);
+      served.add(one);
+      for (const auto& [o, at] : read.outs) {
+        Cell& cell = one.cells[at];
+        if (once)
+          out->values.at(o, row) = std::move(cell);
+        else  // A feature may be answered under several names.
+          out->values.at(o, row) = cell;
+        out->statuses.at(o, row) = one.statuses[at];
+        out->event_us.at(o, row) = one.event_us;
+      }
+    }
   }
   return {};
 }
@@ -135,6 +179,11 @@ Status Features::read(const ReadPlan& plan, const RequestColumns& request,
   ReadOptions at = options;
   if (at.now_us == 0) at.now_us = deps_.clock.now_us();
   const auto rows = static_cast<size_t>(request.rows);
+  out->values.resize(plan.outs.size(), rows);
+  out->statuses.resize(plan.outs.size(), rows);
+  out->event_us.resize(plan.outs.size(), rows);
+  if (plan.computed.empty() && deps_.mirror == nullptr)
+    return read_straight(plan, request, at, out);
   Got got;
   TRY(read_all(plan, request, at, &got));
   std::vector<std::vector<std::vector<Cell>>> computed(plan.computed.size());
@@ -146,9 +195,6 @@ Status Features::read(const ReadPlan& plan, const RequestColumns& request,
     }
     TRY(compute_on_demand(deps_.functions, *plan.computed[c].what, inputs, request, &computed[c]));
   }
-  out->values.resize(plan.outs.size(), rows);
-  out->statuses.resize(plan.outs.size(), rows);
-  out->event_us.resize(plan.outs.size(), rows);
   for (size_t i = 0; i < plan.outs.size(); ++i) {
     const ReadPlan::Out& o = plan.outs[i];
     for (size_t row = 0; row < rows; ++row) {

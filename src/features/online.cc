@@ -171,7 +171,7 @@ Status read_windows(const CompiledView& view, const EntityWindows& windows, int6
 
 Status Online::read(const CompiledView& view, std::string_view key, const Want& want,
                     EntityRead* out) {
-  *out = {};
+  out->clear();
   const std::string full = online_key(view, key);
   Shard& shard = shard_of(full);
   const sys::Lock lock(shard.mutex);

@@ -35,6 +35,11 @@ struct EntityRead {
   std::vector<Cell> cells;
   std::vector<ReadStatus> statuses;
   int64_t event_us = 0;  // Of the row, or of the newest event; 0: none.
+  void clear() {         // Its memory stays.
+    cells.clear();
+    statuses.clear();
+    event_us = 0;
+  }
 };
 
 // A row as it is kept: cells packed (packed.h), none of a tombstone.

@@ -33,6 +33,12 @@ class Planner {
     for (const ReadPlan::Read& read : plan_.reads) meanings += read.view->digest;
     for (const ReadPlan::Computed& c : plan_.computed) meanings += c.what->digest;
     plan_.shape = codec::xxh3(meanings);
+    for (size_t i = 0; i < plan_.outs.size(); ++i) {
+      const ReadPlan::Out& o = plan_.outs[i];
+      if (!o.computed) plan_.reads[o.from].outs.emplace_back(i, o.at);
+      if (i > 0) plan_.out_names.push_back(',');
+      codec::append_json_string(&plan_.out_names, o.name);
+    }
     return std::move(plan_);
   }
 
@@ -56,7 +62,7 @@ class Planner {
     for (size_t i = 0; i < plan_.reads.size(); ++i)
       if (plan_.reads[i].view == view && plan_.reads[i].request_keys == keys) return i;
     for (size_t i = 0; i < keys.size(); ++i) TRY(want_key(keys[i], view->join_keys[i].type));
-    plan_.reads.push_back({view, std::move(keys), {}});
+    plan_.reads.push_back({view, std::move(keys), {}, {}});
     return plan_.reads.size() - 1;
   }
 

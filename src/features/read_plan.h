@@ -21,6 +21,8 @@ struct ReadPlan {
     ViewPtr view;
     std::vector<std::string> request_keys;  // Names in the request, in the order of join_keys.
     std::vector<size_t> features;           // Of the view.
+    std::vector<std::pair<size_t, size_t>>
+        outs;  // What it answers: place in `outs`, in `features`.
   };
   struct Computed {
     std::shared_ptr<const CompiledOnDemand> what;
@@ -38,6 +40,7 @@ struct ReadPlan {
   std::vector<Read> reads;
   std::vector<Computed> computed;
   std::vector<Out> outs;
+  std::string out_names;              // Of `outs`, as a JSON array's items.
   std::vector<FeatureField> keys;     // What a request must name, each once.
   std::vector<FeatureField> request;  // And what on-demand views want besides.
 

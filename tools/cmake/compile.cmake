@@ -23,7 +23,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND NOT CMAKE_CXX_FLAGS MATCHES "-O1")
   target_compile_options(slip_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)
 endif()
 find_program(MOLD mold)
-if(MOLD AND NOT SLIPWAY_STRIP)  # mold 1.10 doesn't run GCC 12's LTO plugin reliably.
+if(MOLD)
   target_link_options(slip_flags INTERFACE -fuse-ld=mold)
 endif()
 

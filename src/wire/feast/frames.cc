@@ -161,29 +161,66 @@ bool not_a_number(const Cell& cell) {
   return d != nullptr && !std::isfinite(*d);
 }
 
-// One of "results": values, statuses and times, each in order of the rows.
-template <class Value, class Status, class Time>
-void put_result(std::string* out, size_t rows, const Value& value, const Status& status,
-                const Time& time) {
-  out->append(R"({"values":[)");
-  for (size_t i = 0; i < rows; ++i) {
-    if (i > 0) out->push_back(',');
-    value(i);
+// The answer's "results", one after the other.
+class Results {
+ public:
+  using Statuses = std::span<const features::ReadStatus>;
+  using Times = std::span<const int64_t>;
+
+  explicit Results(std::string* out) : out_(out) { out_->append(R"({"results":[)"); }
+
+  // A span each, in order of the rows.
+  void add(std::span<const Cell> cells, const FeatureType& type, Statuses statuses, Times times) {
+    out_->append(any_ ? R"(,{"values":[)" : R"({"values":[)");
+    any_ = true;
+    bool numbers = true;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (i > 0) out_->push_back(',');
+      put_cell(out_, cells[i], type);
+      numbers = numbers && !not_a_number(cells[i]);
+    }
+    if (numbers) return put_end(statuses, times);
+    std::vector<features::ReadStatus> told(statuses.begin(), statuses.end());
+    for (size_t i = 0; i < cells.size(); ++i)
+      if (not_a_number(cells[i])) told[i] = features::ReadStatus::kNullValue;
+    put_end(told, times);
   }
-  out->append(R"(],"statuses":[)");
-  for (size_t i = 0; i < rows; ++i) {
-    if (i > 0) out->push_back(',');
-    out->push_back('"');
-    out->append(features::read_status_name(status(i)));
-    out->push_back('"');
+
+ private:
+  // Statuses and times. Features of one view share theirs: the last text is kept.
+  void put_end(Statuses statuses, Times times) {
+    if (end_.empty() || !std::ranges::equal(statuses, statuses_) ||
+        !std::ranges::equal(times, times_)) {
+      statuses_.assign(statuses.begin(), statuses.end());
+      times_.assign(times.begin(), times.end());
+      make_end();
+    }
+    out_->append(end_);
   }
-  out->append(R"(],"event_timestamps":[)");
-  for (size_t i = 0; i < rows; ++i) {
-    if (i > 0) out->push_back(',');
-    time(out, i);
+
+  void make_end() {
+    end_ = R"(],"statuses":[)";
+    for (size_t i = 0; i < statuses_.size(); ++i) {
+      if (i > 0) end_.push_back(',');
+      end_.push_back('"');
+      end_.append(features::read_status_name(statuses_[i]));
+      end_.push_back('"');
+    }
+    end_.append(R"(],"event_timestamps":[)");
+    for (size_t i = 0; i < times_.size(); ++i) {
+      if (i > 0) end_.push_back(',');
+      texts_.put(&end_, times_[i]);
+    }
+    end_.append("]}");
   }
-  out->append("]}");
-}
+
+  std::string* out_;
+  bool any_ = false;
+  std::string end_;
+  std::vector<features::ReadStatus> statuses_;
+  std::vector<int64_t> times_;
+  TimeTexts texts_;
+};
 
 }  // namespace
 
@@ -251,47 +288,32 @@ std::string reply_text(const Json& entities, const features::ReadPlan& plan,
                        const features::OnlineReply& reply) {
   const auto rows = static_cast<size_t>(request.rows);
   constexpr size_t kValueBytes = 80;  // With status and time: a guess, so that it grows once.
-  std::string out = R"({"results":[)";
-  out.reserve(plan.outs.size() * (rows * kValueBytes + 64));
+  std::string out;
+  out.reserve(plan.outs.size() * (rows * kValueBytes + 64) + plan.out_names.size());
+  Results results(&out);
   std::string names;
-  TimeTexts times;
-  const auto begin = [&](const std::string& name) {
-    if (!names.empty()) {
-      names.push_back(',');
-      out.push_back(',');
-    }
-    codec::append_json_string(&names, name);
-  };
   const auto wanted = [&](const std::string& name) -> const features::FeatureField* {
     for (const auto* fields : {&plan.keys, &plan.request})
       for (const features::FeatureField& f : *fields)
         if (f.name == name) return &f;
     return nullptr;
   };
+  const std::vector<features::ReadStatus> present(rows, features::ReadStatus::kPresent);
+  const std::vector<int64_t> no_times(rows, 0);
   for (const auto& [name, values] : entities.members()) {
     const features::FeatureField* field = wanted(name);
     const auto found = request.columns.find(name);
     if (field == nullptr || found == request.columns.end()) continue;
-    begin(name);
-    put_result(
-        &out, rows, [&](size_t i) { put_cell(&out, found->second[i], field->type); },
-        [](size_t) { return features::ReadStatus::kPresent; },
-        [&](std::string* to, size_t) { times.put(to, 0); });
+    codec::append_json_string(&names, name);
+    names.push_back(',');
+    results.add(found->second, field->type, present, no_times);
   }
-  for (size_t o = 0; o < plan.outs.size(); ++o) {
-    begin(plan.outs[o].name);
-    const auto cells = reply.values[o];
-    const auto statuses = reply.statuses[o];
-    const auto event_us = reply.event_us[o];
-    put_result(
-        &out, rows, [&](size_t i) { put_cell(&out, cells[i], plan.outs[o].type); },
-        [&](size_t i) {
-          return not_a_number(cells[i]) ? features::ReadStatus::kNullValue : statuses[i];
-        },
-        [&](std::string* to, size_t i) { times.put(to, event_us[i]); });
-  }
+  for (size_t o = 0; o < plan.outs.size(); ++o)
+    results.add(reply.values[o], plan.outs[o].type, reply.statuses[o], reply.event_us[o]);
+  if (plan.outs.empty() && !names.empty()) names.pop_back();
   out.append(R"(],"metadata":{"feature_names":[)");
   out.append(names);
+  out.append(plan.out_names);
   out.append("]}}");
   return out;
 }

@@ -288,10 +288,12 @@ void put_typed(Tensor* t, InferTensorContents* out) {
 
 void put_place(const Place& place, ModelInferResponse::InferOutputTensor* out) {
   auto& parameters = *out->mutable_parameters();
-  parameters["shared_memory_region"].set_string_param(place.region->name);
-  parameters["shared_memory_byte_size"].set_int64_param(static_cast<int64_t>(place.bytes));
+  parameters[std::string("shared_memory_region")].set_string_param(place.region->name);
+  parameters[std::string("shared_memory_byte_size")].set_int64_param(
+      static_cast<int64_t>(place.bytes));
   if (place.offset > 0)
-    parameters["shared_memory_offset"].set_int64_param(static_cast<int64_t>(place.offset));
+    parameters[std::string("shared_memory_offset")].set_int64_param(
+        static_cast<int64_t>(place.offset));
 }
 
 void put_raw(const ReplyOutput& output, std::string* out) {
@@ -307,8 +309,8 @@ void fill(const ProtoReply& reply, std::vector<ReplyOutput>* outputs, ModelInfer
   out->set_model_version(std::string(reply.what.model_version));
   out->set_id(std::string(reply.what.id));
   auto& parameters = *out->mutable_parameters();
-  parameters["prediction_id"].set_string_param(std::string(reply.what.prediction_id));
-  if (reply.says_final) parameters["triton_final_response"].set_bool_param(true);
+  parameters[std::string("prediction_id")].set_string_param(std::string(reply.what.prediction_id));
+  if (reply.says_final) parameters[std::string("triton_final_response")].set_bool_param(true);
   for (ReplyOutput& o : *outputs) {
     Tensor& t = o.tensor;
     ModelInferResponse::InferOutputTensor& to = *out->add_outputs();
