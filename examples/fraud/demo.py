@@ -299,7 +299,8 @@ class Story:
         """The joined vectors as golden rows of a signed bundle, answered by the browser's runtime."""
         tell, folder, begun = self.tell, self.work / "device", time.monotonic()
         dist = setup.npm_package("onnxruntime-web") / "package" / "dist"
-        told = json.loads(self.server.cli("model", "export", "fraud/1", "--target", "web", "--runtime", dist, "--out", folder, "--json"))
+        told = json.loads(self.server.cli("model", "export", "fraud/1", "--target", "web", "--from-traffic", "--runtime", dist,
+                                          "--out", folder, "--json"))
         tell.check(told["golden_from"] == "traffic" and told["golden_rows"] == len(scores),
                    f"`model export`: a signed bundle with the {told['golden_rows']} joined vectors that were scored")
         wanted = next(o for o in json.loads((folder / "golden.json").read_text())["outputs"] if o["name"] == "fraud")

@@ -138,7 +138,7 @@ Result<std::string> make_bundle(World& w, const Ctx& ctx, const wire::native::Ex
   source.lookup = TRY(w.model_source->parameters(ctx, ask.model, ask.version));
   source.transforms = TRY(transforms_of(w, ctx, source.lookup));
   TRY(read_tags(files.version, &source));
-  if (!ask.generated) source.logged = TRY(logged_inputs(w, ctx, ask));
+  if (ask.from_traffic) source.logged = TRY(logged_inputs(w, ctx, ask));
   source.made_ms = w.sys.clock.now_ms();
   source.tool = concat({"slipway ", kVersion});
   source.git = git_revision();

@@ -89,7 +89,7 @@ Result<int> export_model(Call& call, Remote& remote, Fs& fs) {
   const Named what = TRY(named(remote, call.argument(0)));
   const std::string target = call.text("target");
   const std::string query =
-      query_of({{"target", target}, {"golden", call.on("generated") ? "generated" : ""}});
+      query_of({{"target", target}, {"golden", call.on("from-traffic") ? "traffic" : ""}});
   const std::string path =
       concat({"/models/", percent_encode(what.model), "/versions/", what.version, "/bundle"});
   std::string bytes;
@@ -188,7 +188,7 @@ void add_export_commands(Commands& commands, const Connect& connect, Fs& fs) {
        {{"MODEL", "MODEL, MODEL/VERSION, MODEL@VERSION or MODEL@ALIAS [in production]"}},
        {{"target", "TARGET", "onnx, ort, web (a page that runs it) or cabi (C library).", true},
         {"out", "DIR", "Where to [MODEL-VERSION-TARGET]; must not be there."},
-        {"generated", "", "Golden inputs from the generator, also where there is traffic."},
+        {"from-traffic", "", "Golden inputs as they were logged, customers' data, not made ones."},
         {"runtime", "DIR", "web: dist/ of onnxruntime-web, whose files are copied in."}},
        [connect, &fs](Call& call) -> Result<int> {
          const std::unique_ptr<Remote> server = TRY(connect(call));

@@ -16,7 +16,7 @@ std::vector<http::Route> exports_routes(ExportsApp app) {
   row.audit = http::Audit::kNone;
   row.summary =
       "The version as a signed bundle for a device, a tar: ?target=onnx|ort|web|cabi, "
-      "golden=generated.";
+      "golden=generated|traffic.";
   row.blocking = [app](const Ctx& ctx, http::Request& request) -> Result<http::Reply> {
     ExportAsk ask;
     ask.model = request.param("name");
@@ -25,7 +25,7 @@ std::vector<http::Route> exports_routes(ExportsApp app) {
     const std::string golden = query_text(request, "golden");
     if (!golden.empty() && golden != "generated" && golden != "traffic")
       return invalid("request.query", "golden: `traffic` or `generated` is wanted");
-    ask.generated = golden == "generated";
+    ask.from_traffic = golden == "traffic";
     http::Reply reply;
     reply.body = TRY(app.bundle(ctx, ask));
     reply.content_type = "application/x-tar";

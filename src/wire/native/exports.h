@@ -14,7 +14,7 @@ struct ExportAsk {
   std::string model;
   int64_t version = 0;
   std::string target;      // "onnx", "ort", "web", "cabi"
-  bool generated = false;  // Golden inputs from the generator even where there is traffic.
+  bool from_traffic = false;  // Golden inputs as they were asked: customers' data leaves with them.
 };
 struct ExportsApp {
   registry::Registry& registry;
