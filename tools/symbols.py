@@ -14,7 +14,7 @@ the dynamic linker binds by name alone, so a second copy steals calls in silence
 
 Errors: a binding with definitions of two owners; a name that the program exports (a copy of a library's
 data excepted: the linker makes both sides use it); a name that the program takes from a library which has
-no business defining it (BUSINESS below). Exempt are weak definitions of the C++ runtime's own templates
+no business defining it (BUSINESS below); a name that libslipway_rt exports besides its own, or a library that it needs. Exempt are weak definitions of the C++ runtime's own templates
 (std::, __gnu_cxx::), which every C++ object carries and which are the same in all.
 """
 import dataclasses
@@ -165,11 +165,21 @@ def check(objects):
     return sorted(errors)
 
 
+def check_device(path):
+    """Of libslipway_rt, which leaves this machine: it exports its own names alone, and needs the C runtime alone."""
+    obj = read_object(path)
+    errors = [f"{path}: exports {name}" for name in sorted(obj.defined) if not name.startswith("slipway_rt_")
+              and name != "SLIPWAY_RT_1"]
+    return errors + [f"{path}: needs {name}" for name in obj.needed if not re.match(r"lib(c|m|asan|ubsan|tsan)\.so|ld-linux", name)]
+
+
 def main(argv):
     bad = 0
     for program in argv:
         objects, missing = load(program)
         errors = check(objects) + [f"{name}: not found" for name in missing]
+        device = pathlib.Path(program).resolve().parent / "libslipway_rt.so"
+        errors += check_device(device) if device.exists() else []
         bad += len(errors)
         for line in errors[:40]:
             print(f"{program}: {line}")

@@ -8,6 +8,7 @@ falls apart online. Joined as it was known (as_known) offline and online are equ
 `./dev demo fraud` builds what is missing and runs this. Exit status: 0 when every asserted number holds, 1 otherwise.
 """
 import argparse
+import base64
 import json
 import pathlib
 import random
@@ -19,15 +20,18 @@ from datetime import datetime, timedelta, timezone
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "documents"), str(ROOT / "tools")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "documents"), str(ROOT / "tools"), str(ROOT / "test/e2e")]
 import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 import pandas as pd  # noqa: E402
-from dev import served  # noqa: E402
+import device  # noqa: E402
+import harness  # noqa: E402
+from dev import served, setup  # noqa: E402
 from narrate import Narrator  # noqa: E402
 from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: E402
 from sklearn.metrics import average_precision_score  # noqa: E402
 
+THRESHOLD = 0.3  # A payment this suspicious is stopped.
 DELAY = timedelta(days=7)
 TRAIN_FROM, TRAIN_TO, TEST_TO = 40, 75, 90  # days
 PLAIN = ["amount", "hour", "weekend"]
@@ -207,23 +211,40 @@ class Story:
         asked = [i["name"] for i in self.api.send("GET", "/v2/models/fraud").json()["inputs"]]
         self.tell.check(set(asked) == {"card", "terminal", *PLAIN}, f"it asks for {', '.join(asked)}, and looks up the rest")
 
-    def score_online(self, row):
+        self.serve_version((folder / "model.onnx").read_bytes())
+
+    def serve_version(self, model):
+        """The same file as a version in the registry, with what devices need to know beside it."""
+        api = self.api
+        info = harness.make_run(api)
+        harness.put_artifact(api, info, "model/model.onnx", model)
+        api.post(harness.MLFLOW + "registered-models/create", {"name": "fraud"})
+        api.post(harness.MLFLOW + "model-versions/create", {"name": "fraud", "source": info["artifact_uri"] + "/model",
+                                                            "run_id": info["run_id"]})
+        for key, value in (("feature_service", "fraud@1"), ("decision_threshold", str(THRESHOLD))):
+            api.post(harness.MLFLOW + "model-versions/set-tag",
+                     {"name": "fraud", "version": "1", "key": f"slipway.{key}", "value": value})
+        api.put("deployments/fraud-live", {"model": "fraud", "version": 1})
+        harness.ready(api, "fraud-live", self.server, 1)
+
+    def score_online(self, row, model="fraud"):
         inputs = [{"name": n, "datatype": "INT64", "shape": [1], "data": [int(getattr(row, n))]} for n in ("card", "terminal")]
         inputs += [{"name": n, "datatype": "FP32", "shape": [1, 1], "data": [float(getattr(row, n))]} for n in PLAIN]
-        outputs = self.api.send("POST", "/v2/models/fraud/infer", {"inputs": inputs}).json()["outputs"]
+        outputs = self.api.send("POST", f"/v2/models/{model}/infer", {"inputs": inputs}).json()["outputs"]
         return np.float32(next(o for o in outputs if o["name"] == "fraud")["data"][0])
 
     def live(self):
         self.tell.chapter("5. Transactions stream in")
         tell, dice = self.tell, random.Random(7)
         rows = self.frame[self.frame["day"] >= TRAIN_TO].sample(self.args.live, random_state=7)
-        asked, got, scores = [], [], []
+        asked, got, scores, versions = [], [], [], []
         for row in rows.itertuples():
             now = datetime.now(timezone.utc)
             reply = self.api.send("POST", "/get-online-features", {
                 "entities": {"card": [row.card], "terminal": [row.terminal]}, "feature_service": "fraud"}).json()
             values = dict(zip(reply["metadata"]["feature_names"], (r["values"][0] for r in reply["results"])))
             scores.append(self.score_online(row))
+            versions.append(self.score_online(row, "fraud-live"))
             after = datetime.now(timezone.utc)
             asked.append((row.card, row.terminal, now, after))
             got.append(values)
@@ -256,7 +277,9 @@ class Story:
         own = self.model.predict_proba(frame[self.columns].to_numpy(dtype=np.float32).astype(float))[:, 1]
         apart = float(np.max(np.abs(own - np.array(scores, dtype=float))))
         tell.check(apart < 1e-6, f"the served scores are scikit-learn's of the same features as floats (at most {apart:.1e} apart)")
+        tell.check(versions == scores, "the version in the registry has the file's scores, to the bit")
         self.score_in_batch(rows, asked, scores)
+        self.score_on_device(scores)
 
     def score_in_batch(self, rows, asked, scores):
         entities, joined, out = self.work / "scored.csv", self.work / "joined.parquet", self.work / "scores"
@@ -271,6 +294,26 @@ class Story:
         same = int(np.sum(batch.view(np.uint32) == np.array(scores, dtype=np.float32).view(np.uint32)))
         self.tell.measure("scores online = in a batch, to the bit", f"{same} of {len(scores)}")
         self.tell.check(same == len(scores) == len(batch), "a batch over the join as it was known has the online scores, to the bit")
+
+    def score_on_device(self, scores):
+        """The joined vectors as golden rows of a signed bundle, answered by the browser's runtime."""
+        tell, folder, begun = self.tell, self.work / "device", time.monotonic()
+        dist = setup.npm_package("onnxruntime-web") / "package" / "dist"
+        told = json.loads(self.server.cli("model", "export", "fraud/1", "--target", "web", "--from-traffic", "--runtime", dist,
+                                          "--out", folder, "--json"))
+        tell.check(told["golden_from"] == "traffic" and told["golden_rows"] == len(scores),
+                   f"`model export`: a signed bundle with the {told['golden_rows']} joined vectors that were scored")
+        wanted = next(o for o in json.loads((folder / "golden.json").read_text())["outputs"] if o["name"] == "fraud")
+        same = base64.b64decode(wanted["base64"]) == np.array(scores, dtype="<f4").tobytes()
+        tell.check(same, "its golden scores are those that were answered online, to the bit")
+        verified = json.loads(self.server.cli("model", "verify", folder, "--json"))
+        where, report = device.run(folder)
+        apart, flips = report["max_abs"], report["flips"]
+        tell.measure(f"scores in {where}: greatest difference", f"{apart:.1e}")
+        tell.measure(f"decisions in {where} that differ", f"{flips} of {report['decisions']}")
+        tell.time("exported, verified and run on the device", f"{time.monotonic() - begun:.1f} s")
+        tell.check(verified["holds"] and apart < 1e-6 and flips == 0 and report["decisions"] > 0.9 * len(scores),
+                   f"{where} answers the same joined vectors within 1e-6 and decides alike")
 
     def crash(self):
         self.tell.chapter("6. A crash")

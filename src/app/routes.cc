@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/exports.h"
 #include "app/holdings.h"
 #include "app/manual.h"
 #include "app/world.h"
@@ -16,6 +17,7 @@
 #include "wire/native/archive.h"
 #include "wire/native/datasets.h"
 #include "wire/native/deployments.h"
+#include "wire/native/exports.h"
 #include "wire/native/feature_streams.h"
 #include "wire/native/features.h"
 #include "wire/native/gc.h"
@@ -166,6 +168,10 @@ std::vector<http::Route> all_routes(World& w) {
        [&w](const Ctx& ctx, const std::string& m) { return deployments_of(w, ctx, m); },
        [&w](const Ctx& ctx, const registry::Version& back, const std::string& reason) {
          return roll_back_deployments(w, ctx, back, reason);
+       }}));
+  add(wire::native::exports_routes(
+      {*w.registry, [&w](const Ctx& ctx, const wire::native::ExportAsk& ask) {
+         return make_bundle(w, ctx, ask);
        }}));
   const wire::native::RequestsApp requests{*w.registry, *w.governance, *w.auth,
                                            [&w] { return sign::public_keys(*w.db); }};

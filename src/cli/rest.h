@@ -25,6 +25,8 @@ struct Machine {
 void add_model_commands(Commands& commands, const Connect& connect);
 // model stages|policy|request|requests|cancel|comment|comments|review
 void add_request_commands(Commands& commands, const Connect& connect, Fs& fs);
+// model export|verify: bundles are written and read through `fs`.
+void add_export_commands(Commands& commands, const Connect& connect, Fs& fs);
 // gate run|explain|waive|verify, model test|scan|evidence
 void add_gate_commands(Commands& commands, const Connect& connect, const Machine& machine);
 // "/models/NAME" of the first argument, "/models/NAME/versions/N" of the first two. kInvalid

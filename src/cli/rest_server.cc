@@ -151,6 +151,7 @@ void add_rest_commands(Commands& commands, const Machine& machine, const Connect
   add_request_commands(commands, connect, machine.fs);
   add_webhook_commands(commands, connect, machine.fs);
   add_async_commands(commands, connect);
+  add_export_commands(commands, connect, machine.fs);
   add_gate_commands(commands, connect, machine);
   add_deployment_commands(commands, connect);
   add_archive_commands(commands, connect, machine.fs);

@@ -4,14 +4,11 @@
 #include <bit>
 #include <set>
 
+#include "base/protobuf.h"
 #include "base/text.h"
-#include "codec/protobuf.h"
 
 namespace slip::model {
 namespace {
-
-using codec::ProtoField;
-using codec::ProtoReader;
 
 constexpr int64_t kFloat = 1, kUint8 = 2, kInt8 = 3, kInt32 = 6, kInt64 = 7, kDouble = 11;
 

@@ -57,6 +57,10 @@ struct OnnxOptions {
 // that are no tensors (a classifier exported with ZipMap: export with zipmap=False).
 Result<std::unique_ptr<Model>> load_onnx(std::string_view bytes, OnnxOptions options);
 
+// The graph as ONNX Runtime's own format (.ort), written to `path` by it: optimized as far as any
+// processor may have it. load_onnx()'s errors.
+Status write_ort(std::string_view onnx, const std::string& path);
+
 // XGBoost (JSON, UBJSON) and LightGBM (text) on our own executor: FP32 `input` [n, features], FP32
 // `output` [n, outputs], for classifiers INT64 `label` [n] too. model/model.h's errors.
 enum class TreeOutput : uint8_t {

@@ -393,4 +393,18 @@ Result<std::unique_ptr<Model>> load_onnx(std::string_view bytes, OnnxOptions opt
   return model;
 }
 
+Status write_ort(std::string_view onnx, const std::string& path) {
+  const Runtime& rt = *TRY(runtime());
+  const OrtApi& api = *rt.api;
+  const auto step = [&](OrtStatus* s) { return done(api, s, Code::kInvalid, "onnx.load"); };
+  Owned<OrtSessionOptions> setup(api.ReleaseSessionOptions);
+  Owned<OrtSession> session(api.ReleaseSession);
+  TRY(step(api.CreateSessionOptions(&setup.p)));
+  TRY(step(api.SetIntraOpNumThreads(setup.p, 1)));
+  TRY(step(api.SetSessionGraphOptimizationLevel(setup.p, ORT_ENABLE_BASIC)));
+  TRY(step(api.SetOptimizedModelFilePath(setup.p, path.c_str())));
+  TRY(step(api.AddSessionConfigEntry(setup.p, "session.save_model_format", "ORT")));
+  return step(api.CreateSessionFromArray(rt.env, onnx.data(), onnx.size(), setup.p, &session.p));
+}
+
 }  // namespace slip::serving

@@ -23,7 +23,9 @@ def build(preset="dev", targets=()):
             common.run(["cmake", "--preset", preset, "-Wno-dev"], quiet=True)
         status = "%s" if os.environ.get("CI") else "[%f/%t] "
         common.run(["ninja", "-C", out, "--quiet", *targets], env={"NINJA_STATUS": status})
-    common.say(f"built {preset} in {time.monotonic() - since:.0f} s")
+    runtime = out / "libslipway_rt.so"
+    size = f"; {runtime.name} {runtime.stat().st_size / 1e6:.1f} MB" if runtime.exists() else ""
+    common.say(f"built {preset} in {time.monotonic() - since:.0f} s{size}")
     return out
 
 

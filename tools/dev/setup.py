@@ -70,6 +70,7 @@ def write_deps(deps):
         "SLIPWAY_PGLIB": deps["postgresql-server-dev-15"] / "usr/lib/postgresql/15/lib",
         "SLIPWAY_SIMDJSON": next(deps["simdjson"].glob("simdjson-*")),
         "SLIPWAY_PROMETHEUS": next(deps["prometheus-cpp"].glob("prometheus-cpp-*")),
+        "SLIPWAY_RE2": next(deps["re2"].glob("re2-*")),
         "SLIPWAY_DUCKDB": deps["node-bindings-linux-x64"] / "package",
     }.items())
     file = common.BUILD / "deps.cmake"
@@ -171,6 +172,17 @@ def npm():
 def get_npm(name, item, to):
     common.run([*npm(), "pack", "--silent", "--pack-destination", to, f"{name}@{item['version']}"], quiet=True)
     return only_file(to, name)
+
+
+def npm_package(name, group="npm_device"):
+    """The folder with an npm package of the lock that only devices and their tests need; the build doesn't."""
+    item = common.read_lock()[group][name]
+    at = place("npm", name, item)
+    if not at.exists():
+        with common.file_lock(common.cache_dir() / "setup.lock", "another setup"):
+            if not at.exists():
+                fetch("npm", name, item)
+    return at
 
 
 def get_same(name, item, to):

@@ -11,7 +11,6 @@
 namespace slip::wire::feast {
 namespace {
 
-using codec::ProtoField;
 using features::Definition;
 using features::FeatureField;
 

@@ -4,8 +4,6 @@
 
 namespace slip::wire::feast {
 
-using codec::ProtoField;
-using codec::ProtoReader;
 using features::FeatureField;
 using features::FeatureType;
 

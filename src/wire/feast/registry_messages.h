@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/protobuf.h"
+#include "base/protobuf.h"
 #include "features/definition.h"
 
 // The messages of Feast's registry that mean something here, read field by field. Field numbers
@@ -17,8 +17,8 @@ namespace slip::wire::feast {
 // Calls `on_field` for each field of a message.
 template <class F>
 Status each_field(std::string_view bytes, F&& on_field) {
-  codec::ProtoReader reader(bytes);
-  while (const std::optional<codec::ProtoField> f = TRY(reader.next())) TRY(on_field(*f));
+  ProtoReader reader(bytes);
+  while (const std::optional<ProtoField> f = TRY(reader.next())) TRY(on_field(*f));
   return {};
 }
 

@@ -3,11 +3,11 @@
 #include <array>
 #include <utility>
 
+#include "base/protobuf.h"
 #include "base/text.h"
-#include "codec/protobuf.h"
 #include "wire/otlp/otlp.h"
 
-// codec::ProtoField numbers are those of opentelemetry/proto/common/v1.
+// ProtoField numbers are those of opentelemetry/proto/common/v1.
 namespace slip::wire::otlp {
 namespace {
 
@@ -22,7 +22,7 @@ struct KeyValue {
 };
 Result<KeyValue> split_pair(std::string_view bytes) {
   KeyValue out;
-  codec::ProtoReader reader(bytes);
+  ProtoReader reader(bytes);
   while (const auto f = TRY(reader.next())) {
     if (f->number == 1) out.key = f->bytes;
     if (f->number == 2) out.value = f->bytes;
@@ -31,9 +31,9 @@ Result<KeyValue> split_pair(std::string_view bytes) {
 }
 
 // The last field that is set, as protobuf has it for a oneof; number 0 when none is.
-Result<codec::ProtoField> field_of(std::string_view any) {
-  codec::ProtoField out;
-  codec::ProtoReader reader(any);
+Result<ProtoField> field_of(std::string_view any) {
+  ProtoField out;
+  ProtoReader reader(any);
   while (const auto f = TRY(reader.next()))
     if (f->number <= 7) out = *f;
   return out;
@@ -54,7 +54,7 @@ Result<bool> append_list(std::string* out, std::string_view bytes, bool keyed, i
   out->push_back(keyed ? '{' : '[');
   bool faithful = true;
   bool first = true;
-  codec::ProtoReader reader(bytes);
+  ProtoReader reader(bytes);
   while (const auto f = TRY(reader.next())) {
     if (f->number != 1) continue;
     if (!std::exchange(first, false)) out->append(", ");
@@ -73,7 +73,7 @@ Result<bool> append_list(std::string* out, std::string_view bytes, bool keyed, i
 
 // As Python's json.dumps would write it; false when something got lost.
 Result<bool> append_plain(std::string* out, std::string_view any, int depth) {
-  const codec::ProtoField f = TRY(field_of(any));
+  const ProtoField f = TRY(field_of(any));
   switch (f.number) {
     case 1:
       append_text(out, f.bytes);
@@ -101,7 +101,7 @@ Result<bool> append_plain(std::string* out, std::string_view any, int depth) {
 
 Result<Json> any_json(std::string_view any, int depth) {
   if (depth > kDepthMax) return too_deep();
-  const codec::ProtoField f = TRY(field_of(any));
+  const ProtoField f = TRY(field_of(any));
   switch (f.number) {
     case 1:
       return Json::object({{"string_value", text_of(f.bytes)}});
@@ -114,7 +114,7 @@ Result<Json> any_json(std::string_view any, int depth) {
     case 5:
     case 6: {
       Json list = Json::array();
-      codec::ProtoReader reader(f.bytes);
+      ProtoReader reader(f.bytes);
       while (const auto item = TRY(reader.next())) {
         if (item->number != 1) continue;
         list.push(f.number == 6 ? TRY(key_value_json(item->bytes, depth + 1))
@@ -257,7 +257,7 @@ std::string text_of(std::string_view bytes) {
 Status add_attribute(std::string_view key_value, AttributeWriter* out) {
   const KeyValue pair = TRY(split_pair(key_value));
   const std::string key = text_of(pair.key);
-  const codec::ProtoField f = TRY(field_of(pair.value));
+  const ProtoField f = TRY(field_of(pair.value));
   switch (f.number) {
     case 1:
       if (is_utf8(f.bytes))
@@ -300,7 +300,7 @@ Result<Json> key_value_json(std::string_view key_value, int depth) {
 
 Status add_tag(std::string_view key_value, std::vector<tracking::Tag>* out) {
   const KeyValue pair = TRY(split_pair(key_value));
-  const codec::ProtoField f = TRY(field_of(pair.value));
+  const ProtoField f = TRY(field_of(pair.value));
   tracking::Tag tag{text_of(pair.key), {}};
   if (f.number == 1)
     tag.value = text_of(f.bytes);

@@ -1,13 +1,13 @@
 #include <array>
 #include <utility>
 
+#include "base/protobuf.h"
 #include "base/text.h"
 #include "codec/json.h"
-#include "codec/protobuf.h"
 #include "wire/otlp/any_value.h"
 #include "wire/otlp/otlp.h"
 
-// codec::ProtoField numbers below are those of opentelemetry/proto/trace/v1 and resource/v1.
+// ProtoField numbers below are those of opentelemetry/proto/trace/v1 and resource/v1.
 namespace slip::wire::otlp {
 namespace {
 
@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, 6> kKinds = {"SPAN_KIND_UNSPECIFIED", "SP
 Result<Json> event(std::string_view bytes) {
   Json out = Json::object();
   Json attributes = Json::array();
-  codec::ProtoReader reader(bytes);
+  ProtoReader reader(bytes);
   while (const auto f = TRY(reader.next())) {
     if (f->number == 1) out.set("time_unix_nano", static_cast<int64_t>(f->value));
     if (f->number == 2) out.set("name", text_of(f->bytes));
@@ -35,7 +35,7 @@ Result<Json> event(std::string_view bytes) {
 Result<Json> link(std::string_view bytes) {
   Json out = Json::object();
   Json attributes = Json::array();
-  codec::ProtoReader reader(bytes);
+  ProtoReader reader(bytes);
   while (const auto f = TRY(reader.next())) {
     if (f->number == 1) out.set("trace_id", to_base64(f->bytes));
     if (f->number == 2) out.set("span_id", to_base64(f->bytes));
@@ -72,7 +72,7 @@ struct Rest {
 
 // Status: 2 message, 3 code (1 ok, 2 error).
 Status read_status(std::string_view bytes, tracking::Span* span, Rest* rest) {
-  codec::ProtoReader reader(bytes);
+  ProtoReader reader(bytes);
   while (const auto f = TRY(reader.next())) {
     if (f->number == 2) rest->status_message = text_of(f->bytes);
     if (f->number == 3)
@@ -90,8 +90,8 @@ Status read_id(std::string_view bytes, size_t wanted, std::string_view prefix, s
   return {};
 }
 
-Status span_field(const codec::ProtoField& f, tracking::Span* span,
-                  tracking::AttributeWriter* attributes, Rest* rest) {
+Status span_field(const ProtoField& f, tracking::Span* span, tracking::AttributeWriter* attributes,
+                  Rest* rest) {
   switch (f.number) {
     case 1:
       return read_id(f.bytes, 16, "tr-", &span->trace_id);
@@ -137,7 +137,7 @@ Result<tracking::Span> span_of(std::string_view bytes) {
   tracking::Span span;
   tracking::AttributeWriter attributes;
   Rest rest;
-  codec::ProtoReader reader(bytes);
+  ProtoReader reader(bytes);
   while (const auto f = TRY(reader.next())) TRY(span_field(*f, &span, &attributes, &rest));
   if (span.trace_id.empty() || span.span_id.empty())
     return invalid("otlp.ids", "A span without trace id or span id");
@@ -151,7 +151,7 @@ Result<tracking::Span> span_of(std::string_view bytes) {
 // Resource: 1 attributes.
 Result<std::vector<tracking::Tag>> resource_of(std::string_view bytes) {
   std::vector<tracking::Tag> out;
-  codec::ProtoReader reader(bytes);
+  ProtoReader reader(bytes);
   while (const auto f = TRY(reader.next()))
     if (f->number == 1) TRY(add_tag(f->bytes, &out));
   return out;
@@ -161,11 +161,11 @@ Result<std::vector<tracking::Tag>> resource_of(std::string_view bytes) {
 Status read_resource_spans(std::string_view bytes, tracking::SpanBatch* out) {
   const size_t index = out->resources.size();
   out->resources.emplace_back();
-  codec::ProtoReader reader(bytes);
+  ProtoReader reader(bytes);
   while (const auto f = TRY(reader.next())) {
     if (f->number == 1) out->resources.back() = TRY(resource_of(f->bytes));
     if (f->number != 2) continue;
-    codec::ProtoReader spans(f->bytes);
+    ProtoReader spans(f->bytes);
     while (const auto span = TRY(spans.next())) {
       if (span->number != 2) continue;
       out->spans.push_back(TRY(span_of(span->bytes)));
@@ -180,7 +180,7 @@ Status read_resource_spans(std::string_view bytes, tracking::SpanBatch* out) {
 Result<tracking::SpanBatch> read_protobuf(std::string_view bytes) {
   tracking::SpanBatch out;
   const Status read = [&]() -> Status {
-    codec::ProtoReader request(bytes);  // 1 resource_spans.
+    ProtoReader request(bytes);  // 1 resource_spans.
     while (const auto resource = TRY(request.next()))
       if (resource->number == 1) TRY(read_resource_spans(resource->bytes, &out));
     return {};

@@ -1,6 +1,6 @@
-#include "codec/protobuf.h"
+#include "base/protobuf.h"
 
-namespace slip::codec {
+namespace slip {
 namespace {
 
 Error bad() { return invalid("protobuf.syntax", "no protobuf message"); }
@@ -53,4 +53,4 @@ Result<std::optional<ProtoField>> ProtoReader::next() {
   return std::optional(out);
 }
 
-}  // namespace slip::codec
+}  // namespace slip

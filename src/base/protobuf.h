@@ -8,7 +8,7 @@
 #include "base/result.h"
 
 // The binary form of protocol buffers, read field by field without a schema. Pure.
-namespace slip::codec {
+namespace slip {
 
 struct ProtoField {
   uint32_t number = 0;
@@ -33,4 +33,4 @@ class ProtoReader {
   std::string_view rest_;
 };
 
-}  // namespace slip::codec
+}  // namespace slip
