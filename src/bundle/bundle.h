@@ -23,9 +23,9 @@
 //   golden.json           tensors, exact to the bit
 //   transforms.json       expressions of the feature service, when the model names one
 //   model.onnx|ort|…      by target
-//   onnx, ort             as above
-//   web                   also index.html and run.mjs, which run it; onnxruntime-web's files go to
-//   ort/ cabi                  also libslipway_rt.so and slipway_rt.h
+//
+// Of target web also index.html and run.mjs, which run it (onnxruntime-web's files go to ort/); of
+// cabi also libslipway_rt.so and slipway_rt.h.
 //
 // Values; any thread.
 namespace slip::bundle {

@@ -113,7 +113,7 @@ Status Registry::protect(store::Tx& tx, const Ctx& ctx, Model* model) {
 Status Registry::move_stage(store::Tx& tx, const Ctx& ctx, Found* found, const Stage& stage,
                             const Move& move) {
   const std::string& project = ctx.project.text;
-  const int64_t now = deps_.clock.now_ms();
+  const int64_t now = move.at_ms != 0 ? move.at_ms : deps_.clock.now_ms();
   Version& v = found->version;
   if (move.archive_existing)
     for (const int64_t other : TRY(sql::in_stage(tx, project, found->model.uid, stage))) {
@@ -122,7 +122,7 @@ Status Registry::move_stage(store::Tx& tx, const Ctx& ctx, Found* found, const S
       auto version = TRY(sql::find_version(tx, project, found->model, other));
       CHECK(version);  // Listed by this very transaction.
       replaced.version = std::move(*version);
-      TRY(move_stage(tx, ctx, &replaced, Stage::kArchived, {}));
+      TRY(move_stage(tx, ctx, &replaced, Stage::kArchived, {.at_ms = now}));
     }
   const Stage before = v.stage;
   v.stage = stage;

@@ -196,6 +196,7 @@ class Registry {
     std::string reason = {};
     int64_t back_n = 0;
     bool archive_existing = false;
+    int64_t at_ms = 0;  // 0: now. What is archived by a move moves at its moment.
   };
   struct Target {           // What promote_to() is asked for.
     std::string name = {};  // A stage, or "@alias".
