@@ -23,7 +23,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
-from dev import common, served, setup  # noqa: E402
+from dev import bench, common, served, setup  # noqa: E402
 
 HERE = ROOT / "bench" / "http"
 SERVER_CORE, LOAD_CORE = "0", "1"
@@ -43,12 +43,7 @@ def come_first():
 
 
 def compile_tool(name):
-    out = common.BUILD / "bench-http" / name
-    source = HERE / f"{name}.cc"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not out.exists() or out.stat().st_mtime < source.stat().st_mtime:
-        common.run(["g++-12", "-std=c++20", "-O2", "-Wall", "-Wextra", "-o", out, source])
-    return out
+    return bench.compile_client(HERE / f"{name}.cc")
 
 
 class Pinned:

@@ -36,6 +36,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "bench" / "serving"), str(ROOT)]
 from bench import http as common_bench  # noqa: E402
+from dev import bench as dev_bench  # noqa: E402
 from dev import build, common, served, setup  # noqa: E402
 
 import processes  # noqa: E402
@@ -50,11 +51,7 @@ LARGE_MB = 64
 
 
 def compile_load():
-    out, source = common.BUILD / "bench-http" / "serving_load", ROOT / "bench" / "serving" / "load.cc"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if not out.exists() or out.stat().st_mtime < source.stat().st_mtime:
-        common.run(["g++-12", "-std=c++20", "-O2", "-Wall", "-Wextra", "-o", out, source])
-    return out
+    return dev_bench.compile_client(ROOT / "bench" / "serving" / "load.cc")
 
 
 def spread(values):

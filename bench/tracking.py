@@ -23,7 +23,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
 sys.path.append(str(ROOT / "bench"))  # Behind the standard library: bench/http is not Python's.
-from dev import common, served, setup  # noqa: E402
+from dev import bench, common, served, setup  # noqa: E402
 from tracking import workload  # noqa: E402
 
 HERE = ROOT / "bench" / "tracking"
@@ -51,11 +51,7 @@ REQUESTS = {  # Of ours and of MLflow's file: more than it answers in the time, 
 
 
 def compile_client():
-    out, source = WORK / "load", HERE / "load.cc"
-    WORK.mkdir(parents=True, exist_ok=True)
-    if not out.exists() or out.stat().st_mtime < source.stat().st_mtime:
-        common.run(["g++-12", "-std=c++20", "-O2", "-Wall", "-Wextra", "-o", out, source])
-    return out
+    return bench.compile_client(HERE / "load.cc")
 
 
 def anonymous_bytes(pid):
@@ -110,6 +106,7 @@ class Bench:
     def __init__(self, args):
         self.args, self.client, self.rng = args, compile_client(), random.Random(7)
         self.data = workload.Data(args.runs, args.history)
+        WORK.mkdir(parents=True, exist_ok=True)
         self.files = WORK / "requests"
         self.files.mkdir(exist_ok=True)
 

@@ -5,8 +5,6 @@
 //   openloop PORT RATE SECONDS CONNECTIONS FILE
 //
 // FILE holds one request as raw bytes. Prints one JSON object; times are microseconds.
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,13 +23,11 @@
 #include <string_view>
 #include <vector>
 
+#include "client.h"
+
 namespace {
 
-int64_t now_ns() {
-  timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return t.tv_sec * int64_t{1'000'000'000} + t.tv_nsec;
-}
+using namespace client;
 
 struct Connection {
   int fd = -1;
@@ -46,36 +42,12 @@ struct Totals {
   std::vector<int64_t> latency_ns;
 };
 
-int dial(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_port = htons(port);
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) return -1;
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return fd;
-}
-
-// Bytes of the first whole reply in `in`; 0 when it isn't whole. Needs Content-Length.
-size_t reply_size(std::string_view in) {
-  const size_t end = in.find("\r\n\r\n");
-  if (end == std::string_view::npos) return 0;
-  const size_t at = in.substr(0, end).find("Content-Length: ");
-  const size_t body = at == std::string_view::npos
-                          ? 0
-                          : std::strtoul(std::string(in.substr(at + 16, 12)).c_str(), nullptr, 10);
-  return in.size() >= end + 4 + body ? end + 4 + body : 0;
-}
-
 class Load {
  public:
   Load(uint16_t port, size_t connections, std::string request)
       : poll_(epoll_create1(0)), request_(std::move(request)), connections_(connections) {
     for (size_t i = 0; i < connections_.size(); ++i) {
       connections_[i].fd = dial(port);
-      if (connections_[i].fd < 0) std::exit(1);
       epoll_event event{};
       event.events = EPOLLIN;
       event.data.u64 = i;

@@ -17,8 +17,6 @@
 // that the client's own wake-up isn't counted as the server's time. `client_busy` is the share of its core that the
 // client used (near 1 in a closed loop: the client was the limit; of spinning loops it says nothing).
 // Exit status 1 when a connection broke or a reply was neither good nor 429 or 503; the first such is printed.
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -39,39 +37,11 @@
 #include <string_view>
 #include <vector>
 
+#include "../http/client.h"
+
 namespace {
 
-int64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
-  timespec t{};
-  clock_gettime(clock, &t);
-  return t.tv_sec * int64_t{1'000'000'000} + t.tv_nsec;
-}
-
-int dial(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_port = htons(port);
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) != 0) {
-    std::fprintf(stderr, "load: cannot connect to port %d (%s)\n", port, std::strerror(errno));
-    std::exit(1);
-  }
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  return fd;
-}
-
-std::vector<std::string> split(std::string_view all) {
-  std::vector<std::string> out;
-  while (all.size() >= 4) {
-    uint32_t size = 0;
-    std::memcpy(&size, all.data(), 4);
-    out.emplace_back(all.substr(4, size));
-    all.remove_prefix(4 + std::min<size_t>(size, all.size() - 4));
-  }
-  return out;
-}
+using namespace client;
 
 // ---- What both protocols have
 
@@ -95,53 +65,6 @@ struct Connection {
   int64_t send_window = 65535;
   int64_t received = 0;        // Bytes of data since the last grant.
 };
-
-bool same_letters(std::string_view a, std::string_view lower) {
-  return a.size() == lower.size() && std::equal(a.begin(), a.end(), lower.begin(), [](char x, char y) {
-           return (x >= 'A' && x <= 'Z' ? x + 32 : x) == y;
-         });
-}
-
-// ---- HTTP/1.1
-
-std::string_view header(std::string_view head, std::string_view lower_name) {
-  while (!head.empty()) {
-    const std::string_view line = head.substr(0, head.find("\r\n"));
-    head.remove_prefix(std::min(head.size(), line.size() + 2));
-    if (line.size() <= lower_name.size() || line[lower_name.size()] != ':') continue;
-    if (!same_letters(line.substr(0, lower_name.size()), lower_name)) continue;
-    std::string_view value = line.substr(lower_name.size() + 1);
-    while (value.starts_with(' ')) value.remove_prefix(1);
-    return value;
-  }
-  return {};
-}
-
-size_t chunked_size(std::string_view in) {
-  for (size_t at = 0;;) {
-    const size_t end = in.find("\r\n", at);
-    if (end == std::string_view::npos) return 0;
-    const size_t size = std::strtoul(std::string(in.substr(at, end - at)).c_str(), nullptr, 16);
-    at = end + 2 + size + 2;
-    if (at > in.size()) return 0;
-    if (size == 0) return at;
-  }
-}
-
-// Bytes of the first whole reply in `in`; 0 when it isn't whole.
-size_t reply_size(std::string_view in) {
-  const size_t end = in.find("\r\n\r\n");
-  if (end == std::string_view::npos) return 0;
-  const std::string_view head = in.substr(0, end);
-  const std::string_view length = header(head, "content-length");
-  size_t body = 0;
-  for (const char c : length) body = c >= '0' && c <= '9' ? body * 10 + static_cast<size_t>(c - '0') : body;
-  if (length.empty() && same_letters(header(head, "transfer-encoding"), "chunked")) {
-    body = chunked_size(in.substr(end + 4));
-    return body == 0 ? 0 : end + 4 + body;
-  }
-  return in.size() >= end + 4 + body ? end + 4 + body : 0;
-}
 
 // ---- HTTP/2
 
@@ -506,7 +429,8 @@ int main(int argc, char** argv) {
   const Options o = parse(argc, argv);
   std::ifstream file(argv[6], std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  std::vector<std::string> requests = split(bytes);
+  const std::vector<std::string_view> parts = split(bytes);
+  std::vector<std::string> requests(parts.begin(), parts.end());
   if (requests.empty()) return 2;
   Load load(o, std::move(requests));
   const int64_t cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);

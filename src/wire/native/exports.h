@@ -13,7 +13,7 @@ namespace slip::wire::native {
 struct ExportAsk {
   std::string model;
   int64_t version = 0;
-  std::string target;      // "onnx", "ort", "web", "cabi"
+  std::string target;         // "onnx", "ort", "web", "cabi"
   bool from_traffic = false;  // Golden inputs as they were asked: customers' data leaves with them.
 };
 struct ExportsApp {
